@@ -26,7 +26,7 @@
 //! - [`clients`]: one HTTP chain, and one file or directory for each service.
 //! - [`journal`]: the state file: append, replay, seal, lock. What it needs of a copy at a service
 //!   is a trait in [`base`], which a client implements and `cli` connects.
-//! - [`base`]: what every module may use; whatever differs by operating system.
+//! - [`base`]: what every module may use; everything that differs by operating system.
 //! - `rehearsal`: a stand-in tenant that the clients reach over HTTP.
 
 pub mod base;

@@ -1,12 +1,17 @@
 //! Three ways to stop a run.
 //!
 //! - A stop request (the first Ctrl-C): nothing new begins; the responses to requests in flight are
-//!   awaited and recorded.
-//! - An immediate stop (the second Ctrl-C): nothing is awaited. The journal stays valid.
+//!   completed and recorded.
+//! - An immediate stop (the second Ctrl-C): it waits for nothing. The journal stays valid.
 //! - A halt (the journal cannot be written): no request may be sent, because its effect could not
 //!   be recorded.
 
+use std::sync::{Arc, Mutex, Weak};
+
 use tokio_util::sync::CancellationToken;
+
+use super::elsewhere::CopyElsewhere;
+use super::sync::lock;
 
 /// The requests to stop, shared by all clones.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +19,9 @@ pub struct Cancellation {
     stop: CancellationToken,
     immediate: CancellationToken,
     halted: CancellationToken,
+    /// The copy of the journal whose lease must be certain before a request is sent. The journal owns
+    /// it, and releases the lease when it ends.
+    copy: Arc<Mutex<Option<Weak<dyn CopyElsewhere>>>>,
 }
 
 impl Cancellation {
@@ -47,6 +55,20 @@ impl Cancellation {
     /// Returns when every further request is forbidden.
     pub async fn wait_for_halt(&self) {
         self.halted.cancelled().await;
+    }
+
+    /// Makes the lease of this copy a condition of every further request.
+    pub fn require_lease(&self, copy: &Arc<dyn CopyElsewhere>) {
+        *lock(&self.copy) = Some(Arc::downgrade(copy));
+    }
+
+    /// Confirms the lease, if there is a copy elsewhere. A run whose lease is lost is halted when this
+    /// returns.
+    pub async fn confirm_lease(&self) {
+        let copy = lock(&self.copy).as_ref().and_then(Weak::upgrade);
+        if let Some(copy) = copy {
+            copy.confirm_lease().await;
+        }
     }
 
     /// Was a stop requested, immediate or not?

@@ -1,6 +1,8 @@
 //! A copy of the state file at a service: what the journal needs of it, and what a client provides.
 
 use std::fmt;
+use std::future::{Future, ready};
+use std::pin::Pin;
 
 /// A copy of one state file elsewhere, which only this process may write as long as it has the
 /// lease. Every call blocks until the service has responded, or until it is certain that the lease
@@ -17,16 +19,23 @@ pub trait CopyElsewhere: fmt::Debug + Send + Sync {
     /// compared with what was sent.
     fn append(&self, at: u64, bytes: &[u8]) -> Result<(), CopyError>;
 
-    /// Stores a file beside it, under a name of its own. A file that is there already is compared
-    /// and never overwritten.
+    /// Stores another file next to it, under this name. An existing file is compared and never
+    /// overwritten.
     fn keep(&self, name: &str, bytes: &[u8]) -> Result<(), CopyError>;
 
     /// Empties the copy, for a new run whose predecessor is kept elsewhere.
     fn clear(&self) -> Result<(), CopyError>;
 
-    /// Calls `tell` once if the lease is lost or cannot be renewed, or at once if it is lost
+    /// Calls `callback` once if the lease is lost or cannot be renewed, or at once if it is lost
     /// already.
-    fn when_lost(&self, tell: Box<dyn FnOnce(CopyError) + Send>);
+    fn when_lost(&self, callback: Box<dyn FnOnce(CopyError) + Send>);
+
+    /// Asks the service whether this process still has the lease, unless the service has said so a
+    /// moment ago. If the lease is lost, the callback of [`when_lost`](Self::when_lost) has been
+    /// called when this returns.
+    fn confirm_lease(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(ready(()))
+    }
 }
 
 /// Why a copy could not be read or written.

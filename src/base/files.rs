@@ -136,7 +136,7 @@ pub fn copy_atomically(
     temporary.as_file().sync_all()?;
     match existing {
         Existing::Keep => temporary.persist_noclobber(path)?,
-        // Renaming replaces whatever has the name now.
+        // Renaming replaces the file that has the name now.
         Existing::ReplaceOnly(file) if file_id(&fs::symlink_metadata(path)?) != file => {
             return Err(io::ErrorKind::AlreadyExists.into());
         }

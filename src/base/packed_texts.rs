@@ -49,7 +49,7 @@ impl Block {
 }
 
 impl PackedTexts {
-    /// Adds a text. None is longer than 4 GiB.
+    /// Adds a text of at most 4 GiB.
     pub fn push(&mut self, text: &str) {
         let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
         self.open.extend(length.to_le_bytes());

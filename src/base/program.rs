@@ -35,7 +35,7 @@ pub struct Program<'a> {
     pub folder: Option<&'a Path>,
     /// What it reads; nothing if none.
     pub input: Option<File>,
-    /// The files that it writes to instead of pipes: a program that outlives this process goes on,
+    /// The files that it writes to instead of pipes: a program that outlives this process runs on,
     /// while a closed pipe would stop it at its next line.
     pub output: Option<OutputFiles>,
     /// How long it may run, in real time.

@@ -1,10 +1,10 @@
 //! Keeps secret values out of everything that is printed or recorded.
 //!
-//! A service may repeat in an error, an annotation or a status what it was sent, and no one can
-//! tell which part of such a text is a secret. So the program registers each value when it first
-//! reads it: a secret of the runbook, a token, and every value that is shown as a fingerprint.
-//! Everything that is printed, and every free text that is recorded, passes through [`hide`], which
-//! replaces the value by its fingerprint. Captures do not: they keep the service's bytes.
+//! A service may repeat in an error, an annotation or a status what it was sent, and nothing marks
+//! which part of such a text is a secret. So the program registers each value when it first reads
+//! it: a secret of the runbook, a token, and every value that is shown as a fingerprint. Everything
+//! that is printed, and every free text that is recorded, passes through [`hide`], which replaces
+//! the value by its fingerprint. Captures do not: they keep the service's bytes.
 //!
 //! A value is found verbatim, escaped for JSON (once and twice), for a URL, for HTML and for a
 //! terminal, and in base64.

@@ -113,6 +113,16 @@ pub fn count(number: usize, noun: &str) -> String {
     }
 }
 
+/// Names in one line: at most the first `most`, then how many more there are.
+pub fn list_first(names: &[impl AsRef<str>], most: usize, separator: &str) -> String {
+    let listed: Vec<&str> = names.iter().take(most).map(AsRef::as_ref).collect();
+    let line = listed.join(separator);
+    match names.len() - listed.len() {
+        0 => line,
+        more => format!("{line}{separator}and {more} more"),
+    }
+}
+
 /// The two largest units of a duration: `1 h 32 min`, `3 min 5 s`, `12 s`, `0 s`. Every text spells a
 /// duration so.
 pub fn duration(duration: Duration) -> String {
@@ -175,6 +185,13 @@ mod tests {
             "\"a\\u202eb\\u200b\\u007f\\u009b\\udb40\\udc41ä\\u001b\""
         );
         assert_eq!(serde_json::from_str::<String>(&safe).unwrap(), text);
+    }
+
+    #[test]
+    fn a_list_names_the_first_and_counts_the_rest() {
+        assert_eq!(list_first(&["a", "b"], 2, ", "), "a, b");
+        assert_eq!(list_first(&["a", "b", "c"], 2, "; "), "a; b; and 1 more");
+        assert_eq!(list_first(&[] as &[&str], 2, ", "), "");
     }
 
     #[test]

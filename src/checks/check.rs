@@ -1,5 +1,6 @@
 //! A check: a read-only question, and its result.
 
+use crate::base::text::list_first;
 use crate::clients::{Error, ErrorKind};
 use crate::domain::keys;
 use crate::domain::verdict::{Answer, Verdict};
@@ -19,7 +20,7 @@ pub struct CheckResult {
     pub headline: String,
     /// What was found.
     pub found: String,
-    /// What to do, where the verdict is not `Pass`.
+    /// What to do, if the verdict is not `Pass`.
     pub remedy: Option<String>,
     /// How a run ends if the verdict is `Fail`. If it is `Unknown`, `Temporary` means that the
     /// service was unavailable: a run does not begin until the check has been repeated.
@@ -78,18 +79,18 @@ impl CheckResult {
     }
 }
 
-/// What helps where a service did not answer.
+/// The advice if a service did not answer.
 const UNAVAILABLE: &str = "the service did not answer: run again when it does";
 
-/// The code of a request that the IP firewall of an environment refuses. It tells nothing of what
-/// the caller may do (Dataverse, *Web service error codes*).
+/// The code of a request that the IP firewall of an environment refuses. It does not show what the
+/// caller may do (Dataverse, *Web service error codes*).
 pub(super) const FIREWALL: &str = "0x80095ffe";
 
 /// How many things a result names; more are counted.
 const NAMED: usize = 20;
 
-/// What helps only where something is known to be broken: it may delete, reset or compile again, so
-/// it is never advised where the verdict is unknown.
+/// What helps only if something is known to be broken: it may delete, reset or compile again, so
+/// it is never advised if the verdict is unknown.
 #[derive(Clone, Debug)]
 pub(super) enum Remedy {
     /// What a person does.
@@ -121,9 +122,9 @@ pub(super) struct Check {
     name: String,
     /// A statement that is true if the check fails; the opposite of the name.
     problem: String,
-    /// What helps or explains, whatever the verdict; it destroys nothing.
+    /// What helps or explains, for every verdict; it destroys nothing.
     advice: String,
-    /// What helps where the verdict is `Fail`, and only there.
+    /// What helps if the verdict is `Fail`, and in no other case.
     remedy: Option<Remedy>,
     kind: FailureKind,
     task: Option<String>,
@@ -187,13 +188,13 @@ impl Check {
         self
     }
 
-    /// The same, repeated at the head of this step where it cannot be answered before.
+    /// The same, repeated at the head of this step if it cannot be answered before.
     pub(super) fn before(mut self, step: StepName) -> Self {
         self.task = Some(keys::task(step, keys::QUESTIONS));
         self
     }
 
-    /// The headline where nothing is known.
+    /// The headline if nothing is known.
     fn unchecked(&self) -> String {
         format!("could not check that {}", self.name)
     }
@@ -247,8 +248,8 @@ impl Check {
         self.result(answer.verdict(), false, answer.found())
     }
 
-    /// The result where a service gave an error to a check of what the caller may do. The error is
-    /// the answer where it is about the caller (not signed in, not allowed, a credential or an
+    /// The result if a service gave an error to a check of what the caller may do. The error is
+    /// the answer if it is about the caller (not signed in, not allowed, a credential or an
     /// address that cannot be used); any other error leaves the verdict unknown.
     pub(super) fn refused(&self, error: &Error) -> CheckResult {
         match error.kind {
@@ -273,7 +274,7 @@ impl Check {
         }
     }
 
-    /// The result where reading failed: unknown, never a failure of what would have been read.
+    /// The result if reading failed: unknown, never a failure of what would have been read.
     /// Where the service was unavailable, neither the check's advice nor a person helps, only
     /// repeating the check.
     pub(super) fn unread(&self, failure: Failure) -> CheckResult {
@@ -297,7 +298,7 @@ impl Check {
         }
     }
 
-    /// Fails where the list is not empty, and names what it holds; else passes with these words.
+    /// Fails if the list is not empty, and names what it holds; else passes with these words.
     pub(super) fn none_of(&self, bad: &[String], good: &str) -> CheckResult {
         match bad {
             [] => self.pass(good),
@@ -305,7 +306,7 @@ impl Check {
         }
     }
 
-    /// Fails where the first list is not empty, and names what it holds; else warns of what the
+    /// Fails if the first list is not empty, and names what it holds; else warns of what the
     /// second list holds; else passes with these words.
     pub(super) fn fail_or_warn(&self, bad: &[String], open: &[String], good: &str) -> CheckResult {
         match bad {
@@ -322,7 +323,7 @@ impl Check {
         }
     }
 
-    /// The result, or unknown where reading failed.
+    /// The result, or unknown if reading failed.
     pub(super) fn settle(&self, result: Result<CheckResult, Failure>) -> CheckResult {
         result.unwrap_or_else(|failure| self.unread(failure))
     }
@@ -330,15 +331,7 @@ impl Check {
 
 /// Names in one line; of many, the first and how many more.
 pub(super) fn named(names: &[String]) -> String {
-    let shown = names
-        .get(..NAMED)
-        .filter(|_| names.len() > NAMED)
-        .unwrap_or(names);
-    let text = shown.join("; ");
-    match names.len() - shown.len() {
-        0 => text,
-        more => format!("{text}; and {more} more"),
-    }
+    list_first(names, NAMED, "; ")
 }
 
 #[cfg(test)]
@@ -376,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_destroy_is_advised_only_where_the_verdict_is_fail() {
+    fn destructive_advice_is_given_only_for_the_verdict_fail() {
         let reinstall = Remedy::Reinstall {
             runbook: "uat.yaml".to_owned(),
             definition: "msdyn_finops".to_owned(),

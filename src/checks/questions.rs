@@ -80,7 +80,7 @@ fn manual_task(result: &CheckResult) -> Change {
     instructions.extend(result.remedy.clone());
     if result.verdict == Verdict::Unknown {
         instructions.push(
-            "if it stays unreadable, look yourself, and confirm with `iomcopy complete … --waive`"
+            "if it stays unreadable, check it yourself and confirm with `iomcopy complete … --waive`"
                 .to_owned(),
         );
     }

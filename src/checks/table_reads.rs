@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
+use crate::domain::connections::core_references;
 use crate::domain::failure::unless_interrupted;
-use crate::domain::flows::is_cloud_flow;
+use crate::domain::flows;
 use crate::domain::names::{Fields, Names};
 use crate::domain::view::View;
 use crate::engine::Failure;
@@ -62,11 +63,12 @@ pub(super) async fn rows_if_there(
 
 /// The cloud flows.
 pub(super) async fn cloud_flows(view: View<'_>) -> Result<ReadResult<Rows>, Failure> {
-    let rows = rows(view, "workflow").await?;
-    Ok(rows.map(|mut rows| {
-        rows.retain(|_, row| is_cloud_flow(row));
-        rows
-    }))
+    unless_interrupted(flows::cloud_flows(view).await)
+}
+
+/// Dataverse's connection references.
+pub(super) async fn reference_rows(view: View<'_>) -> Result<ReadResult<Rows>, Failure> {
+    unless_interrupted(core_references::reference_rows(view, None).await)
 }
 
 /// The rows of a table of Intelligent Order Management.

@@ -68,9 +68,7 @@ pub(super) enum Command {
     Complete(CompleteArguments),
     /// Check whether order management is usable in the target, without changing anything
     Verify(RunFiles),
-    #[command(
-        about = "Report what a run did, from its state file only: Markdown, HTML, JUnit or JSON"
-    )]
+    /// Report what a run did, from its state file only: Markdown, HTML, worksheets, JUnit, JSON
     Report(ReportArguments),
     /// Print an orchestration's graph before, detached and after: Mermaid or SVG
     Graph(GraphArguments),

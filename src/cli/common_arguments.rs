@@ -112,6 +112,24 @@ impl RunFiles {
         is_address.then_some(text)
     }
 
+    /// The same failure with these files in the commands of its help, which what failed could not
+    /// know: it says `RUNBOOK`.
+    pub(super) fn named_in(&self, mut failure: Failure) -> Failure {
+        let arguments = self.as_arguments();
+        let named = |help: String, command: &str| {
+            let (general, exact) = (
+                format!("iomcopy {command} RUNBOOK"),
+                format!("iomcopy {command} {arguments}"),
+            );
+            help.replace(&general, &exact)
+        };
+        let commands = ["complete", "run", "status"];
+        failure.help = failure
+            .help
+            .map(|help| commands.into_iter().fold(help, named));
+        failure
+    }
+
     /// The arguments that name these files in a command that a message suggests.
     pub(super) fn as_arguments(&self) -> String {
         let quoted = |path: &Path| quote_argument(&path.display().to_string());
@@ -147,6 +165,26 @@ where
 mod tests {
     use super::*;
     use crate::cli::testing::runbook_text;
+
+    #[test]
+    fn help_names_the_files_of_this_command() {
+        let files = RunFiles {
+            runbook: "my uat.yaml".into(),
+            values: None,
+            state: Some("uat.jsonl".into()),
+        };
+        let help =
+            "check it with `iomcopy complete RUNBOOK a/b`; `iomcopy status RUNBOOK` shows it";
+        let failure = files.named_in(Failure::failed("x").with_help(help));
+        let exact = "\"my uat.yaml\" --state uat.jsonl";
+        assert_eq!(
+            failure.help.unwrap_or_default(),
+            format!(
+                "check it with `iomcopy complete {exact} a/b`; `iomcopy status {exact}` shows it"
+            )
+        );
+        assert_eq!(files.named_in(Failure::failed("x")).help, None);
+    }
 
     #[test]
     fn each_file_of_values_has_a_state_file_of_its_own() {

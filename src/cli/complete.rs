@@ -40,6 +40,11 @@ pub(super) async fn complete(
     session: &Session,
     arguments: &CompleteArguments,
 ) -> Result<u8, Failure> {
+    let completed = Box::pin(complete_task(session, arguments)).await;
+    completed.map_err(|failure| arguments.files.named_in(failure))
+}
+
+async fn complete_task(session: &Session, arguments: &CompleteArguments) -> Result<u8, Failure> {
     if let Some(reason) = &arguments.waive {
         require_reason(reason)?;
     }
@@ -74,7 +79,7 @@ pub(super) async fn complete(
         return Ok(DONE);
     }
     let journal = JournalView::from_journal(locked.state()).with_state_file(&path);
-    let left = require_evidence(session, runbook, &journal, task).await?;
+    let left = Box::pin(require_evidence(session, runbook, &journal, task)).await?;
     // The survey finds no change of the worksheet, so every one of them is done.
     let mut records = done_by_hand(&locked.state(), task, &left);
     let mut done = completed(task, current_actor());

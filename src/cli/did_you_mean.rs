@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::base::files;
 use crate::base::shell::quote_argument;
 
-/// The longest name that is compared. A longer one is no typing error.
+/// The longest name that is compared. A longer one is not a typing error.
 const LONGEST: usize = 200;
 
 /// How many names a suggestion lists.

@@ -230,7 +230,7 @@ mod tests {
             "\nnow    [1/2] copy-environments, copy, 0 of 12: change name\n",
             "\nend    about ",
             "if it takes as long as the last finished run (2 h)",
-            "\nunder way at the service: change copy/2222\n  since ",
+            "\nrunning at the service: change copy/2222\n  since ",
             "\n  the service reports: CopyDatabase\n  expected end: about ",
             "(up to 8 h as a rule)",
         ] {

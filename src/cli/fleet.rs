@@ -1,23 +1,30 @@
 //! `iomcopy fleet`: many runs at once, each from its state file alone. It starts nothing and repairs
 //! nothing.
 
+mod containers;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum, ValueHint};
+use url::Url;
 
+use self::containers::{Copies, parse_address};
 use super::common_arguments::Output;
+use super::connect;
 use super::exit_code::DONE;
 use super::expectations::Expectations;
 use super::run::stages;
+use super::runbook_file::read_runbook;
 use super::session::Session;
 use super::step_names::names_that_ran;
 use crate::base::clock::Clock;
 use crate::engine::{Failure, FailureKind};
-use crate::journal;
+use crate::journal::{self, StateFileContents};
 use crate::report::{FleetRun, fleet_run, unreadable_run};
 
 /// The end of a state file's name. An archived one has the id of its run before the last part.
 const NAME: &str = ".iomcopy.jsonl";
+const NAME_PATTERN: &str = "*.iomcopy.jsonl";
 
 /// How deep a folder is searched.
 const DEEPEST: usize = 4;
@@ -25,12 +32,20 @@ const DEEPEST: usize = 4;
 /// The arguments of `fleet`.
 #[derive(Debug, Args)]
 pub(super) struct FleetArguments {
-    /// State files, and folders in which every file `*.iomcopy.jsonl` is one
-    #[arg(required = true, value_name = "STATE", value_hint = ValueHint::AnyPath)]
+    /// State files, folders in which every file `*.iomcopy.jsonl` is one, and containers of Azure
+    /// Storage with copies of state files: `https://ACCOUNT.blob.core.windows.net/CONTAINER`
+    #[arg(required_unless_present = "runbook", value_name = "STATE", value_hint = ValueHint::AnyPath)]
     states: Vec<PathBuf>,
     /// Output format [default: table, and json with --output json]
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<FleetFormat>,
+    /// Runbook whose `identity` and `state` are used to read containers; without STATE, the container
+    /// that its `state` names is read [default: sign in with the `AZURE_*` variables or the Azure CLI]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    runbook: Option<PathBuf>,
+    /// File of values of that runbook
+    #[arg(long, value_name = "FILE", requires = "runbook", value_hint = ValueHint::FilePath)]
+    values: Option<PathBuf>,
 }
 
 /// The format of the fleet.
@@ -45,25 +60,16 @@ enum FleetFormat {
 }
 
 /// Reads every state file without repairing it, and shows one row for each. A file that cannot be
-/// read is a row with its reason. Exit 0 for every state of the runs.
+/// read is a row with its reason, and so is a container. Exit 0 for every state of the runs.
 pub(super) fn fleet(session: &Session, arguments: &FleetArguments) -> Result<u8, Failure> {
     let format = choose_format(session, arguments)?;
     let mut runs = Vec::new();
-    for path in &arguments.states {
-        if !path.is_dir() {
-            runs.push(read_run(path));
-            continue;
+    for place in places(arguments)? {
+        match place {
+            Place::Container(container) => runs.extend(container.runs()),
+            Place::Path(path) if path.is_dir() => runs.extend(runs_of_folder(&path)),
+            Place::Path(path) => runs.push(read_run(&path)),
         }
-        let mut files = Vec::new();
-        if let Err(error) = find_state_files(path, DEEPEST, &mut files) {
-            let why = format!("the folder cannot be read: {error}");
-            runs.push(unreadable_run(&path.display().to_string(), &why, None));
-        } else if files.is_empty() {
-            let why = format!("the folder has no file `*{NAME}`");
-            runs.push(unreadable_run(&path.display().to_string(), &why, None));
-        }
-        files.sort();
-        runs.extend(files.iter().map(|file| read_run(file)));
     }
     let fleet = crate::report::fleet(runs, Clock::new(1.0).time_of_day());
     let printer = &session.printer;
@@ -73,6 +79,50 @@ pub(super) fn fleet(session: &Session, arguments: &FleetArguments) -> Result<u8,
         FleetFormat::Json => printer.data(&fleet.json()),
     }
     Ok(DONE)
+}
+
+/// Where state files are.
+enum Place {
+    /// A file or a folder.
+    Path(PathBuf),
+    /// At a service.
+    Container(Copies),
+}
+
+/// The places that the command line names.
+fn places(arguments: &FleetArguments) -> Result<Vec<Place>, Failure> {
+    let runbook = match &arguments.runbook {
+        Some(path) => Some(read_runbook(path, arguments.values.as_deref())?),
+        None => None,
+    };
+    let of_runbook = match &runbook {
+        Some(runbook) => connect::runbook_container(runbook)?,
+        None => None,
+    };
+    let open = |address: Url, only: Option<String>| -> Result<Place, Failure> {
+        Ok(Place::Container(Copies {
+            container: connect::open_container(&address, runbook.as_ref())?,
+            // A runbook with `state` needs no flag; with a signature, a flag would not do.
+            is_argument: of_runbook.as_ref() != Some(&address)
+                && std::env::var_os("AZURE_STORAGE_SAS_TOKEN").is_none(),
+            address,
+            only,
+        }))
+    };
+    if arguments.states.is_empty() {
+        let address = of_runbook.clone().ok_or_else(|| {
+            Failure::new(FailureKind::InvalidInput, "the runbook names no container")
+                .with_help("add `state: { azure-blob: … }` to it, or name the state files to read")
+        })?;
+        return Ok(vec![open(address, None)?]);
+    }
+    let places = arguments.states.iter().map(|path| {
+        let Some((container, only)) = parse_address(path)? else {
+            return Ok(Place::Path(path.clone()));
+        };
+        open(container, only)
+    });
+    places.collect()
 }
 
 /// The format of the output. `--output json` allows only JSON.
@@ -106,23 +156,43 @@ fn find_state_files(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> st
     Ok(())
 }
 
+/// The runs of a folder. If it has none, that is a row.
+fn runs_of_folder(path: &Path) -> Vec<FleetRun> {
+    let mut files = Vec::new();
+    if let Err(error) = find_state_files(path, DEEPEST, &mut files) {
+        let why = format!("the folder cannot be read: {error}");
+        return vec![unreadable_run(&path.display().to_string(), &why, None)];
+    }
+    if files.is_empty() {
+        let why = format!("the folder has no file `{NAME_PATTERN}`");
+        return vec![unreadable_run(&path.display().to_string(), &why, None)];
+    }
+    files.sort();
+    files.iter().map(|file| read_run(file)).collect()
+}
+
 /// One state file as a run of the fleet.
 fn read_run(path: &Path) -> FleetRun {
     let file = path.display().to_string();
-    if file.starts_with("https://") || file.starts_with("http://") {
-        let why = "the runs in a container are not read: the sign-in is in each runbook";
-        let help = "`iomcopy status RUNBOOK` reads one of them, and writes its state file here";
-        return unreadable_run(&file, why, Some(help));
+    match journal::read_state_file(path) {
+        Ok(contents) => describe(path, Some(&file), &contents),
+        Err(error) => unreadable_run(&file, &error.to_string(), Some(&error.help())),
     }
-    let contents = match journal::read_state_file(path) {
-        Ok(contents) => contents,
-        Err(error) => return unreadable_run(&file, &error.to_string(), Some(&error.help())),
-    };
+}
+
+/// The row of a run. Takes the value of `--state` with which it is continued.
+fn describe(path: &Path, argument: Option<&str>, contents: &StateFileContents) -> FleetRun {
     let stages = stages::read(path, &contents.occupancy);
     let now = Clock::new(1.0).time_of_day();
-    let outlook = Expectations::of(path).outlook(&contents, now, stages);
+    let outlook = Expectations::of(path).outlook(contents, now, stages);
     let names = names_that_ran(&contents.state);
-    fleet_run(&file, &contents, &names, &outlook)
+    fleet_run(
+        &path.display().to_string(),
+        argument,
+        contents,
+        &names,
+        &outlook,
+    )
 }
 
 #[cfg(test)]
@@ -178,11 +248,8 @@ mod tests {
         assert_eq!(states[2]["state"], "running");
         assert_eq!(std::fs::read(&good).unwrap(), before);
         drop(held);
-        let container = Path::new("https://contoso.blob.core.windows.net/iomcopy");
-        for absent in [folder.path().join("none").as_path(), container] {
-            let absent = json(vec![read_run(absent)]);
-            assert_eq!(absent["runs"][0]["condition"], "unreadable");
-            assert!(absent["runs"][0]["to-do"].is_string(), "{absent}");
-        }
+        let absent = json(vec![read_run(&folder.path().join("none"))]);
+        assert_eq!(absent["runs"][0]["condition"], "unreadable");
+        assert!(absent["runs"][0]["to-do"].is_string(), "{absent}");
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn import_har(session: &Session, arguments: &ImportHarArguments) -> R
     }
     let drafts: Vec<Draft> = recorded
         .iter()
-        .map(|recorded| Draft::of(recorded, arguments.request))
+        .map(|recorded| Draft::from_recorded(recorded, arguments.request))
         .collect();
     session.printer.data(&match session.output {
         Output::Human => runbook::format_entries(&file, &drafts),

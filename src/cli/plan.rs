@@ -114,6 +114,7 @@ impl PlanView<'_> {
         let (session, arguments) = (self.session, self.arguments);
         let refresh = &self.connected.refresh;
         let is_resumed = state.is_some();
+        let has_finished = state.as_ref().is_some_and(|state| state.finished.is_some());
         let journal = match &state {
             Some(state) => JournalView::from_journal(Arc::clone(state)).for_planning(),
             None => JournalView::empty(),
@@ -142,6 +143,7 @@ impl PlanView<'_> {
                 let text = plan_text(&report, session.data_palette(), session.verbose);
                 session.printer.text(text.trim_end());
                 approval?;
+                self.suggest_next(&plan, has_finished);
             }
             PlanFormat::Html => {
                 approval?;
@@ -154,7 +156,7 @@ impl PlanView<'_> {
             PlanFormat::Json => {
                 // The failure is the only document then.
                 approval?;
-                let json = document(&PlanDocument::new(&plan, &digest));
+                let json = document(&PlanDocument::new(&report, &digest));
                 session.printer.data(&json);
             }
         }
@@ -169,6 +171,41 @@ impl PlanView<'_> {
         } else {
             DONE
         })
+    }
+
+    /// Says below the plan which command follows. A plan for one step or one provider follows from
+    /// the command that the user knows already.
+    fn suggest_next(&self, plan: &Plan, has_finished: bool) {
+        let arguments = self.arguments;
+        if arguments.only.is_some() || arguments.provider.is_some() {
+            return;
+        }
+        let next = match (has_finished, arguments.fresh) {
+            (true, false) if plan.is_empty() => format!(
+                "This run has finished; a new refresh begins with: iomcopy run {} --fresh",
+                arguments.files.as_arguments()
+            ),
+            (true, false) => return,
+            (_, fresh) => {
+                let fresh = if fresh { " --fresh" } else { "" };
+                format!("next: {}{fresh}", self.next())
+            }
+        };
+        self.session.printer.info(&format!("\n{next}"));
+    }
+
+    /// The command that makes this plan's changes.
+    fn next(&self) -> String {
+        let out = self.arguments.out.as_ref();
+        let approved = out.or(self.arguments.approved.as_ref()).map(|path| {
+            let path = quote_argument(&path.display().to_string());
+            format!(" --plan {path}")
+        });
+        format!(
+            "iomcopy run {}{}",
+            self.arguments.files.as_arguments(),
+            approved.unwrap_or_default()
+        )
     }
 
     /// The plan with what its reader should know.
@@ -186,24 +223,16 @@ impl PlanView<'_> {
         }
     }
 
-    /// What a page says besides the changes.
+    /// What a page says in addition to the changes.
     fn facts<'p>(&'p self, digest: &'p str) -> PlanFacts<'p> {
         let runbook = &self.connected.refresh.runbook;
-        let approved = self.arguments.out.as_ref().map(|path| {
-            let path = quote_argument(&path.display().to_string());
-            format!(" --plan {path}")
-        });
         PlanFacts {
             runbook: &runbook.name.value,
             target_id: runbook.target.environment.value.to_string(),
             source_id: runbook.source.value.to_string(),
             digest,
             made: Clock::new(1.0).time_of_day(),
-            next: format!(
-                "iomcopy run {}{}",
-                self.arguments.files.as_arguments(),
-                approved.unwrap_or_default()
-            ),
+            next: self.next(),
             graphs: Vec::new(),
         }
     }

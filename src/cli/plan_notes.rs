@@ -23,8 +23,8 @@ pub(super) fn differences(plan: &Plan, runbook: &Runbook) -> Vec<String> {
     let mut reasons = Vec::new();
     if is_forecast(plan, runbook) {
         reasons.push(
-            "what is marked as a forecast is read from the source, as the copy will leave it: a \
-             change in the source before the copy changes it"
+            "changes marked as a forecast are read from the source; they change too if somebody \
+             changes the source before the copy"
                 .to_owned(),
         );
         reasons.push(
@@ -36,15 +36,15 @@ pub(super) fn differences(plan: &Plan, runbook: &Runbook) -> Vec<String> {
     let mut changes = plan.steps.iter().flat_map(|step| &step.changes);
     if changes.any(|change| installs(&change.key)) {
         reasons.push(
-            "what a new provider brings (actions, parameters, connection references) is known \
-             exactly once it is installed"
+            "the exact actions, parameters and connection references of a new provider are known \
+             once it is installed"
                 .to_owned(),
         );
     }
     if !plan.is_empty() {
         reasons.push(
-            "a change that a service refuses becomes a manual task, or is reported and left; what \
-             depends on it waits"
+            "if a service refuses a change, the change becomes a manual task or is reported, and \
+             what depends on it waits"
                 .to_owned(),
         );
     }
@@ -84,7 +84,7 @@ pub(super) fn unknowns(plan: &Plan, runbook: &Runbook) -> Vec<String> {
         let name = &step.name.value;
         match &step.options {
             OwnOptions::Command(_) => unknown.push(format!(
-                "{name}: a plan starts no program, so its check is asked only in the run"
+                "{name}: a plan does not start programs, so its check runs only in the run"
             )),
             OwnOptions::DataverseUpdate(_) if is_forecast => {
                 unknown.push(format!("{name}: the rows are those of the source now"));
@@ -94,8 +94,8 @@ pub(super) fn unknowns(plan: &Plan, runbook: &Runbook) -> Vec<String> {
     }
     if is_forecast {
         unknown.push(
-            "what cannot be read from here: `iomcopy preflight` names it, with the manual task that \
-             asks again"
+            "`iomcopy preflight` lists what cannot be read yet, with the manual task that checks it \
+             later"
                 .to_owned(),
         );
     }

@@ -133,10 +133,18 @@ fn findings_text(palette: Palette, findings: &[CheckResult], folds: bool) -> Str
             palette.good("pass   ")
         );
     }
+    let passed = with("pass");
+    // A terminal shows the end of a long list.
+    let first = match findings.len() - passed {
+        0 => "",
+        _ if folds => "",
+        1 => "; the one that did not pass is at the top",
+        _ => "; those that did not pass are at the top",
+    };
     text + &format!(
-        "\n{}: {} passed, {} failed, {}, {} unknown",
+        "\n{}: {} passed, {} failed, {}, {} unknown{first}",
         count(findings.len(), "check"),
-        with("pass"),
+        passed,
         with("failed"),
         count(with("warning"), "warning"),
         with("unknown")

@@ -36,13 +36,13 @@ pub(super) struct RehearsalArguments {
     /// Dual-write in a new world: on or off
     #[arg(long, value_name = "STATE", default_value = "off")]
     pub(super) dual_write: DualWrite,
-    /// Cloud flows that a new world has besides its seed, for measurements
+    /// Cloud flows in a new world in addition to its seed, for measurements
     #[arg(long, value_name = "N", default_value = "0")]
     pub(super) flows: u32,
-    /// Connection references that a new world has besides its seed, for measurements
+    /// Connection references in a new world in addition to its seed, for measurements
     #[arg(long, value_name = "N", default_value = "0")]
     pub(super) references: u32,
-    /// Orchestrations that a new world has besides its seed, every second one published, for
+    /// Orchestrations in a new world in addition to its seed, every second one published, for
     /// measurements
     #[arg(long, value_name = "N", default_value = "0")]
     pub(super) orchestrations: u32,

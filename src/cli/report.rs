@@ -124,7 +124,7 @@ fn write_page(path: &Path, text: &str) -> Result<(), Failure> {
     })
 }
 
-/// The tiles of a graph, for a picture; none of a text that is no graph.
+/// The tiles of a graph, for a picture; `None` if the text is not a graph.
 pub(super) fn outline(graph: &str) -> Option<GraphOutline> {
     let outline = graph::outline(graph)?;
     let tiles = outline.tiles.into_iter().map(|tile| OutlineTile {

@@ -199,7 +199,7 @@ fn is_located(failure: &Failure) -> bool {
     })
 }
 
-/// The last event of a run. Takes the failure with which it ended, if it failed.
+/// The last event of a run. Takes the failure that ended it, if it failed.
 pub(super) fn run_ended_event(
     outcome: &str,
     exit: u8,

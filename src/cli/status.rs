@@ -14,7 +14,7 @@ use super::session::Session;
 use super::step_names::step_names;
 use crate::base::clock::Clock;
 use crate::engine::Failure;
-use crate::journal::{self, LockHolder, Occupancy, StateFileContents};
+use crate::journal::{self, LockHolder, Occupancy, State, StateFileContents};
 use crate::report::{
     News, Outlook, Palette, Screen, document, not_begun_document, status_document, status_table,
 };
@@ -33,7 +33,7 @@ pub(super) struct StatusArguments {
     #[arg(long)]
     pub(super) follow: bool,
     /// Exit with the outcome of the run: 0 if it has finished, 10 if it waits for a person, else
-    /// the code with which its last process ended; 75 while it runs, before it begins, and if its
+    /// the exit code of its last process; 75 while it runs, before it begins, and if its
     /// process was killed or stopped before the end. Without this flag, 0
     #[arg(long)]
     exit_code: bool,
@@ -85,8 +85,8 @@ fn outcome(contents: &StateFileContents) -> u8 {
 
 /// Who has a run whose copy is leased while no process on this machine holds its file: the process
 /// that opened it last.
-fn elsewhere(contents: &StateFileContents) -> Occupancy {
-    let opened = contents.state.opened.as_ref();
+pub(super) fn holder_elsewhere(state: &State) -> Occupancy {
+    let opened = state.opened.as_ref();
     opened.map_or(Occupancy::HeldByUnknown, |opened| {
         Occupancy::Held(LockHolder {
             pid: opened.pid,
@@ -121,7 +121,7 @@ impl StatusView<'_> {
             && contents.state.is_open()
             && connect::state_is_leased(&self.runbook, given, &self.path)?
         {
-            contents.occupancy = elsewhere(&contents);
+            contents.occupancy = holder_elsewhere(&contents.state);
         }
         let stages = stages::read(&self.path, &contents.occupancy);
         let now = Clock::new(1.0).time_of_day();

@@ -210,7 +210,7 @@ impl SpanExporter for Redacting {
     }
 }
 
-/// Sends batches from a runtime of its own: the last one leaves when the run's runtime has ended.
+/// Sends batches on a separate runtime: the last one leaves after the run's runtime has ended.
 #[derive(Debug)]
 struct Client {
     remote: reqwest::Client,

@@ -69,7 +69,7 @@ pub enum ErrorKind {
     Busy,
     /// The item has another version than expected (412).
     PreconditionFailed,
-    /// The item that was to be created exists already (412 too, with a code of its own).
+    /// The item that was to be created exists already (412 too, with its own code).
     Exists,
     /// Something at the service must end first, such as the installation of a solution that locks
     /// customizations (429). Nothing was applied, and other requests are not concerned.

@@ -90,7 +90,7 @@ impl PowerPlatform {
     }
 
     /// The errors of operations on Finance and Operations of an environment, in the service's
-    /// order; none where the service does not know them.
+    /// order; none if the service does not know them.
     pub async fn operation_errors(&self, environment: Uuid) -> Result<Vec<OperationError>, Error> {
         let path = format!(
             "/dynamics/environments/{environment}/operationerrors?api-version={VERSION}&maxResults={MAX_ERRORS}"

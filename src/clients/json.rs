@@ -8,7 +8,7 @@ pub(super) fn text_at(value: &Value, pointer: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// The items of the array at a JSON pointer; nothing where it is missing.
+/// The items of the array at a JSON pointer; nothing if it is missing.
 pub(super) fn items_at<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
     let items = value.pointer(pointer).and_then(Value::as_array);
     items.into_iter().flatten()

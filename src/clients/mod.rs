@@ -88,5 +88,5 @@ pub use lcs::{
 pub use odata::{Condition, Query, Row, WriteResponse, literal};
 pub use operation::{Accepted, Operation, OperationHandle, OperationState};
 pub use power_platform::{Connection, CopyCandidate, Package, PowerPlatform};
-pub use state_blob::{StateBlob, StateBlobAddress, is_storage_host};
+pub use state_blob::{StateBlob, StateBlobAddress, StateContainer, StoredCopy, is_storage_host};
 pub use webhook::{WebhookClient, WebhookError};

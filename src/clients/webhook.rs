@@ -75,7 +75,7 @@ impl WebhookClient {
         })
     }
 
-    /// Sends a message. Ends within `limit`, whatever the receiver does.
+    /// Sends a message. Ends within `limit`, even if the receiver does not respond.
     pub async fn post(
         &self,
         url: &Url,

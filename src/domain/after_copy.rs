@@ -31,7 +31,7 @@ pub(crate) fn row(table: &str, mut row: Row) -> Row {
     row
 }
 
-/// The same of several rows.
+/// The same for several rows.
 pub(crate) fn rows(table: &str, rows: Vec<Row>) -> Vec<Row> {
     rows.into_iter().map(|one| row(table, one)).collect()
 }

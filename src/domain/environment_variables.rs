@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use tokio::try_join;
 use uuid::Uuid;
 
 use super::containment::Policy;
@@ -21,7 +22,7 @@ pub(crate) const VALUE: &str = "environmentvariablevalue";
 /// `environmentvariabledefinition.type`, in Dataverse's published list of choices.
 const SECRET: i64 = 100_000_005;
 
-/// What helps a caller who may not write a secret's value.
+/// The remedy for a caller who may not write a secret's value.
 pub(crate) const VAULT_ROLE: &str = "give the caller the role 'Key Vault Secrets User' on the vault that the \
                                      value names, because Dataverse checks that on every write; or a \
                                      person who has it sets the value (maker portal > Solutions > \
@@ -107,7 +108,7 @@ impl VariableValues {
         if view.optional_table(DEFINITION).await?.is_none() {
             return Ok(Self::default());
         }
-        let (definitions, values) = (view.by_id(DEFINITION).await?, view.by_id(VALUE).await?);
+        let (definitions, values) = try_join!(view.by_id(DEFINITION), view.by_id(VALUE))?;
         Ok(Self::from_rows(definitions, values))
     }
 
@@ -136,7 +137,7 @@ impl VariableValues {
     }
 }
 
-/// A default that the copy brought, and the one that the target had; none where it had none.
+/// A default that the copy brought, and the one that the target had; none if it had none.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct CopiedDefault<'a> {
     pub(crate) schema_name: &'a str,
@@ -146,7 +147,7 @@ pub(crate) struct CopiedDefault<'a> {
 
 /// The definitions whose default the copy brought from the source and that had another in the
 /// target. A definition that the target did not have came with a solution, so its default is
-/// production's only where it names production. Takes the variables of both environments before the
+/// production's only if it names production. Takes the variables of both environments before the
 /// copy, and whether a text names production.
 pub(crate) fn copied_defaults<'a>(
     (source, target): (&VariableValues, &'a VariableValues),

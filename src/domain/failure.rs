@@ -81,7 +81,7 @@ pub(crate) fn marked(kind: FailureKind, diagnostic: &Diagnostic) -> Failure {
 }
 
 impl From<Error> for WriteError {
-    /// A refusal belongs to the one change. It is tried again only where the service's code says
+    /// A refusal belongs to the one change. It is tried again only if the service's code says
     /// that this may help, and it never comes without advice.
     fn from(error: Error) -> Self {
         let advice = match error.kind {
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_locked_is_worth_waiting_for_and_what_exists_is_read() {
+    fn a_lock_is_worth_waiting_for_and_an_existing_row_is_read() {
         let locked = || responded(ErrorKind::Locked, "0x80071151");
         for error in [locked().into(), launch_error(locked())] {
             let WriteError::NotYet(failure, limit) = error else {

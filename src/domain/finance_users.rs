@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use tokio::try_join;
 
 use super::dual_write::capture::APPLICATIONS;
 use super::dual_write::tables::{field_bool, field_text};
@@ -47,7 +48,7 @@ pub(crate) struct User {
     pub(crate) id: String,
     /// The name that the user signs in with.
     pub(crate) sign_in_name: String,
-    /// None where the service does not say it.
+    /// None if the service does not say it.
     pub(crate) enabled: Option<bool>,
 }
 
@@ -85,8 +86,11 @@ impl FinanceUsers {
 
     /// Reads both entity sets.
     pub(crate) async fn read(finance: &FinanceOperations) -> Result<Self, Failure> {
-        let users = finance.list(USERS, &Query::new()).await?;
-        let applications = finance.list(APPLICATIONS, &Query::new()).await?;
+        let query = Query::new();
+        let (users, applications) = try_join!(
+            finance.list(USERS, &query),
+            finance.list(APPLICATIONS, &query)
+        )?;
         Ok(Self::from_rows(&users, &applications))
     }
 

@@ -1,6 +1,6 @@
 //! Changes that Intelligent Order Management makes, each by a write that the runbook binds.
 //!
-//! Microsoft publishes none of these writes: each is a manual task, or a request that the operator
+//! Microsoft does not publish these writes: each is a manual task, or a request that the operator
 //! has confirmed and written under `iom.requests`.
 
 use std::sync::Arc;
@@ -16,15 +16,15 @@ use crate::runbook::{
     IomRequest, IomTable, Method, Placeholder, Placeholders, RequestBinding, RequestTemplate,
 };
 
-/// One change, and the request that brings it about: a person's task where that is guided, a set
-/// where repeating it is safe, else a launch.
+/// One change, and the request that brings it about: a person's task if that is guided, a set
+/// if repeating it is safe, else a launch.
 pub(crate) struct IomChange {
     pub(crate) key: String,
     pub(crate) name: String,
     pub(crate) before: Value,
     pub(crate) after: Value,
     pub(crate) request: IomRequest,
-    /// What a person does with the row where the request is not confirmed: every line gets a link
+    /// What a person does with the row if the request is not confirmed: every line gets a link
     /// to it.
     pub(crate) by_hand: Vec<String>,
     /// What will be read as evidence.
@@ -107,7 +107,7 @@ pub(crate) fn sign_in_instruction(refresh: &RefreshContext) -> String {
     }
 }
 
-/// The table of the row that a request acts on; none where it acts on no row.
+/// The table of the row that a request acts on; none if it acts on no row.
 pub(crate) fn table_of(request: IomRequest) -> Option<IomTable> {
     Some(match request {
         IomRequest::ActivateSystem => return None,
@@ -130,7 +130,7 @@ pub(crate) fn table_of(request: IomRequest) -> Option<IomTable> {
 }
 
 /// The address of a row's form in the target (Microsoft Learn, Power Apps: *Open apps, forms,
-/// views, dialogs, and reports with a URL*); none where the row does not exist yet.
+/// views, dialogs, and reports with a URL*); none if the row does not exist yet.
 fn link(refresh: &RefreshContext, request: IomRequest, row: Uuid) -> Option<String> {
     let table = refresh.names.table(table_of(request)?);
     let dataverse = refresh.target.environment.dataverse.as_ref()?;
@@ -149,7 +149,8 @@ fn with_links(lines: Vec<String>, link: Option<String>) -> Vec<String> {
     linked.collect()
 }
 
-/// The change, whose worksheet says these lines after whom to sign in as. They are about no row.
+/// The change with these lines in its worksheet, after the line that says which user to sign in as.
+/// They do not belong to a row.
 pub(crate) fn with_preface(mut change: Change, lines: &[&str]) -> Change {
     if let Action::ManualTask(task) = &mut change.action {
         let lines = lines.iter().map(|line| (*line).to_owned());
@@ -158,7 +159,7 @@ pub(crate) fn with_preface(mut change: Change, lines: &[&str]) -> Change {
     change
 }
 
-/// What may follow a request in doubt. The target shows nothing of it until it has ended, so the
+/// What may follow a request in doubt. The target does not show it until it has ended, so the
 /// program looks for its effect as long as the request may take.
 pub(crate) fn repeat(request: IomRequest, settle_timeout: Duration) -> Repeat {
     if request.is_harmless_to_repeat() {
@@ -176,7 +177,7 @@ pub(crate) struct Fill {
     value: Option<String>,
     owner: Option<String>,
     graph: Option<String>,
-    /// The directory object of the user that the request is sent as, where it is not the caller.
+    /// The directory object of the user that the request is sent as, if it is not the caller.
     acting_as: Option<Uuid>,
 }
 

@@ -32,13 +32,13 @@
 //! tenant_set.rs     sets and launches on rows of the target
 //! iom_change.rs     changes that order management makes, by writes that the runbook binds
 //! manual_change.rs  changes that only a person can make
-//! refused_change.rs changes that a person makes where the service refuses them
+//! refused_change.rs changes that a person makes if the service refuses them
 //! extended_launch.rs
 //!                   a launch that adds to the request or the proof of another
 //! service_fields.rs compared fields that the service itself changes
 //! operation_progress.rs
 //!                   an operation of the admin API as the progress of a change
-//! verdict.rs        pass, fail or unknown, with what was found
+//! verdict.rs        pass, fail or unknown, with the findings
 //! failure.rs        a client's error as a step's failure
 //! summary.rs        the figures of a run, counted from its journal
 //! ```
@@ -83,4 +83,4 @@ pub use self::names::Names;
 pub use self::refresh::{
     Caller, ProcessVariables, RefreshContext, Secrets, Services, Source, Target,
 };
-pub use self::view::Forecast;
+pub use self::view::ForecastCache;

@@ -78,7 +78,7 @@ fn display_names(table: IomTable) -> &'static [&'static str] {
     }
 }
 
-/// How a column is found where its likely name is not there.
+/// How a column is found if its likely name is not there.
 enum ColumnMatch {
     /// The only lookup to this table.
     LookupTo(IomTable),
@@ -277,9 +277,9 @@ impl Names {
         self.columns.get(&column).map(String::as_str)
     }
 
-    /// The logical names of rows of a library: what the column holds, or, where this tenant has no
-    /// such column, each row's name. A name that several rows of one definition have tells nothing,
-    /// so these rows have none.
+    /// The logical names of rows of a library: what the column holds, or, if this tenant has no
+    /// such column, each row's name. A name that several rows of one definition share does not
+    /// identify any of them, so these rows get no logical name.
     pub(crate) fn logical_names<'r>(
         &self,
         column: IomColumn,
@@ -381,7 +381,7 @@ pub(crate) fn lookup(row: &Fields, column: &str) -> Option<Uuid> {
     Uuid::try_parse(value.as_str()?).ok()
 }
 
-/// The text of a column; none where it is null, absent or no text.
+/// The text of a column; none if it is null, absent or no text.
 pub(crate) fn text(row: &Fields, column: &str) -> Option<String> {
     row.get(column)?.as_str().map(str::to_owned)
 }

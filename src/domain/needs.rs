@@ -1,8 +1,8 @@
 //! Which steps need a table or column of Intelligent Order Management.
 //!
-//! Nobody has published IOM's columns, so a tenant may lack one. It is demanded only where no step
-//! can do without it, and only if such a step runs. Everything else has a fallback: what is lost
-//! without it is said before the copy.
+//! Microsoft does not publish IOM's columns, so a tenant may lack one. A column is required only if
+//! a step that runs cannot work without it. Everything else has a fallback, and preflight reports
+//! what is lost.
 
 use crate::runbook::StepName::{
     self, ActivateFlows, DetachProviderActions, ReconfigureConnections, ReinstallProviders,
@@ -81,7 +81,7 @@ pub(crate) fn of_column(column: IomColumn) -> Need {
         IomColumn::WarehouseMappingProvider => {
             Need::Optional("warehouse mappings do not get the new providers")
         }
-        // What a new row declares is found by the row's own lookup.
+        // The row's own lookup shows what a new row declares.
         IomColumn::ProviderDefinitionConnectionReferenceDefinition => {
             Need::Optional("no step uses it")
         }

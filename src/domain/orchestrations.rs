@@ -212,7 +212,7 @@ pub(crate) fn describe_dangling(dangling: &Dangling) -> String {
     }
 }
 
-/// What the slots of a graph hold now, in words where the action is known, with the graph's text
+/// What the slots of a graph hold now, in words if the action is known, with the graph's text
 /// as the basis of an edit. A dangling id that has moved is left out.
 pub(crate) fn read_slots(
     row: Option<&Row>,
@@ -245,7 +245,7 @@ pub(crate) fn read_slots(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::providers::{Action, Definition, Provider};
+    use crate::domain::providers::{Provider, ProviderAction, ProviderDefinition};
     use crate::domain::publication::labelled;
     use crate::engine::ListedRow;
     use crate::runbook::Iom;
@@ -273,14 +273,14 @@ mod tests {
     fn an_action_of_a_definition_that_is_not_installed_again_has_no_successor() {
         let (definition, action) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let mut catalogue = Catalogue::default();
-        let fedex = Definition {
+        let fedex = ProviderDefinition {
             id: definition,
             logical_name: "msdyn_FedEx".to_owned(),
             name: "FedEx".to_owned(),
             active: true,
         };
         catalogue.definitions.insert(definition, fedex);
-        let ship = Action {
+        let ship = ProviderAction {
             id: action,
             name: "Ship".to_owned(),
             provider: Some(Uuid::from_u128(3)),

@@ -36,7 +36,7 @@ pub(crate) fn secret_text(
     })
 }
 
-/// What a step would meet in a run: what was found, or the mistake in the runbook.
+/// The answer of a step's forecast: what was found, or the mistake in the runbook.
 pub(crate) fn forecast(found: Result<String, Failure>) -> Result<Answer, Failure> {
     match found {
         Ok(found) => Ok(Answer::Pass(found)),
@@ -68,7 +68,7 @@ pub(crate) struct NamedRows<'a> {
     pub(crate) table: &'a Table,
     /// The condition that selects them.
     pub(crate) filter: &'a Located<String>,
-    /// The columns to read, besides the key.
+    /// The columns to read, in addition to the key.
     pub(crate) columns: Vec<&'a str>,
     /// How many rows are read at most.
     pub(crate) most: u64,
@@ -120,7 +120,7 @@ pub(crate) async fn find_table(
 }
 
 /// The first of the customer's own steps that runs while the target is closed: what acts on writes
-/// is closed in it, before it writes anything. None where step 2 is skipped, because then nothing is
+/// is closed in it, before it writes anything. None if step 2 is skipped, because then nothing is
 /// closed.
 pub(crate) fn first_before_opening(runbook: &Runbook) -> Option<&OwnStep> {
     let steps = &runbook.steps;
@@ -257,7 +257,7 @@ impl RowsBeforeCopy {
         Ok(Self { matched_by, rows })
     }
 
-    /// Fails if two rows of the target as it is now could not be told apart after the copy.
+    /// Fails if two rows that the target has now could not be distinguished after the copy.
     pub(crate) fn check(
         refresh: &RefreshContext,
         options: &DataverseUpdate,
@@ -275,13 +275,13 @@ impl RowsBeforeCopy {
     }
 
     /// The row that a row of the target was before the copy; none if it was not there.
-    pub(crate) fn of(&self, id: Uuid, row: &Fields) -> Option<&Fields> {
+    pub(crate) fn find(&self, id: Uuid, row: &Fields) -> Option<&Fields> {
         let found_by = found_by(self.matched_by.as_deref(), &id.to_string(), row)?;
         self.rows.get(&found_by)
     }
 }
 
-/// The failure of a column that does not tell two rows apart.
+/// The failure of a column that does not distinguish two rows.
 fn ambiguous(refresh: &RefreshContext, options: &DataverseUpdate, message: &str) -> Failure {
     let column = options.matched_by.as_ref().unwrap_or(&options.table);
     let help = "name a column whose value no two rows share";
@@ -316,9 +316,9 @@ mod tests {
         };
         let now = row(json!({ "name": "Main", "mail": "prod@contoso.com" }));
         let other = row(json!({ "name": null }));
-        assert!(rows(Some("name")).of(Uuid::nil(), &now).is_some());
-        assert!(rows(Some("name")).of(Uuid::nil(), &other).is_none());
-        assert!(rows(None).of(Uuid::nil(), &now).is_none());
+        assert!(rows(Some("name")).find(Uuid::nil(), &now).is_some());
+        assert!(rows(Some("name")).find(Uuid::nil(), &other).is_none());
+        assert!(rows(None).find(Uuid::nil(), &now).is_none());
         assert!(rows(None).rows.contains_key("ab"));
     }
 

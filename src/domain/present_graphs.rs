@@ -16,7 +16,7 @@ use crate::runbook::{IomColumn, IomTable};
 pub(crate) struct PresentGraph {
     pub(crate) id: Uuid,
     pub(crate) name: String,
-    /// The text of its graph; empty where it has none.
+    /// The text of its graph; empty if it has none.
     pub(crate) text: String,
 }
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use tokio::try_join;
 use uuid::Uuid;
 
 use super::RefreshContext;
@@ -76,13 +77,13 @@ pub(crate) struct InstanceRow {
     pub(crate) title: String,
     pub(crate) provider: Option<Uuid>,
     pub(crate) declared_by: Option<Uuid>,
-    /// The value; none where it is empty too.
+    /// The value; none if it is empty too.
     pub(crate) value: Option<String>,
     pub(crate) fields: Fields,
 }
 
 impl InstanceRow {
-    /// Its value, if it has one: an empty text is none, as Dataverse stores it.
+    /// Its value, if it has one: an empty text means no value, as Dataverse stores it.
     pub(crate) fn present_value(&self) -> Option<&str> {
         self.value.as_deref().filter(|value| !value.is_empty())
     }
@@ -103,7 +104,7 @@ impl RowKind {
         rows.into_iter()
             .map(|(id, fields)| {
                 let value = names.text(&fields, self.value)?;
-                // Hides the value wherever a service repeats it.
+                // Hides the value in every text in which a service repeats it.
                 if let Some(value) = value.as_ref().filter(|_| self.is_secret) {
                     secrets::register_possible_secret(value);
                 }
@@ -119,7 +120,7 @@ impl RowKind {
             .collect()
     }
 
-    /// Fails where a column that is needed to read these rows is not found.
+    /// Fails if a column that is needed to read these rows is not found.
     pub(crate) fn require_columns(&self, names: &Names) -> Result<(), Failure> {
         let columns = [
             self.value,
@@ -245,10 +246,14 @@ impl NamedRows {
         view: View<'_>,
     ) -> Result<Self, Failure> {
         let names = &refresh.names;
-        let declarations = view.by_id(names.table(kind.declarations)).await?;
+        let (declarations, catalogue, rows) = try_join!(
+            view.by_id(names.table(kind.declarations)),
+            Catalogue::read(refresh, view),
+            view.by_id(names.table(kind.table)),
+        )?;
         Ok(Self {
-            catalogue: Catalogue::read(refresh, view).await?,
-            rows: kind.parse(names, view.by_id(names.table(kind.table)).await?)?,
+            catalogue,
+            rows: kind.parse(names, rows)?,
             logical_names: kind.names_among(names, declarations.iter()),
             declarations,
         })
@@ -301,7 +306,7 @@ pub(crate) fn is_default(declaration: &Fields, value: &str) -> bool {
     default_texts(declaration).any(|text| text == value)
 }
 
-/// The texts in the columns of a default value; nobody has published their names either.
+/// The texts in the columns of a default value; their names are not published either.
 fn default_texts(declaration: &Fields) -> impl Iterator<Item = &str> {
     declaration
         .iter()
@@ -317,7 +322,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_declaration_tells_what_is_secret_or_required() {
+    fn a_declaration_shows_what_is_secret_or_required() {
         let row = json!({"msdyn_issecret": true, "msdyn_isrequired": false, "secretname": "x"});
         let row = row.as_object().unwrap();
         assert!(is_declared(row, "secret"));

@@ -1,6 +1,6 @@
 //! The values that a new provider's parameters and transformations should have.
 //!
-//! A value of production would let the copy act as production, so it is taken only where the
+//! A value of production would let the copy act as production, so it is taken only if the
 //! runbook says so. A setting that was empty in the target is empty again; one that the target did
 //! not have is left as the library installs it.
 
@@ -57,7 +57,7 @@ pub(crate) struct SettingSources<'a> {
 }
 
 impl DesiredSetting {
-    /// The runbook's value, else the target's before the copy, else the recorded one where it is
+    /// The runbook's value, else the target's before the copy, else the recorded one if it is
     /// not production's or the runbook takes it.
     pub(crate) fn choose(sources: SettingSources<'_>) -> Self {
         if let Some(value) = sources.runbook {
@@ -108,13 +108,13 @@ pub(crate) fn where_to_set(
 }
 
 /// The ids of the source's providers: a provider of the target with one of these ids is a copy.
-/// From the first seal; where the runbook skips the copy and nothing is sealed, from the source.
+/// From the first seal; if the runbook skips the copy and nothing is sealed, from the source.
 pub(crate) async fn source_providers(
     refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Result<BTreeSet<Uuid>, Failure> {
     let sealed = seals::rows(journal, Part::Source, IomTable::Provider.word());
-    if !sealed.is_empty() || refresh.runbook.steps.copy_environments.skip.is_none() {
+    if !sealed.is_empty() || !refresh.runbook.steps.copy_environments.is_skipped() {
         return Ok(sealed.into_iter().map(|(id, _)| id).collect());
     }
     let view = View::Target(&refresh.source.dataverse);
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn productions_value_is_taken_only_where_the_runbook_says_so() {
+    fn productions_value_is_taken_only_if_the_runbook_says_so() {
         assert_eq!(choose(|_| {}), DesiredSetting::AsInstalled);
         let recorded = DesiredSetting::Recorded("prod".to_owned());
         assert_eq!(choose(|it| it.takes_production = true), recorded);

@@ -26,6 +26,9 @@ pub(crate) const TABLES: [IomTable; 4] = [
     IomTable::ProviderAction,
 ];
 
+/// Those of them that hold the library.
+pub(crate) const LIBRARY: [IomTable; 2] = [IomTable::ProviderDefinition, IomTable::LogicDefinition];
+
 /// The logic type of a provider action (Microsoft Learn, *Create a new provider*).
 const PROVIDER_ACTION: i64 = 192_350_001;
 
@@ -40,7 +43,7 @@ pub(crate) struct Provider {
 
 /// An entry of the library.
 #[derive(Clone, Debug)]
-pub(crate) struct Definition {
+pub(crate) struct ProviderDefinition {
     pub(crate) id: Uuid,
     pub(crate) logical_name: String,
     pub(crate) name: String,
@@ -49,7 +52,7 @@ pub(crate) struct Definition {
 
 /// A flow that a definition carries.
 #[derive(Clone, Debug)]
-pub(crate) struct Logic {
+pub(crate) struct LogicDefinition {
     pub(crate) logical_name: String,
     pub(crate) definition: Option<Uuid>,
     pub(crate) is_action: bool,
@@ -57,7 +60,7 @@ pub(crate) struct Logic {
 
 /// What an orchestration's tile points to.
 #[derive(Clone, Debug)]
-pub(crate) struct Action {
+pub(crate) struct ProviderAction {
     pub(crate) id: Uuid,
     pub(crate) name: String,
     pub(crate) provider: Option<Uuid>,
@@ -68,22 +71,22 @@ pub(crate) struct Action {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Catalogue {
     pub(crate) providers: BTreeMap<Uuid, Provider>,
-    pub(crate) definitions: BTreeMap<Uuid, Definition>,
-    pub(crate) logic: BTreeMap<Uuid, Logic>,
-    pub(crate) actions: BTreeMap<Uuid, Action>,
-    /// The versions of the providers' rows, where the service gave them.
+    pub(crate) definitions: BTreeMap<Uuid, ProviderDefinition>,
+    pub(crate) logic: BTreeMap<Uuid, LogicDefinition>,
+    pub(crate) actions: BTreeMap<Uuid, ProviderAction>,
+    /// The versions of the providers' rows, if the service gave them.
     pub(crate) versions: BTreeMap<Uuid, String>,
 }
 
 impl Catalogue {
     /// Reads it from an environment.
     pub(crate) async fn read(refresh: &RefreshContext, view: View<'_>) -> Result<Self, Failure> {
-        Self::default().again(refresh, view, &TABLES).await
+        Self::default().reread(refresh, view, &TABLES).await
     }
 
     /// The same with some tables read again: what a library holds stays what it is while instances
     /// come and go.
-    pub(crate) async fn again(
+    pub(crate) async fn reread(
         &self,
         refresh: &RefreshContext,
         view: View<'_>,
@@ -107,6 +110,15 @@ impl Catalogue {
         Ok(catalogue)
     }
 
+    /// The library alone.
+    pub(crate) fn library(&self) -> Self {
+        Self {
+            definitions: self.definitions.clone(),
+            logic: self.logic.clone(),
+            ..Self::default()
+        }
+    }
+
     /// Reads it from a seal.
     pub(crate) fn sealed(
         names: &Names,
@@ -125,7 +137,7 @@ impl Catalogue {
         Ok(catalogue)
     }
 
-    /// The same with every provider, also where steps were opened again for one.
+    /// The same with every provider, even if steps were opened again for one.
     pub(crate) fn sealed_whole(
         names: &Names,
         journal: &JournalView,
@@ -175,7 +187,7 @@ impl Catalogue {
                     .unwrap_or(true);
                 self.definitions.insert(
                     id,
-                    Definition {
+                    ProviderDefinition {
                         id,
                         logical_name,
                         name,
@@ -195,7 +207,7 @@ impl Catalogue {
                 let is_action = kind == Some(PROVIDER_ACTION);
                 self.logic.insert(
                     id,
-                    Logic {
+                    LogicDefinition {
                         logical_name,
                         definition,
                         is_action,
@@ -207,7 +219,7 @@ impl Catalogue {
                 let logic = names.lookup(row, IomColumn::ProviderActionLogicDefinition)?;
                 self.actions.insert(
                     id,
-                    Action {
+                    ProviderAction {
                         id,
                         name,
                         provider,
@@ -235,7 +247,7 @@ impl Catalogue {
         });
     }
 
-    /// The version of a provider's row, where the service gave it.
+    /// The version of a provider's row, if the service gave it.
     pub(crate) fn version(&self, provider: Uuid) -> Option<String> {
         self.versions.get(&provider).cloned()
     }
@@ -253,13 +265,13 @@ impl Catalogue {
             .collect()
     }
 
-    /// The definition of a provider, where both are known.
-    pub(crate) fn definition_of(&self, provider: &Provider) -> Option<&Definition> {
+    /// The definition of a provider, if both are known.
+    pub(crate) fn definition_of(&self, provider: &Provider) -> Option<&ProviderDefinition> {
         self.definitions.get(&provider.definition?)
     }
 
     /// The definition whose instance has this action.
-    pub(crate) fn definition_of_action(&self, action: Uuid) -> Option<&Definition> {
+    pub(crate) fn definition_of_action(&self, action: Uuid) -> Option<&ProviderDefinition> {
         let action = self.actions.get(&action)?;
         let by_logic = action.logic.and_then(|id| self.logic.get(&id)?.definition);
         let by_provider = || self.providers.get(&action.provider?)?.definition;
@@ -370,7 +382,7 @@ async fn rows_of(
         .collect())
 }
 
-/// Every row of one of IOM's tables, verbatim; none where the tenant has no such table.
+/// Every row of one of IOM's tables, verbatim; none if the tenant has no such table.
 async fn captured(
     refresh: &RefreshContext,
     view: View<'_>,

@@ -1,18 +1,18 @@
 //! Is a policy or an orchestration published?
 //!
-//! Microsoft does not publish which column says so, the state or the status. Both are read, by
-//! their labels, and either suffices.
+//! Microsoft does not publish which column shows it, the state or the status. Both are read, by
+//! their labels, and one of them is enough.
 
 use serde_json::Value;
 
 use super::names::{Fields, is_labelled, label};
 
-/// The label of what is published.
+/// The label of a published row.
 pub(crate) const PUBLISHED: &str = "Published";
-/// The label of what is not.
+/// The label of a row that is not published.
 pub(crate) const UNPUBLISHED: &str = "Unpublished";
 
-/// The columns of which either may say that a row is published.
+/// The columns that may show that a row is published.
 const COLUMNS: [&str; 2] = ["statecode", "statuscode"];
 
 /// The state labels that Dataverse gives to every table, which do not show whether it is published.
@@ -45,7 +45,7 @@ pub(crate) fn publication_state(row: &Fields) -> Value {
     }
 }
 
-/// Does a label say that a change is under way: `Publishing`, `Stopping`?
+/// Does a label say that a change is in progress: `Publishing`, `Stopping`?
 fn is_transition(label: &str) -> bool {
     label.to_ascii_lowercase().ends_with("ing")
 }

@@ -16,7 +16,7 @@ use crate::runbook::{Runbook, Secret, SecretError, ServiceKey};
 
 use super::environments::copy_key;
 use super::names::Names;
-use super::view::{Forecast, View};
+use super::view::{ForecastCache, View};
 
 /// One refresh: the runbook, both environments, and the services that act on them.
 pub struct RefreshContext {
@@ -33,7 +33,7 @@ pub struct RefreshContext {
     /// IOM's names, as the source's metadata shows them: the copy brings them to the target.
     pub names: Names,
     /// The source's rows, read once for a forecast.
-    pub forecast: Forecast,
+    pub forecast: ForecastCache,
     /// Reads a secret from where the runbook says it is; only `cli` reads the process environment.
     pub secrets: Secrets,
     /// Reads a variable of the process environment that is not a secret.
@@ -49,7 +49,7 @@ pub struct RefreshContext {
 pub struct Source {
     /// Its Dataverse.
     pub dataverse: Dataverse,
-    /// Its Finance and Operations, where one is linked.
+    /// Its Finance and Operations, if one is linked.
     pub finance: Option<FinanceOperations>,
     /// The environment as the admin API described it when the program connected.
     pub environment: Environment,
@@ -59,7 +59,7 @@ pub struct Source {
 pub struct Target {
     /// Its Dataverse.
     pub dataverse: DataverseWriter,
-    /// Its Finance and Operations, where one is linked.
+    /// Its Finance and Operations, if one is linked.
     pub finance: Option<FinanceOperationsWriter>,
     /// The environment as the admin API described it when the program connected.
     pub environment: Environment,
@@ -71,16 +71,16 @@ pub struct Services {
     pub power_platform: PowerPlatform,
     /// The older admin API: administration mode, lifecycle operations, environment details.
     pub bap: Bap,
-    /// The project of Lifecycle Services, where the runbook has an `lcs` section.
+    /// The project of Lifecycle Services, if the runbook has an `lcs` section.
     pub lcs: Option<Lcs>,
-    /// The dual-write gateway of the target, only where the runbook acknowledges that Microsoft
+    /// The dual-write gateway of the target, only if the runbook acknowledges that Microsoft
     /// does not support it.
     pub dual_write: Option<DualWriteGateway>,
 }
 
 /// The identity that the program signs in with.
 pub struct Caller {
-    /// The application id, where it is an application.
+    /// The application id, if it is an application.
     pub application: Option<String>,
     /// How the program signs in to each service that the runbook uses.
     pub sign_ins: Vec<(ServiceKey, SignIn)>,
@@ -107,7 +107,7 @@ impl RefreshContext {
 
     /// The target's rows as they are, or, before the copy, as the copy will leave them.
     pub(crate) fn view(&self, journal: &JournalView) -> View<'_> {
-        let copied = self.runbook.steps.copy_environments.skip.is_some()
+        let copied = self.runbook.steps.copy_environments.is_skipped()
             || journal.is_launch_proved(&copy_key(self));
         if copied {
             View::Target(&self.target.dataverse)

@@ -1,5 +1,5 @@
-//! A change that the program makes, and that becomes a manual task where the service refuses it for
-//! good. Where the caller lacked a permission, each later process tries once more before it asks.
+//! A change that the program makes, and that becomes a manual task if the service refuses it for
+//! good. If the caller lacked a permission, each later process tries once more before it asks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::engine::{
 /// What a failed attempt adds to the service's own help.
 const NEXT: &str = "run again: it is then a task for a person";
 
-/// The same where a permission is missing, which somebody may give.
+/// The same if a permission is missing, which somebody may give.
 const NEXT_ATTEMPT: &str = "the next run tries it once more, and if it is not allowed then either, it is a task for a person";
 
-/// The change as a set. Where the service has refused it for good, a person makes it instead: the
+/// The change as a set. If the service has refused it for good, a person makes it instead: the
 /// task has the same key, so the same reading proves it.
 pub(crate) fn by_hand_where_refused(
     change: Change,

@@ -45,12 +45,12 @@ pub(crate) struct SealedRow<'a> {
     pub(crate) id: Uuid,
     /// The part of the seal that holds it, and its key there.
     pub(crate) captured: (Part, String),
-    /// Its columns in the seal. Empty where only its presence is compared.
+    /// Its columns in the seal. Empty if only its presence is compared.
     pub(crate) columns: Fields,
 }
 
 impl SealedRow<'_> {
-    /// The compared fields of the row as it is now; null where it is gone.
+    /// The compared fields of the row as it is now; null if it is gone.
     pub(crate) fn compared(&self, now: Option<&Fields>) -> Value {
         compare_removed(&self.columns, now)
     }
@@ -79,7 +79,7 @@ fn compare_removed(sealed: &Fields, now: Option<&Fields>) -> Value {
     now.map_or(Value::Null, |now| compare(PRESENT, sealed, now))
 }
 
-/// The compared fields of a row that is there: `{present: true}`, with `changed` where its columns
+/// The compared fields of a row that is there: `{present: true}`, with `changed` if its columns
 /// differ from the seal's. Takes the name of the member `present`, the sealed row and the row as it
 /// is now.
 pub(crate) fn compare(present: &str, sealed: &Fields, now: &Fields) -> Value {
@@ -107,7 +107,7 @@ fn changes(sealed: &Fields, now: &Fields) -> Map<String, Value> {
             let value = |row: &Fields| row.get(name).cloned().unwrap_or(Value::Null);
             let (sealed, now) = (value(sealed), value(now));
             (sealed != now).then(|| {
-                let both = json!({ "recorded": shown(name, &sealed), "now": shown(name, &now) });
+                let both = json!({ "recorded": fingerprint_text(name, &sealed), "now": fingerprint_text(name, &now) });
                 (name.clone(), both)
             })
         })
@@ -116,7 +116,7 @@ fn changes(sealed: &Fields, now: &Fields) -> Map<String, Value> {
 
 /// A column's value as it may be shown: names, ids and what is not text as they are; any other text
 /// may be a secret, and is shown as a fingerprint.
-fn shown(column: &str, value: &Value) -> Value {
+fn fingerprint_text(column: &str, value: &Value) -> Value {
     match value {
         Value::String(text) if !column.ends_with("name") && Uuid::try_parse(text).is_err() => {
             Value::from(fingerprint(text))

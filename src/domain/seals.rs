@@ -87,7 +87,7 @@ fn to_capture(prefix: &str, primary_id: &str, row: Row) -> Option<ListedRow> {
     })
 }
 
-/// Every row of a table of one environment as captures; none where it has no such table.
+/// Every row of a table of one environment as captures; none if it has no such table.
 pub(crate) async fn capture_table(
     dataverse: &Dataverse,
     table: &str,
@@ -129,7 +129,7 @@ pub(crate) fn captures(journal: &JournalView, part: Part, prefix: &str) -> Vec<(
     sealed_captures(journal, part.seal(), &part.key(prefix))
 }
 
-/// The same of any seal, by whole beginnings of keys.
+/// The same for any seal, by whole beginnings of keys.
 pub(crate) fn sealed_captures(
     journal: &JournalView,
     seal: &str,
@@ -179,6 +179,14 @@ pub(crate) fn rows(journal: &JournalView, part: Part, table: &str) -> Vec<(Uuid,
     let mut rows = Vec::new();
     each_row(journal, part, table, |id, row| rows.push((id, row)));
     rows
+}
+
+/// The ids of the captured rows of a table, without reading the rows.
+pub(crate) fn ids(journal: &JournalView, part: Part, table: &str) -> Vec<Uuid> {
+    let keys = journal.capture_keys(part.seal(), &part.key(&format!("{table}/")));
+    keys.iter()
+        .filter_map(|id| Uuid::try_parse(id).ok())
+        .collect()
 }
 
 /// The same rows by id, to be changed: for small tables.

@@ -5,14 +5,16 @@
 //! A copied row that still contains one of them acts on the source. A row's text is never shown,
 //! only the kind of reference.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Bound;
+use std::sync::{Arc, Mutex};
 
 use super::environment_variables::VariableValues;
 use super::environments::host;
-use super::flows::shown;
+use super::flows::for_message;
 use super::names::text;
 use super::seals::{self, Part};
+use crate::base::sync::lock;
 use crate::base::text::escape;
 use crate::clients::Environment;
 use crate::engine::JournalView;
@@ -22,14 +24,31 @@ const SHORTEST: usize = 8;
 
 /// Every text that refers to the source, in lower case.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct SourceReferences(BTreeMap<String, SourceReference>);
+pub(crate) struct SourceReferences {
+    /// Those of the environments and of the runbook. They take precedence.
+    given: References,
+    /// Those that the first seal adds. A tenant can have many thousand: they are shared.
+    recorded: Arc<RecordedReferences>,
+}
+
+/// What a text in lower case refers to.
+type References = BTreeMap<String, SourceReference>;
+
+/// What the first seal adds.
+#[derive(Debug, Default)]
+struct RecordedReferences {
+    references: References,
+    /// The digests of the texts in which nothing was found: most texts of a tenant name nothing,
+    /// and every survey asks again.
+    harmless: Mutex<HashSet<[u8; 32]>>,
+}
 
 /// One text that refers to the source.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct SourceReference {
     /// What it is, in words.
     pub(crate) what: String,
-    /// The text itself and what the target has in its place, where both may be shown.
+    /// The text itself and what the target has in its place, if both may be shown.
     pub(crate) replacement: Option<(String, String)>,
 }
 
@@ -80,10 +99,11 @@ impl SourceReferences {
         references
     }
 
-    /// With texts that the runbook wants replaced: whatever still holds one acts on production.
+    /// With texts that the runbook wants replaced: a value that still contains one acts on
+    /// production.
     pub(crate) fn with_texts(mut self, texts: Vec<String>) -> Self {
         for text in texts {
-            let what = format!("'{}', which the runbook replaces", shown(&text));
+            let what = format!("'{}', which the runbook replaces", for_message(&text));
             self.add(&text, what, None);
         }
         self
@@ -91,33 +111,29 @@ impl SourceReferences {
 
     /// With what the first seal adds: connections and environment variables.
     pub(crate) fn with_recorded(mut self, journal: &JournalView) -> Self {
-        seals::each_row(journal, Part::Source, "connectionreference", |_, row| {
-            if let Some(connection) = text(&row, "connectionid") {
-                let name = text(&row, "connectionreferencelogicalname").unwrap_or_default();
-                let what = format!("the source's connection of '{}'", escape(&name));
-                self.add(&connection, what, None);
-            }
-        });
-        let source = VariableValues::sealed(journal, Part::Source);
-        let target = VariableValues::sealed(journal, Part::Target);
-        for name in source.definitions.keys() {
-            let value = source.text(name).filter(|value| is_distinctive(value));
-            if let Some(value) = value.filter(|value| target.text(name) != Some(*value)) {
-                let what = format!(
-                    "the source's value of environment variable '{}'",
-                    escape(name)
-                );
-                self.add(value, what, None);
-            }
-        }
+        let read = || RecordedReferences::read(journal);
+        self.recorded = journal.derived(seals::BEFORE_COPY, read);
         self
     }
 
     fn add(&mut self, text: &str, what: String, replacement: Option<(String, String)>) {
-        if !text.trim().is_empty() {
-            let reference = SourceReference { what, replacement };
-            self.0.entry(text.to_ascii_lowercase()).or_insert(reference);
-        }
+        add(&mut self.given, text, what, replacement);
+    }
+
+    /// The texts of the environments and of the runbook.
+    pub(crate) fn given(&self) -> impl Iterator<Item = &str> {
+        self.given.keys().map(String::as_str)
+    }
+
+    /// Has nothing been found in the text with this digest? The digest must cover whatever else
+    /// decides what is found.
+    pub(crate) fn is_harmless(&self, digest: &[u8; 32]) -> bool {
+        lock(&self.recorded.harmless).contains(digest)
+    }
+
+    /// Remembers that nothing was found in the text with this digest.
+    pub(crate) fn keep_harmless(&self, digest: [u8; 32]) {
+        lock(&self.recorded.harmless).insert(digest);
     }
 
     /// The references that a text contains, regardless of case.
@@ -134,42 +150,90 @@ impl SourceReferences {
         let text = text.to_ascii_lowercase();
         let mut seen: BTreeMap<&str, &SourceReference> = BTreeMap::new();
         for at in (0..text.len()).filter(|at| may_begin_word(&text, *at)) {
-            self.each_beginning(&text[at..], |word, reference| {
-                if is_word_at(&text, at, word) {
-                    seen.insert(word, reference);
-                }
-            });
+            // Of a text that both have, the given reference counts.
+            for references in [&self.recorded.references, &self.given] {
+                each_beginning(references, &text[at..], |word, reference| {
+                    if is_word_at(&text, at, word) {
+                        seen.insert(word, reference);
+                    }
+                });
+            }
         }
         seen.into_iter().collect()
     }
+}
 
-    /// Passes on the references with which this text begins.
-    ///
-    /// In the order of texts, nothing but texts that begin with it comes between a reference and a
-    /// text that begins with it. So the reference right before `rest` begins it, or shares with it a
-    /// beginning to which the search goes on.
-    fn each_beginning<'s>(
-        &'s self,
-        text: &str,
-        mut each: impl FnMut(&'s str, &'s SourceReference),
-    ) {
-        let mut rest = text;
-        while !rest.is_empty() {
-            let below = (Bound::Unbounded, Bound::Included(rest));
-            let Some((word, reference)) = self.0.range::<str, _>(below).next_back() else {
-                return;
-            };
-            let shared = shared_length(word, rest);
-            let mut next = shared;
-            if shared == word.len() {
-                each(word, reference);
-                next = word.len().saturating_sub(1);
+impl RecordedReferences {
+    /// The source's connections, and the values of its environment variables.
+    fn read(journal: &JournalView) -> Self {
+        let mut references = References::new();
+        seals::each_row(journal, Part::Source, "connectionreference", |_, row| {
+            if let Some(connection) = text(&row, "connectionid") {
+                let name = text(&row, "connectionreferencelogicalname").unwrap_or_default();
+                let what = format!("the source's connection of '{}'", escape(&name));
+                add(&mut references, &connection, what, None);
             }
-            while !rest.is_char_boundary(next) {
-                next -= 1;
+        });
+        let source = VariableValues::sealed(journal, Part::Source);
+        let target = VariableValues::sealed(journal, Part::Target);
+        for name in source.definitions.keys() {
+            let value = source.text(name).filter(|value| is_distinctive(value));
+            if let Some(value) = value.filter(|value| target.text(name) != Some(*value)) {
+                let what = format!(
+                    "the source's value of environment variable '{}'",
+                    escape(name)
+                );
+                add(&mut references, value, what, None);
             }
-            rest = &rest[..next];
         }
+        Self {
+            references,
+            harmless: Mutex::default(),
+        }
+    }
+}
+
+/// Adds a reference, unless the text refers to something already.
+fn add(
+    references: &mut References,
+    text: &str,
+    what: String,
+    replacement: Option<(String, String)>,
+) {
+    if !text.trim().is_empty() {
+        let reference = SourceReference { what, replacement };
+        references
+            .entry(text.to_ascii_lowercase())
+            .or_insert(reference);
+    }
+}
+
+/// Passes on the references with which this text begins.
+///
+/// In the order of texts, nothing but texts that begin with it comes between a reference and a text
+/// that begins with it. So the reference right before `rest` begins it, or shares with it a
+/// beginning to which the search goes on.
+fn each_beginning<'s>(
+    references: &'s References,
+    text: &str,
+    mut each: impl FnMut(&'s str, &'s SourceReference),
+) {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let below = (Bound::Unbounded, Bound::Included(rest));
+        let Some((word, reference)) = references.range::<str, _>(below).next_back() else {
+            return;
+        };
+        let shared = shared_length(word, rest);
+        let mut next = shared;
+        if shared == word.len() {
+            each(word, reference);
+            next = word.len().saturating_sub(1);
+        }
+        while !rest.is_char_boundary(next) {
+            next -= 1;
+        }
+        rest = &rest[..next];
     }
 }
 
@@ -179,7 +243,7 @@ fn shared_length(one: &str, other: &str) -> usize {
     pairs.take_while(|(one, other)| one == other).count()
 }
 
-/// May a word begin at this byte of a text? Only where a letter or digit does not go on, or after an
+/// May a word begin at this byte of a text? Only if the byte does not continue a word, or after an
 /// escape.
 fn may_begin_word(text: &str, at: usize) -> bool {
     let bytes = text.as_bytes();
@@ -208,7 +272,7 @@ fn is_word_at(text: &str, at: usize, word: &str) -> bool {
 }
 
 /// Does a text end with one character that JSON or an address writes as an escape: `\n`, `\u0022`,
-/// `%2F`? Its last letter is no part of the word that follows.
+/// `%2F`? Its last letter does not belong to the word that follows.
 fn ends_with_escape(text: &str) -> bool {
     let last_two: Vec<char> = text.chars().rev().take(2).collect();
     let is_short = matches!(last_two[..], ['n' | 't' | 'r' | 'b' | 'f', '\\']);
@@ -234,14 +298,47 @@ pub(crate) fn api_host(host: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::ListedRow;
     use proptest::prelude::*;
     use serde_json::json;
+    use uuid::Uuid;
 
     fn environment(id: &str, host: &str) -> Environment {
         Environment::from_value(json!({"name": id, "properties": {
             "linkedEnvironmentMetadata": {"instanceUrl": format!("https://{host}.crm4.dynamics.com/")},
             "linkedAppMetadata": {"url": format!("https://{host}.operations.dynamics.com/")}}}))
         .unwrap()
+    }
+
+    #[test]
+    fn what_the_first_seal_adds_is_read_once_and_the_runbook_takes_precedence() {
+        let row = |id: u8, connection: &str| ListedRow {
+            key: format!("source/connectionreference/{}", Uuid::from_u128(id.into())),
+            etag: None,
+            text: json!({"connectionid": connection, "connectionreferencelogicalname": "mail"})
+                .to_string(),
+            compared: None,
+        };
+        let rows = vec![row(1, "Connection-0001"), row(2, "connection-0002")];
+        let view = JournalView::empty().with_assumed(seals::BEFORE_COPY, rows);
+        let texts = vec!["connection-0002".to_owned()];
+        let references = SourceReferences::default().with_texts(texts);
+        let references = references.with_recorded(&view);
+        let found = |text: &str| -> Vec<String> {
+            let found = references.found_in(text).into_iter();
+            found.map(|reference| reference.what.clone()).collect()
+        };
+        assert_eq!(
+            found("id=connection-0001"),
+            ["the source's connection of 'mail'"]
+        );
+        assert_eq!(
+            found("CONNECTION-0002"),
+            ["'connection-0002', which the runbook replaces"]
+        );
+        // Another survey has a clone of the view.
+        let again = SourceReferences::default().with_recorded(&view.clone());
+        assert!(Arc::ptr_eq(&again.recorded, &references.recorded));
     }
 
     #[test]
@@ -318,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn an_escape_before_a_text_is_no_part_of_it() {
+    fn an_escape_before_a_text_does_not_belong_to_it() {
         let source = environment("11111111-1111-1111-1111-11111111abcd", "contoso");
         let target = environment("22222222-2222-2222-2222-222222222222", "uat");
         let references = SourceReferences::between(&source, &target);
@@ -336,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_word_is_no_reference() {
+    fn a_plain_word_is_not_a_reference() {
         assert!(is_distinctive("https://shop.contoso.com") && is_distinctive("CONTOSO-US"));
         assert!(!is_distinctive("Standard") && !is_distinctive("a.b"));
     }
@@ -357,7 +454,7 @@ mod tests {
                 let begins = |at| text.get(at..).is_some_and(|rest| rest.starts_with(*word));
                 (0..text.len()).any(|at| begins(at) && is_word_at(&text, at, word))
             };
-            let all = references.0.keys().map(String::as_str);
+            let all = references.given.keys().map(String::as_str);
             prop_assert_eq!(found, all.filter(is_in).collect::<Vec<_>>());
         }
     }
@@ -375,7 +472,7 @@ mod tests {
         }
         let mut looked = 0;
         let text = format!("shared-commondata-{:036}x", 77);
-        references.each_beginning(&text, |_, _| looked += 1);
+        each_beginning(&references.given, &text, |_, _| looked += 1);
         assert_eq!(looked, 1);
         assert_eq!(references.hits(&text).len(), 0, "part of a longer word");
         let (text, _) = text.split_at(text.len() - 1);

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::containment::figures::ContainmentFigures;
 use super::containment::{self, Policy};
 use super::dual_write::MapCount;
-use super::flows::rules::{NAMES_PRODUCTION, Rules, Wanted};
+use super::flows::rules::{DesiredState, NAMES_PRODUCTION, Rules};
 use super::graph::{Dangling, Slot, count_places};
 use super::names::text;
 use super::orchestrations::{old_catalogue, recorded_orchestrations};
@@ -42,7 +42,7 @@ pub(crate) struct Summary {
     pub dual_write: MapCount,
     /// How much of this a person did.
     pub by_hand: ByHand,
-    /// What became of everything that could act on the outside world; none before it was recorded.
+    /// The outcome for every surface; `None` before the surfaces are recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub containment: Option<ContainmentFigures>,
 }
@@ -65,7 +65,10 @@ pub(crate) struct ByHand {
 pub(crate) fn summary(refresh: &RefreshContext, journal: &JournalView) -> Result<Summary, Failure> {
     let mut summary = Summary {
         dual_write: dual_write::count_maps(refresh, journal),
-        containment: containment::figures::figures(journal, &Policy::of(&refresh.runbook)),
+        containment: containment::figures::figures(
+            journal,
+            &Policy::from_runbook(&refresh.runbook),
+        ),
         ..Summary::default()
     };
     let old = old_catalogue(&refresh.names, journal)?;
@@ -124,15 +127,16 @@ pub(crate) fn summary(refresh: &RefreshContext, journal: &JournalView) -> Result
 /// Counts the cloud flows that are on, and names those that are left off.
 fn count_flows(summary: &mut Summary, refresh: &RefreshContext, journal: &JournalView) {
     let rules = Rules::from_journal(refresh, journal);
-    // Once its phase has ended, no flow that should be on is off, whoever turned it on.
+    // Once its phase has ended, every flow that should be on is on: a program or a person turned it
+    // on.
     let is_open = !journal.has_phase_ended(StepName::ActivateFlows.word(), keys::TURN_ON);
     seals::each_row(journal, Part::Source, "workflow", |id, row| {
         if !flows::is_cloud_flow(&row) {
             return;
         }
         let name = text(&row, "name").unwrap_or_else(|| id.to_string());
-        match rules.wanted(id, &row) {
-            Wanted::On => {
+        match rules.desired_state(id, &row) {
+            DesiredState::On => {
                 let maker = journal.maker(&keys::flow(id));
                 let refused = refusal(journal, id).filter(|_| is_open && maker.is_none());
                 if let Some(message) = refused {
@@ -146,7 +150,7 @@ fn count_flows(summary: &mut Summary, refresh: &RefreshContext, journal: &Journa
                     &mut summary.by_hand.flows_on,
                 );
             }
-            Wanted::Off(reason) => summary.flows_off.push((name, reason.to_owned())),
+            DesiredState::Off(reason) => summary.flows_off.push((name, reason.to_owned())),
         }
     });
 }
@@ -178,7 +182,7 @@ fn refusal_reason(flow: Uuid, message: &str) -> String {
     format!("{REFUSED} ({why})")
 }
 
-/// Adds so many things to what was made, and to what was made by hand. Takes who made them.
+/// Adds this number to the changes made, and to the changes made by hand. Takes who made them.
 fn count_made(maker: Option<Maker>, things: usize, all: &mut usize, by_hand: &mut usize) {
     match maker {
         None => {}
@@ -237,8 +241,8 @@ impl Summary {
         lines
     }
 
-    /// What a run that has not finished says: the flows that the service refused stay off until
-    /// somebody acts, however the rest of the run ends.
+    /// The lines for a run that has not finished: the flows that the service refused stay off until
+    /// a person acts, whether or not the rest of the run succeeds.
     pub(crate) fn refused_lines(&self) -> Vec<String> {
         let mut lines = self.flows_off_lines(|why| why.starts_with(REFUSED));
         if !lines.is_empty() {

@@ -29,6 +29,11 @@ pub(crate) trait Reader: Send + Sync {
     /// The compared fields, the version, and what else the write needs.
     async fn read(&self) -> Result<Reading, Failure>;
 
+    /// The same, right before a launch: what was read a moment ago for another purpose may serve.
+    async fn read_before(&self) -> Result<Reading, Failure> {
+        self.read().await
+    }
+
     /// What the survey read, if that is known with its version.
     fn surveyed(&self) -> Option<Reading> {
         None
@@ -37,6 +42,12 @@ pub(crate) trait Reader: Send + Sync {
     /// The compared fields of the row in the response to a PATCH of this path; none if that is not
     /// all that this reader reads.
     fn answered(&self, _path: &str, _row: &Row) -> Option<Value> {
+        None
+    }
+
+    /// The compared fields after a deletion that the service has confirmed; none if more must be
+    /// gone than the row.
+    fn deleted(&self, _path: &str) -> Option<Value> {
         None
     }
 
@@ -51,7 +62,7 @@ pub(crate) struct RowReader<P> {
     refresh: Arc<RefreshContext>,
     entity_set: String,
     id: Uuid,
-    /// The compared fields of the row; of `None` where it is not there.
+    /// The compared fields of the row; of `None` if it is not there.
     project: P,
     surveyed: Option<Reading>,
 }
@@ -87,7 +98,7 @@ impl<P: Fn(Option<&Row>) -> Reading + Send + Sync + 'static> RowReader<P> {
 }
 
 /// What a survey read of a row, for its change: the compared fields, which are the change's
-/// `before`, and the version among the row's columns. None where a write cannot depend on the
+/// `before`, and the version among the row's columns. None if a write cannot depend on the
 /// version, so that the row has to be read right before it (Microsoft Learn, *Perform conditional
 /// operations using the Web API*: `IsOptimisticConcurrencyEnabled`).
 pub(crate) fn surveyed(table: &Table, before: &Value, row: &Fields) -> Option<Reading> {
@@ -130,7 +141,7 @@ impl<P: Fn(Option<&Row>) -> Reading + Send + Sync> Reader for RowReader<P> {
 
 /// Does a request with this path write this row, and return all of it? A request of the runbook may
 /// write another row, or ask for some columns.
-fn is_whole_row(path: &str, entity_set: &str, id: Uuid) -> bool {
+pub(crate) fn is_whole_row(path: &str, entity_set: &str, id: Uuid) -> bool {
     let row = format!("{entity_set}({id})");
     path.trim_start_matches('/').eq_ignore_ascii_case(&row)
 }
@@ -173,9 +184,9 @@ pub(crate) struct Request {
     pub(crate) body: Option<String>,
     /// Does it create a row with an id that the program chose, which must not exist yet?
     pub(crate) creates: bool,
-    /// The directory object of the user that it is sent as, where it is not the caller.
+    /// The directory object of the user that it is sent as, if it is not the caller.
     pub(crate) acting_as: Option<Uuid>,
-    /// The name of the runbook's request, where the runbook binds it; a documented write has none.
+    /// The name of the runbook's request, if the runbook binds it; a documented write has none.
     pub(crate) binding: Option<IomRequest>,
 }
 
@@ -288,9 +299,14 @@ where
 
     async fn write(&self, reading: &Reading) -> Result<Written, WriteError> {
         let target = &self.refresh.target.dataverse;
-        let (path, row) = write_read(target, &self.request, reading).await?;
+        let (request, row) = write_read(target, &self.request, reading).await?;
+        let observed = match row {
+            Some(row) => self.reader.answered(&request.path, &row),
+            None if request.method == Method::Delete => self.reader.deleted(&request.path),
+            None => None,
+        };
         Ok(Written {
-            observed: row.and_then(|row| self.reader.answered(&path, &row)),
+            observed,
             ..Written::default()
         })
     }
@@ -304,16 +320,16 @@ where
     }
 }
 
-/// Sends the write that follows from this reading, with the version that was read. Returns its path,
-/// and the row as the service shows it afterwards.
+/// Sends the write that follows from this reading, with the version that was read. Returns it, and
+/// the row as the service shows it afterwards.
 async fn write_read(
     target: &DataverseWriter,
     request: impl Fn(&Reading) -> Result<Request, Failure>,
     reading: &Reading,
-) -> Result<(String, Option<Row>), WriteError> {
+) -> Result<(Request, Option<Row>), WriteError> {
     let request = request(reading).map_err(WriteError::Refused)?;
     let row = send_to(target, &request, reading.etag.as_deref()).await?;
-    Ok((request.path, row))
+    Ok((request, row))
 }
 
 /// Sends one request to the target's Web API. Takes the version that was read, if any. Returns the
@@ -388,14 +404,14 @@ where
     }
 
     async fn probe(&self) -> Result<Value, Failure> {
-        let reading = self.reader.read().await?;
+        let reading = self.reader.read_before().await?;
         let before = json!({ "before": reading.value });
         self.probed.set(reading);
         Ok(before)
     }
 
     async fn request(&self) -> Result<Started, WriteError> {
-        // A second request starts from what is there by then.
+        // A second request starts from the state at that time.
         let reading = match self.probed.take() {
             Some(reading) => reading,
             None => self.reader.read().await.map_err(WriteError::Refused)?,
@@ -431,7 +447,7 @@ where
     }
 
     async fn poll(&self, _handle: &Value) -> Result<Progress, Failure> {
-        // There is no operation to poll; `verify` reads the rows.
+        // No operation can be polled; `verify` reads the rows.
         Ok(Progress::Succeeded(Value::Null))
     }
 

@@ -3,7 +3,7 @@
 
 pub use crate::engine::Verdict;
 
-/// An answer with what was found.
+/// An answer, with the findings.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Answer {
     Pass(String),

@@ -3,7 +3,7 @@
 //! A forecast is not a survey of the source: it is a survey of `after_copy(source)`. So every
 //! survey of steps 2 to 8 reads through a [`View`] and does not know which of the two it reads.
 //!
-//! A forecast reads each list of the source once ([`Forecast`]), however many surveys need it.
+//! A forecast reads each list of the source once ([`ForecastCache`]), however many surveys need it.
 //! Every survey reads the target again, because steps change it.
 
 use std::collections::{BTreeMap, HashMap};
@@ -25,7 +25,7 @@ const PAGE: u32 = 5000;
 
 /// A cache of the lists that a forecast has read: the source's rows, by table and filter.
 #[derive(Default)]
-pub struct Forecast {
+pub struct ForecastCache {
     lists: Mutex<HashMap<(String, Option<String>), Rows>>,
     /// The target's connections, which no copy touches.
     pub(crate) connections: OnceCell<Vec<Connection>>,
@@ -57,7 +57,7 @@ fn unpack<T>(packed: &PackedTexts, map: impl Fn(Row) -> Option<T>) -> Vec<T> {
     rows
 }
 
-impl Forecast {
+impl ForecastCache {
     fn list(&self, table: &str, filter: Option<&str>) -> Rows {
         let key = (table.to_owned(), filter.map(str::to_owned));
         let mut lists = lock(&self.lists);
@@ -195,6 +195,29 @@ impl View<'_> {
         columns: &[&str],
         filter: Option<&str>,
     ) -> Result<Vec<Row>, Failure> {
+        self.selected_mapped(table, columns, filter, Some).await
+    }
+
+    /// The same rows by primary key, without their texts.
+    pub(crate) async fn selected_fields(
+        &self,
+        table: &Table,
+        columns: &[&str],
+        filter: Option<&str>,
+    ) -> Result<BTreeMap<Uuid, Map<String, Value>>, Failure> {
+        let fields = |row: Row| Some((row.id(&table.primary_id)?, row.value));
+        let rows = self.selected_mapped(table, columns, filter, fields).await?;
+        Ok(rows.into_iter().collect())
+    }
+
+    /// What `map` keeps of each of them.
+    async fn selected_mapped<T>(
+        &self,
+        table: &Table,
+        columns: &[&str],
+        filter: Option<&str>,
+        map: impl Fn(Row) -> Option<T>,
+    ) -> Result<Vec<T>, Failure> {
         let mut columns: Vec<&str> = columns
             .iter()
             .copied()
@@ -208,7 +231,7 @@ impl View<'_> {
         };
         let (dataverse, set) = (self.dataverse(), &table.entity_set);
         match self {
-            Self::Target(_) => Ok(dataverse.list(set, &query).await?),
+            Self::Target(_) => Ok(dataverse.list_mapped(set, &query, map).await?),
             Self::AfterCopy(refresh) => {
                 let name = format!("{}?{}", table.logical_name, columns.join(","));
                 let list = refresh.forecast.list(&name, filter);
@@ -217,7 +240,7 @@ impl View<'_> {
                     let texts = dataverse.list_mapped(set, &query, text).await?;
                     Ok::<_, Failure>(pack(texts))
                 };
-                Ok(unpack(list.get_or_try_init(copied).await?, Some))
+                Ok(unpack(list.get_or_try_init(copied).await?, map))
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Changes, and the traits by which a step tells the engine how to read, write and prove one.
+//! Changes, and the traits with which a step defines how one is read, written and proved.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -174,7 +174,7 @@ pub trait Set: Send + Sync {
         Ok(Progress::Succeeded(Value::Null))
     }
 
-    /// What the journal keeps of the write, besides what was read back: the exit code of a program,
+    /// What the journal keeps of the write in addition to the reading: the exit code of a program,
     /// for example.
     fn report(&self) -> Option<Value> {
         None
@@ -289,7 +289,7 @@ pub trait Launch: Send + Sync {
     /// Looks for the operation of an intent that has no handle. Takes what `probe` recorded.
     async fn find(&self, probed: &Value) -> Result<Found, Failure>;
 
-    /// What `probe` would have recorded if the operation of this handle had existed then: whatever
+    /// What `probe` would have recorded if the operation of this handle had existed then: all that
     /// `find` finds with it is another operation. None if operations cannot be distinguished.
     fn probed_with(&self, _probed: &Value, _handle: &Value) -> Option<Value> {
         None

@@ -360,7 +360,7 @@ fn describe_panic(panic: &(dyn std::any::Any + Send)) -> Failure {
     let failure = Failure::failed(format!("a defect in iomcopy ended the step: {message}"))
         .with_help("the state file is valid; report the defect with it, then run again")
         .permanent();
-    // What the defect did is not known, so nothing else begins.
+    // It is unknown what the defect did, so nothing else begins.
     Failure {
         scope: Scope::Run,
         ..failure

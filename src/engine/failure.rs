@@ -316,19 +316,39 @@ impl Failure {
         matches!(self.kind, FailureKind::Interrupted | FailureKind::Temporary)
     }
 
-    /// Does the whole run stop at once, whatever else could still be tried?
+    /// Does the whole run stop at once, even if other changes could still be tried?
     pub fn ends_the_run(&self) -> bool {
         self.scope == Scope::Run
     }
 }
 
-/// A line for each failure, and one for its help.
+/// A line for each failure, and one for its help. The same help for several in a row is shown once,
+/// after the last of them.
 fn lines<'a>(failures: impl IntoIterator<Item = &'a Failure>) -> String {
-    let lines = failures.into_iter().map(|failure| match &failure.help {
-        Some(help) => format!("\n  - {}\n    help: {help}", failure.message),
-        None => format!("\n  - {}", failure.message),
-    });
-    lines.collect()
+    let mut text = String::new();
+    let mut alike = 0;
+    let mut failures = failures.into_iter().peekable();
+    while let Some(failure) = failures.next() {
+        text += &format!("\n  - {}", failure.message);
+        alike += 1;
+        let Some(help) = &failure.help else {
+            alike = 0;
+            continue;
+        };
+        if failures
+            .peek()
+            .is_some_and(|next| next.help.as_ref() == Some(help))
+        {
+            continue;
+        }
+        let those = match alike {
+            1 => String::new(),
+            number => format!(" for these {number}"),
+        };
+        text += &format!("\n    help{those}: {help}");
+        alike = 0;
+    }
+    text
 }
 
 impl fmt::Display for Failure {
@@ -409,6 +429,26 @@ mod tests {
         );
         assert!(outer.message.starts_with("3 changes failed\n"), "{outer}");
         assert!(outer.message.ends_with("also failed:\n  - four"), "{outer}");
+    }
+
+    #[test]
+    fn the_same_help_for_several_is_shown_once() {
+        let refused = |name: &str, help: &str| Failure::failed(name).with_help(help);
+        let combined = Failure::combine(vec![
+            refused("one", "ask for the role"),
+            refused("two", "ask for the role"),
+            Failure::failed("three"),
+            refused("four", "sign in"),
+        ]);
+        assert_eq!(
+            combined.message,
+            "4 changes failed\n  - one\n  - two\n    help for these 2: ask for the role\n  - three\n  \
+             - four\n    help: sign in"
+        );
+        assert_eq!(
+            combined.items()[0].help.as_deref(),
+            Some("ask for the role")
+        );
     }
 
     #[test]

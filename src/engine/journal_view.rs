@@ -4,6 +4,7 @@
 //! is ours. So a survey also gets the journal's fold. If a seal does not exist yet, a plan uses
 //! what it would hold now.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ use crate::journal::{
 #[derive(Clone)]
 pub struct JournalView {
     state: Option<Arc<State>>,
-    /// What seals would hold that do not exist yet. Clones share it.
+    /// The rows of seals that do not exist yet. Clones share them.
     assumed: Arc<BTreeMap<String, AssumedSeal>>,
     planning: bool,
     state_file: Option<PathBuf>,
@@ -71,7 +72,7 @@ impl AssumedSeal {
     }
 }
 
-/// What stands for the state file where none exists.
+/// The placeholder in a command if there is no state file.
 const STATE_FILE: &str = "STATE-FILE";
 
 /// Who made a change.
@@ -132,7 +133,7 @@ impl JournalView {
     }
 
     /// The state file as an argument of a command that a person copies into a shell: its path, or
-    /// the word `STATE-FILE` where there is none yet.
+    /// the word `STATE-FILE` if there is none yet.
     pub fn state_file_argument(&self) -> String {
         self.state_file.as_ref().map_or_else(
             || STATE_FILE.to_owned(),
@@ -205,7 +206,7 @@ impl JournalView {
             .is_some_and(|completed| completed.waived.is_none())
     }
 
-    /// Was this manual task (`STEP/PHASE`) handed out, whatever its state is now?
+    /// Was this manual task (`STEP/PHASE`) handed out, in whichever state it is now?
     pub fn is_handed_out(&self, task: &str) -> bool {
         self.holds(|state| state.tasks.contains_key(task))
     }
@@ -318,6 +319,36 @@ impl JournalView {
                 each(&key[prefix.len()..], Arc::new(parse_capture(text)));
             });
         }
+    }
+
+    /// What `derive` makes of the captures of a seal, or of what it would hold now. It is made once
+    /// for each type and shared: what a seal holds does not change, and the surveys of a large tenant
+    /// would parse it again and again. So `derive` may depend on nothing else that changes.
+    pub fn derived<T: Any + Send + Sync>(&self, seal: &str, derive: impl FnOnce() -> T) -> Arc<T> {
+        let assumed = self.assumed.get(seal).map(|assumed| &assumed.parsed);
+        let cache = self.verified_seal(seal).map(SealState::cache);
+        let cache = cache.or(assumed);
+        if let Some(derived) = cache.and_then(ParseCache::derived) {
+            return derived;
+        }
+        let derived = Arc::new(derive());
+        // What rests on an incomplete list is not kept.
+        if let Some(cache) = cache.filter(|_| self.unread().is_none()) {
+            cache.keep_derived(Arc::clone(&derived));
+        }
+        derived
+    }
+
+    /// The keys of the same captures without `prefix`, and without reading the captures.
+    pub fn capture_keys(&self, seal: &str, prefix: &str) -> Vec<String> {
+        let rest = |key: &str| key.strip_prefix(prefix).map(str::to_owned);
+        if let Some(sealed) = self.verified_seal(seal) {
+            let captures = sealed.captures.iter();
+            return captures.filter_map(|row| rest(&row.key)).collect();
+        }
+        let assumed = self.assumed.get(seal).into_iter();
+        let keys = assumed.flat_map(|assumed| assumed.listing.keys());
+        keys.filter_map(rest).collect()
     }
 
     /// Does a seal, or what it would hold now, have a capture whose key begins with `prefix`?
@@ -483,6 +514,31 @@ impl JournalView {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_derived_from_a_seal_is_derived_once() {
+        let row = ListedRow {
+            key: "source/flow/1".to_owned(),
+            etag: None,
+            text: "{}".to_owned(),
+            compared: None,
+        };
+        let view = JournalView::empty().with_assumed("before-copy", vec![row]);
+        let keys = |view: &JournalView| {
+            view.derived("before-copy", || {
+                view.capture_keys("before-copy", "source/")
+            })
+        };
+        let first = keys(&view);
+        assert_eq!(*first, ["flow/1"]);
+        // Each survey has a clone of the view.
+        assert!(Arc::ptr_eq(&first, &keys(&view.clone())));
+        assert_eq!(*view.derived("before-copy", || 7), 7, "another type");
+        // Nothing is kept of a seal that does not exist yet.
+        let empty = JournalView::empty();
+        assert!(keys(&empty).is_empty());
+        assert!(!Arc::ptr_eq(&keys(&empty), &keys(&empty)));
+    }
 
     #[test]
     fn a_command_to_copy_names_the_state_file_where_there_is_one() {

@@ -19,7 +19,7 @@ struct Listed {
     etag: Option<Box<str>>,
     /// How long its text is, in bytes.
     size: u32,
-    /// The digest of what two listings must agree on, where that is not the `ETag`.
+    /// The digest of what two listings must agree on, if that is not the `ETag`.
     compared: Option<Digest>,
 }
 

@@ -275,7 +275,7 @@ impl Executor {
     }
 }
 
-/// Does this attempt of a launch still count: under way, in doubt, or succeeded?
+/// Does this attempt of a launch still count: running, in doubt, or succeeded?
 fn still_counts(launch: &LaunchState) -> bool {
     !matches!(
         launch.outcome(),

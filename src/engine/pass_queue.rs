@@ -21,7 +21,7 @@ pub(super) struct PassQueue {
 }
 
 impl PassQueue {
-    /// The queue of these changes, none of which is checked.
+    /// The queue of these changes, which are not checked yet.
     pub(super) fn new(changes: Vec<Change>) -> Self {
         let mut followers: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         let mut awaiting = BTreeSet::new();

@@ -42,7 +42,7 @@ impl<'a> RunProgress<'a> {
         self.not_begun.last().map(|(_, why)| why.as_str())
     }
 
-    /// What a step needs and does not have. What a skipped step needs, the steps after it need too.
+    /// What a step needs and does not have. It also needs what each skipped step before it needs.
     fn missing(&self, step: &Step) -> Vec<String> {
         let earlier = self
             .steps

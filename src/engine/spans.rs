@@ -41,7 +41,7 @@ pub(super) fn of_change(change: &Change) -> Span {
     )
 }
 
-/// Records that a failure ended what this span covers. A wait for a person and a stop are none.
+/// Records that a failure ended this span. A wait for a person and a stop are not failures.
 pub(super) fn record_failure<T>(span: &Span, result: &Result<T, Failure>) {
     if let Err(failure) = result
         && !matches!(

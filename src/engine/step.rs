@@ -53,7 +53,7 @@ pub struct Phase {
     /// The earlier phases of its step whose failures do not stop it, because it does not need their
     /// results. It needs every other one.
     pub independent_of: &'static [&'static str],
-    /// How many of its changes may be applied in parallel, where that is not what its step says.
+    /// How many of its changes may be applied in parallel, if that is not what its step says.
     pub concurrency: Option<usize>,
 }
 
@@ -95,7 +95,7 @@ impl Phase {
         }
     }
 
-    /// The same phase, of whose changes so many may be applied in parallel, whatever its step says.
+    /// The same phase with its own limit of changes in parallel, instead of the step's.
     #[must_use]
     pub fn at_once(self, changes: usize) -> Self {
         Self {

@@ -472,7 +472,7 @@ mod tests {
                 prop_assert_eq!(&read.steps, &state.steps);
             }
 
-            /// Numbers and texts of any kind are no reason to panic.
+            /// Numbers and texts of any kind do not cause a panic.
             #[test]
             fn strange_values_are_refused(
                 number in any::<u64>(),

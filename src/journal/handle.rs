@@ -73,15 +73,19 @@ impl Journal {
         self.inner.shared.get()
     }
 
-    /// The first failure to write a record, after which none is written.
+    /// The first failure to write a record. No record is written after it.
     pub fn failure(&self) -> Option<JournalError> {
         self.inner.poison.first_failure()
     }
 
     /// Halts this run when a record cannot be written: once the failed [`append`](Self::append) has
-    /// returned, or [`failure`](Self::failure) returns an error, no request is sent.
+    /// returned, or [`failure`](Self::failure) returns an error, no request is sent. The same when the
+    /// lease of the copy elsewhere is lost.
     pub fn halt_on_failure(&self, cancellation: &Cancellation) {
         self.inner.poison.halt_on_failure(cancellation);
+        if let Some(copy) = &self.inner.elsewhere {
+            cancellation.require_lease(copy);
+        }
     }
 
     /// Writes one record and returns when it is durable. Queued records are written and synced

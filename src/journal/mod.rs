@@ -69,7 +69,8 @@ pub use lock::{Lock, Occupancy};
 pub use lock_holder::LockHolder;
 pub use opening::{
     LockedStateFile, OpenStateFile, ResumeOptions, begin, begin_with_copy, exists,
-    left_open_elsewhere, lock_state_file, lock_state_file_with, refresh_from_copy, resume,
+    left_open_elsewhere, lock_state_file, lock_state_file_with, parse_copy, refresh_from_copy,
+    resume,
 };
 pub use payload::{
     Abandoned, Began, Captured, ChangeKind, Closed, Completed, Confirmed, Cut, Done, Ended, Failed,

@@ -19,7 +19,7 @@ use super::payload::{Cut, Opened};
 use crate::base::platform;
 
 pub use begin::{begin, begin_with_copy};
-pub use elsewhere::refresh_from_copy;
+pub use elsewhere::{parse_copy, refresh_from_copy};
 pub use locked::{
     LockedStateFile, ResumeOptions, left_open_elsewhere, lock_state_file, lock_state_file_with,
     resume,

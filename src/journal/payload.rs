@@ -183,7 +183,7 @@ pub struct StepEnded {
     pub step: String,
     /// How it ended.
     pub outcome: StepOutcome,
-    /// Why it was skipped, or a remark on how it ended.
+    /// Why it was skipped, or a note on how it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }

@@ -1,6 +1,6 @@
 //! Seals: captures that are closed, read back from a new handle, and copied.
 //!
-//! What a seal contains is about to be destroyed at the service, so the memory of the process that
+//! The service's rows in a seal are about to be destroyed, so the memory of the process that
 //! wrote it is not enough: the file is opened again, every line of the seal is verified, and the
 //! captures in it are compared with those that were sealed. Only then is the copy written, from the
 //! lines in the file, and only then is the seal verified.
@@ -216,7 +216,7 @@ pub(super) fn read_back(
     ))
 }
 
-/// Compares the lines of a seal with what is known of it: each continues the one before it, each
+/// Compares the lines of a seal with what is known about it: each continues the one before it, each
 /// capture is the known one, and the manifest comes last. None if they differ or cannot be read.
 fn compare_lines(
     path: &Path,
@@ -376,7 +376,7 @@ pub(super) struct VerifiedCopy {
     pub(super) last: (u64, String),
 }
 
-/// Verifies a copy as [`read_copy`] does, and keeps none of its captures.
+/// Verifies a copy as [`read_copy`] does, without keeping its captures.
 pub(super) fn verify_copy(path: &Path) -> Result<VerifiedCopy, JournalError> {
     read_copied_rows(path, drop)
 }

@@ -4,8 +4,9 @@
 //! A text that is read back is compared with the digest that the row keeps. The first failure stays:
 //! after it, a survey's result is not used and nothing more is recorded, so nothing more is sent.
 
+use std::any::{Any, TypeId};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -142,7 +143,7 @@ impl SealedRow {
     }
 }
 
-/// The digest stands for the text.
+/// Rows are compared by digest, not by text.
 impl PartialEq for SealedRow {
     fn eq(&self, other: &Self) -> bool {
         self.key == other.key && self.etag == other.etag && self.sha256 == other.sha256
@@ -219,7 +220,7 @@ impl CaptureFile {
     }
 }
 
-/// Which file the texts are read from is no part of a state.
+/// The file that the texts are read from is not part of a state.
 impl PartialEq for CaptureFile {
     fn eq(&self, _other: &Self) -> bool {
         true
@@ -229,10 +230,14 @@ impl PartialEq for CaptureFile {
 /// Keys and parsed values of a seal, in its order.
 pub type ParsedCaptures = Arc<Vec<(Box<str>, Arc<Value>)>>;
 
-/// The values of a seal that were parsed, by the beginning of their keys. A seal does not change, so
-/// they are parsed once, no matter how many surveys read them. Clones share it.
+/// The values of a seal that were parsed, by the beginning of their keys, and what was derived from
+/// them, by its type. A seal does not change, so this is done once, no matter how many surveys read
+/// it. Clones share it.
 #[derive(Clone, Default)]
-pub struct ParseCache(Arc<Mutex<BTreeMap<String, ParsedCaptures>>>);
+pub struct ParseCache {
+    parsed: Arc<Mutex<BTreeMap<String, ParsedCaptures>>>,
+    derived: Arc<Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>>,
+}
 
 impl ParseCache {
     /// The values of the captures whose keys begin with `prefix`; parses them if nobody has.
@@ -241,14 +246,25 @@ impl ParseCache {
         prefix: &str,
         parse: impl FnOnce() -> Result<ParsedCaptures, E>,
     ) -> Result<ParsedCaptures, E> {
-        if let Some(parsed) = lock(&self.0).get(prefix) {
+        if let Some(parsed) = lock(&self.parsed).get(prefix) {
             return Ok(Arc::clone(parsed));
         }
         let parsed = parse()?;
-        let mut cached = lock(&self.0);
+        let mut cached = lock(&self.parsed);
         Ok(Arc::clone(
             cached.entry(prefix.to_owned()).or_insert(parsed),
         ))
+    }
+
+    /// The value of this type that was derived from the seal, if one was.
+    pub fn derived<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        let derived = lock(&self.derived).get(&TypeId::of::<T>()).cloned()?;
+        derived.downcast().ok()
+    }
+
+    /// Keeps a value that was derived from the seal.
+    pub fn keep_derived<T: Any + Send + Sync>(&self, derived: Arc<T>) {
+        lock(&self.derived).insert(TypeId::of::<T>(), derived);
     }
 }
 
@@ -264,6 +280,11 @@ pub fn parse_capture(text: &str) -> Value {
 }
 
 impl SealState {
+    /// What was parsed of it, and what was derived from that.
+    pub fn cache(&self) -> &ParseCache {
+        &self.parsed
+    }
+
     /// How long the texts of the captures are whose keys begin with `prefix`, in bytes.
     pub fn size(&self, prefix: &str) -> u64 {
         self.below(prefix).map(|row| row.size()).sum()

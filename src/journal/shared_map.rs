@@ -133,14 +133,16 @@ mod tests {
         ) {
             let (mut shared, mut plain) = (SharedMap::default(), BTreeMap::new());
             for (number, (key, value)) in entries.iter().enumerate() {
-                let (before, was) = (shared.clone(), plain.clone());
+                let before = shared.clone();
+                // Its copies are whole ones, so it has few.
+                let was = (number % 97 == 0).then(|| plain.clone());
                 shared.insert(key, *value);
                 plain.insert(key.clone(), *value);
                 if let Some(value) = shared.get_mut("ab").filter(|_| number % 7 == 0) {
                     *value = value.wrapping_add(1);
                     plain.entry("ab".to_owned()).and_modify(|value| *value = value.wrapping_add(1));
                 }
-                if number % 97 == 0 {
+                if let Some(was) = was {
                     prop_assert!(before.iter().map(|(k, v)| (&**k, v)).eq(was.iter().map(|(k, v)| (k.as_str(), v))));
                 }
             }

@@ -141,7 +141,7 @@ pub struct StepState {
     pub outcome: Option<StepOutcome>,
     /// How long processes worked on it, by the program's clock.
     pub worked: Duration,
-    /// Why it was skipped, or a remark on how it ended.
+    /// Why it was skipped, or a note on how it ended.
     pub note: Option<String>,
     /// Its phases, in the order in which they first began.
     pub phases: Vec<PhaseState>,
@@ -221,7 +221,7 @@ impl LaunchState {
 pub struct ChangeState {
     /// The last intent; its `kind` is one of the three.
     pub intent: Stamped<Intent>,
-    /// When it was read back after it. What was read is in the file alone.
+    /// When it was read back after it. The reading itself is only in the file.
     pub done: Option<Moment>,
     /// The values that earlier intents of this key named as before or after and the last one does
     /// not, since the run began or steps were last opened again.
@@ -276,7 +276,7 @@ pub struct SealState {
     pub(super) parsed: ParseCache,
 }
 
-/// Where its lines are, and what was parsed of them, is no part of a seal.
+/// The places of its lines, and what was parsed of them, are not compared.
 impl PartialEq for SealState {
     fn eq(&self, other: &Self) -> bool {
         self.seal == other.seal

@@ -1,6 +1,6 @@
 //! The ids, credentials and environments of the rehearsal tenant.
 //!
-//! None of this is secret: the tenant listens on the loopback interface and its rows are invented.
+//! Nothing here is secret: the tenant listens on the loopback interface and its rows are invented.
 
 /// The tenant's id.
 pub const TENANT: &str = "7e4a0000-0000-4000-8000-000000000001";

@@ -1,6 +1,6 @@
 //! The service protection limits of Dataverse, for each user: 6,000 requests and 1,200 seconds of
 //! execution within 300 seconds, and fewer than 52 requests at once (Microsoft Learn, *Service
-//! protection API limits*: codes, messages and numbers). A refused request counts for none of them.
+//! protection API limits*: codes, messages and numbers). A refused request does not count.
 //!
 //! Windows are measured in the tenant's time; a request executes as long as its response takes.
 

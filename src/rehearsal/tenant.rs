@@ -280,7 +280,7 @@ fn read_ports(world: &World) -> Option<BTreeMap<String, u16>> {
 type Sockets = Vec<(Listener, TcpListener)>;
 
 /// Binds a port for each listener: the one that the world keeps, or a free one. Takes how many
-/// targets there are besides the first.
+/// targets there are after the first.
 async fn bind(
     world: &Path,
     ports: &BTreeMap<String, u16>,
@@ -313,12 +313,12 @@ async fn bind(
 fn endpoints(speed: f64, origins: &Origins) -> Endpoints {
     let service = |key, listener, resource: &str| ServiceEndpoint {
         key,
-        url: origins.of(listener),
+        url: origins.origin_of(listener),
         scope: format!("{resource}/.default"),
     };
     Endpoints {
         speed,
-        authority: origins.of(Listener::Authority),
+        authority: origins.origin_of(Listener::Authority),
         services: vec![
             service(
                 "power-platform",
@@ -329,7 +329,7 @@ fn endpoints(speed: f64, origins: &Origins) -> Endpoints {
             service(
                 "lcs",
                 Listener::Lcs,
-                &format!("{}/", origins.of(Listener::Lcs)),
+                &format!("{}/", origins.origin_of(Listener::Lcs)),
             ),
             service(
                 "dual-write",

@@ -100,7 +100,7 @@ impl Annotations {
         self.send(self.command(Level::Warning, SHOWN, title, None, message));
     }
 
-    /// Writes an error. One place stays free for the failure with which a command ends.
+    /// Writes an error. One place stays free for the failure that ends the command.
     pub fn error(&self, title: &str, message: &str) {
         let command = self.command(Level::Error, SHOWN - 1, title, None, message);
         if command.is_some() {
@@ -110,8 +110,8 @@ impl Annotations {
         self.send(command);
     }
 
-    /// Writes the failure with which a command ends: each place in the runbook that it is about,
-    /// else each single failure. What has an annotation already gets no other.
+    /// Writes the failure that ends a command: each place in the runbook that it is about, else each
+    /// single failure. A failure that has an annotation does not get another.
     pub fn fail(&self, failure: &Failure) {
         self.send(self.commands_of_failure(failure));
     }
@@ -268,7 +268,7 @@ impl Annotations {
                 let message = format!("{things} to do; the summary of the job lists each");
                 let place = place.as_ref();
                 let command = self.command(Level::Warning, SHOWN, &title, place, &message)?;
-                // As the failure names it with which the run ends.
+                // The failure that ends the run names it in this form.
                 lock(&self.state).annotated.push(format!("({task})"));
                 Some(command)
             }

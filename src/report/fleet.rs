@@ -8,6 +8,7 @@ use maud::{Markup, html};
 
 use super::documents::{FleetDocument, FleetRun, RunState, Target, Version, Waits, Whom};
 use super::page::{Page, Section, cell, safe, table, time};
+use super::shorten::shortened;
 use super::status::condition;
 use super::under_way::{self, Outlook};
 use super::{Palette, document};
@@ -30,10 +31,12 @@ const COLUMNS: [&str; 7] = [
     "To do",
 ];
 
-/// A run whose state file was read. Takes the file's path as it was found, the names of the steps
-/// that are known, and what is expected of the run.
+/// A run whose state file was read. Takes the file's path or address as it was found, the value of
+/// `--state` that continues it, if it needs one, the names of the steps that are known,
+/// and what is expected of the run.
 pub fn fleet_run(
     file: &str,
+    state_argument: Option<&str>,
     contents: &StateFileContents,
     steps: &[&str],
     outlook: &Outlook,
@@ -58,7 +61,7 @@ pub fn fleet_run(
         steps_done: ended.count(),
         since: since(contents, condition).map(|time| format!("{time:.0}")),
         expected_end: end.map(|end| format!("{end:.0}")),
-        to_do: to_do(file, contents, condition),
+        to_do: to_do(state_argument, contents, condition),
         waits_for: waits,
         reason,
     }
@@ -124,7 +127,7 @@ fn current_step(state: &State) -> Option<String> {
     Some(step.to_owned())
 }
 
-/// For whom and what a run waits.
+/// Who must act before a run continues, and what it waits for.
 fn waits_for(contents: &StateFileContents, condition: RunState) -> Option<Waits> {
     let state = &contents.state;
     let tasks: Vec<&str> = state
@@ -187,9 +190,16 @@ fn since(contents: &StateFileContents, condition: RunState) -> Option<Timestamp>
 }
 
 /// What somebody should do now.
-fn to_do(file: &str, contents: &StateFileContents, condition: RunState) -> Option<String> {
+fn to_do(
+    state_argument: Option<&str>,
+    contents: &StateFileContents,
+    condition: RunState,
+) -> Option<String> {
     let state = &contents.state;
-    let again = format!("iomcopy run RUNBOOK --state {}", quote_argument(file));
+    let again = match state_argument {
+        Some(state) => format!("iomcopy run RUNBOOK --state {}", quote_argument(state)),
+        None => "iomcopy run RUNBOOK".to_owned(),
+    };
     let exit = state.closed.as_ref().map_or(0, |closed| closed.exit);
     Some(match condition {
         RunState::Running if state.waiting().next().is_some() => {
@@ -221,13 +231,13 @@ impl FleetDocument {
         let rows: Vec<[String; 7]> = self.runs.iter().map(cells).collect();
         let widths: Vec<usize> = (0..COLUMNS.len())
             .map(|at| {
-                let cells = rows.iter().map(|row| width(&shortened(&row[at])));
+                let cells = rows.iter().map(|row| width(&shortened(&row[at], WIDEST)));
                 cells.chain([width(COLUMNS[at])]).max().unwrap_or(0)
             })
             .collect();
         let line = |cells: &[String]| {
             let padded = cells.iter().zip(&widths).map(|(cell, wide)| {
-                let cell = shortened(cell);
+                let cell = shortened(cell, WIDEST);
                 let space = wide.saturating_sub(width(&cell));
                 format!("{cell}{}", " ".repeat(space))
             });
@@ -346,10 +356,6 @@ fn details(run: &FleetRun) -> String {
 
 fn width(text: &str) -> usize {
     console::measure_text_width(text)
-}
-
-fn shortened(text: &str) -> String {
-    console::truncate_str(text, WIDEST, "…").into_owned()
 }
 
 #[cfg(test)]

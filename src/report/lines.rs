@@ -75,7 +75,7 @@ impl Listener for Lines {
 }
 
 /// The time of day of an event, to the second: `02:10:11Z`.
-fn clock_time(time: &str) -> String {
+pub(super) fn clock_time(time: &str) -> String {
     match time.parse::<jiff::Timestamp>() {
         Ok(time) => time.strftime("%H:%M:%SZ").to_string(),
         Err(_) => time.to_owned(),
@@ -166,7 +166,7 @@ pub(super) fn recorded_line(
 }
 
 /// How a change ended, as a line. None for another event. Why it failed or stays open is left out
-/// here, because the failure with which the run ends says it; before another attempt it is shown.
+/// here, because the failure that ends the run says it; before another attempt it is shown.
 fn change_line(kind: &EventKind, palette: Palette) -> Option<String> {
     Some(match kind {
         EventKind::ChangeDone { name, elapsed, .. } => {

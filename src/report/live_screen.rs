@@ -63,7 +63,8 @@ impl Canvas {
         let old = self.take_replaced();
         self.expects_filler = false;
         let rows: usize = old.iter().map(|line| rows_of(line, columns)).sum();
-        let is_same = lines == old && columns == self.columns;
+        let is_resized = columns != self.columns && !old.is_empty();
+        let is_same = lines == old && !is_resized;
         self.drawn.clone_from(&lines);
         self.columns = columns;
         if is_same {
@@ -74,6 +75,11 @@ impl Canvas {
             frame += &format!("\u{1b}[{}A", rows - 1);
         }
         frame.push('\r');
+        if is_resized {
+            // A row that the terminal has broken stays joined to the next one when it is only
+            // written over (seen in tmux 3.3a): a wider terminal would then take both for one row.
+            frame += BELOW;
+        }
         for (at, line) in lines.iter().enumerate() {
             if at > 0 {
                 frame += "\r\n";
@@ -209,7 +215,9 @@ mod tests {
         let wide = "x".repeat(60);
         draw(&mut canvas, 0, 80, &[&wide, "two"]);
         let narrow = draw(&mut canvas, 2, 40, &["one", "two"]).unwrap();
-        assert!(narrow.starts_with("\u{1b}[2A\r"), "{narrow:?}");
+        assert!(narrow.starts_with("\u{1b}[2A\r\u{1b}[Jone"), "{narrow:?}");
+        let again = draw(&mut canvas, 2, 40, &["one", "three"]).unwrap();
+        assert!(again.starts_with("\u{1b}[1A\rone"), "{again:?}");
         // A line as wide as the terminal keeps its last character.
         let full = "x".repeat(40);
         let full = draw(&mut canvas, 2, 40, &[&full]).unwrap();

@@ -3,13 +3,14 @@
 //! ```text
 //! printer.rs      the only code that writes to stdout and stderr; logs do not break progress bars
 //! wrap.rs         word wrap at the width of a terminal
+//! shorten.rs      a long text in a limited width
 //! screen.rs       a text that is drawn again in place
 //! palette.rs      colour, or none
 //! durations.rs    durations in a form for people
 //! lines.rs        events as plain lines: a pipe, a log
 //! terminal.rs     events at a terminal: the same lines, with a table of the steps below them
 //! live_run.rs     what a run does at this moment, from its events
-//! live_table.rs   that as the lines of the table
+//! live_table/     that as the lines of the table
 //! live_screen.rs  the table drawn in place
 //! pipeline.rs     the commands of GitHub Actions and Azure Pipelines, and text that contains none
 //! annotations.rs  a run's steps as folded groups and its problems as annotations, for a pipeline
@@ -45,6 +46,7 @@ mod printer;
 mod run_report;
 mod screen;
 mod second_look;
+mod shorten;
 mod status;
 mod terminal;
 mod under_way;

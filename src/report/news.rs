@@ -49,7 +49,7 @@ fn lines(contents: &StateFileContents, steps: &[&str], outlook: &Outlook) -> Vec
         let reported = outlook.stages.get(name);
         let reported = reported.map(|words| format!(": {}", escape(words)));
         lines.push(format!(
-            "under way at the service: {}{}",
+            "running at the service: {}{}",
             escape(name),
             reported.unwrap_or_default()
         ));

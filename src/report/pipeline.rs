@@ -156,7 +156,7 @@ impl Pipeline {
     }
 
     /// The command that adds a `JUnit` file to the results of the run. None if the pipeline takes
-    /// such files only in a step of its own.
+    /// such files only in a separate step.
     pub fn test_results(self, file: &Path) -> Option<String> {
         match self {
             Self::GitHub => None,

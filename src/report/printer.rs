@@ -77,7 +77,7 @@ impl Printer {
     }
 
     /// From now on, writes to stdout what else is written to stderr: the pipeline reads commands
-    /// only there, and a line belongs to the group that stands before it in the same stream.
+    /// only there, and a line belongs to the group before it in the same stream.
     pub fn log_to_stdout(&self) {
         self.logs_to_stdout.store(true, Ordering::Relaxed);
     }

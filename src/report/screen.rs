@@ -75,7 +75,7 @@ mod tests {
         // A wide line takes two rows.
         screen.frame(&"x".repeat(100), 24, 80);
         assert!(screen.frame("four", 24, 80).starts_with("\u{1b}[2A"));
-        // After a resize everything is drawn anew.
+        // After a resize everything is drawn again.
         assert!(screen.frame("four", 24, 60).starts_with(CLEAR));
     }
 

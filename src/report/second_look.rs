@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use super::durations::seconds;
+use super::shorten::shortened;
 use crate::base::redaction::redacted_line;
 use crate::base::sync::lock;
 use crate::base::text::{count, escape};
@@ -13,7 +14,7 @@ use crate::engine::{Event, EventKind, Listener};
 /// How many things of each kind are named; more are counted.
 const NAMED: usize = 20;
 
-/// How many characters of a note are repeated.
+/// How many columns of a note are repeated: it was shown whole before, and the report has it.
 const LONGEST: usize = 220;
 
 /// Collects what the end of a run repeats.
@@ -63,7 +64,9 @@ impl SecondLook {
             )
         });
         let at_first: Vec<String> = waits.chain(retried).collect();
-        let notes = notes.iter().map(|note| shortened(&first_line(note)));
+        let notes = notes
+            .iter()
+            .map(|note| shortened(&first_line(note), LONGEST));
         let notes: Vec<String> = notes.collect();
         let parts = [
             list("did not succeed at first:", &at_first),
@@ -76,18 +79,6 @@ impl SecondLook {
 /// The first line of a text, safe to show.
 fn first_line(text: &str) -> String {
     redacted_line(text.lines().next().unwrap_or_default())
-}
-
-/// The beginning of a long text, to the end of a word: it was shown whole before, and the report has
-/// it.
-fn shortened(text: &str) -> String {
-    let Some((end, _)) = text.char_indices().nth(LONGEST) else {
-        return text.to_owned();
-    };
-    let begin = text[..end]
-        .rsplit_once(' ')
-        .map_or(&text[..end], |(begin, _)| begin);
-    format!("{begin} …")
 }
 
 /// A head with a line for each thing; empty without things.
@@ -172,7 +163,7 @@ mod tests {
     fn a_long_note_ends_with_a_whole_word() {
         let long = "word ".repeat(50);
         let text = SecondLook::default().text(&[long]);
-        assert!(text.ends_with("word …\n") && text.len() < 250, "{text}");
+        assert!(text.ends_with("word…\n") && text.len() < 250, "{text}");
     }
 
     #[test]
@@ -197,7 +188,7 @@ mod tests {
             kind: ChangeKind::Set,
             elapsed: 1.0,
         }));
-        // What failed in the end is in the failure with which the run ends.
+        // A change that failed in the end is in the failure that ends the run.
         assert_eq!(
             look.text(&["copy-environments: look\nat this".to_owned()]),
             "\ndid not succeed at first:\n  - Dataverse (throttled): 2 waits, 1 min 30 s in all\n  \

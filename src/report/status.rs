@@ -30,8 +30,8 @@ pub(super) fn torn_note(bytes: u64) -> String {
 
 /// The state file as a table: run, target, state, a line for each step, each open worksheet, the
 /// next command. Takes the names of all steps in order, and the commands to suggest. At the end of
-/// a run, `ending` is the failure that is printed after the table, or empty: a worksheet and a
-/// failure that the run shows elsewhere are then left out.
+/// a run, `ending` is the failure that is printed after the table, or empty: a worksheet, a failure
+/// and the next command, which the run shows elsewhere, are then left out.
 pub fn status_table(
     contents: &StateFileContents,
     steps: &[&str],
@@ -80,10 +80,10 @@ pub fn status_table(
     {
         text += &format!("\n{}\n", torn_note(torn.bytes));
     }
-    if state.finished.is_none() {
-        text += &format!("\nnext: {}\n", commands.next);
-    } else if ending.is_none() {
-        text += &format!("\nnext: iomcopy verify {}\n", commands.arguments);
+    match (state.finished, ending) {
+        (_, Some(_)) => {}
+        (None, None) => text += &format!("\nnext: {}\n", commands.next),
+        (Some(_), None) => text += &format!("\nnext: iomcopy verify {}\n", commands.arguments),
     }
     text
 }

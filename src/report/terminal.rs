@@ -1,9 +1,10 @@
-//! Events at a terminal: the same lines as in a log, and below them the table of the steps.
+//! Events at a terminal: the same lines as in a log, and below them the table of the steps. The time
+//! of day is beside each step only: the table says the present one.
 
 use std::sync::{Arc, Mutex};
 
 use super::Printer;
-use super::lines::recorded_line;
+use super::lines::{clock_time, recorded_line};
 use super::live_run::LiveRun;
 use super::live_table::{self, Moment};
 use crate::base::clock::Clock;
@@ -54,9 +55,15 @@ impl Listener for Terminal {
         }
         // The table draws itself while the printer is locked, so its state is not locked then.
         lock(&self.run).update(&event.kind, self.clock.elapsed());
-        let line = recorded_line(&event.kind, &lock(&self.steps), self.printer.palette());
+        let palette = self.printer.palette();
+        let line = recorded_line(&event.kind, &lock(&self.steps), palette);
         if let Some(line) = line {
-            self.printer.info(&line);
+            self.printer.info(&match &event.kind {
+                EventKind::RunBegan { .. } | EventKind::StepBegan { .. } => {
+                    format!("{line}  {}", palette.faint(&clock_time(&event.time)))
+                }
+                _ => line,
+            });
         }
         match &event.kind {
             EventKind::RunBegan { target, .. } => self.show(target),

@@ -269,7 +269,7 @@ pub(super) fn operation_lines(contents: &StateFileContents, outlook: &Outlook) -
         let intent = &launch.intent;
         let so_far = elapsed(contents, intent.time, outlook.now);
         text += &format!(
-            "\nunder way at the service: {}\n  since {:.0}, for {}\n",
+            "\nrunning at the service: {}\n  since {:.0}, for {}\n",
             escape(&intent.name),
             intent.time,
             duration(so_far)

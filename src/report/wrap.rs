@@ -3,14 +3,14 @@
 
 use console::{measure_text_width, strip_ansi_codes};
 
-/// The narrowest terminal for which text is wrapped.
+/// In a narrower terminal, text is not wrapped.
 const NARROWEST: usize = 40;
 
 /// What a line of a list begins with.
 const MARKS: [&str; 6] = ["[ ] ", "- ", "… ", "~ ", "! ", "? "];
 
-/// The text with lines of at most `width` columns, broken between words. A word that is longer, and
-/// a command, stay whole: a command can be copied. Without a width, the same text.
+/// The text with lines of at most `width` columns, broken between words. A word that is longer, a
+/// command and a duration stay whole: a command can be copied. Without a width, the same text.
 pub(super) fn wrapped(text: &str, width: Option<usize>) -> String {
     let Some(width) = width.filter(|width| *width >= NARROWEST) else {
         return text.to_owned();
@@ -60,7 +60,7 @@ fn hanging_indent(line: &str, width: usize) -> usize {
 }
 
 /// The words of a line, each with the number of spaces before it. A command, from `iomcopy` to the
-/// end of the line or of its code span, is one word.
+/// end of the line or of its code span, is one word, and so is a duration.
 fn words(line: &str) -> Vec<(usize, &str)> {
     let mut words = Vec::new();
     let mut rest = line;
@@ -76,14 +76,14 @@ fn words(line: &str) -> Vec<(usize, &str)> {
     }
 }
 
-/// Where the word ends with which this text begins.
+/// The end of the first word of this text.
 fn word_end(text: &str) -> usize {
     let space = |text: &str| text.find(' ').unwrap_or(text.len());
     if text.starts_with("iomcopy ") {
         return text.len();
     }
     let Some(code) = text.strip_prefix("`iomcopy ") else {
-        return space(text);
+        return duration_end(text).unwrap_or_else(|| space(text));
     };
     match code.find('`') {
         Some(end) => {
@@ -94,9 +94,50 @@ fn word_end(text: &str) -> usize {
     }
 }
 
+/// Where a duration ends, such as `(1 min 29 s)`, if the text begins with one.
+fn duration_end(text: &str) -> Option<usize> {
+    let is_number = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+    let is_unit = |word: &str| {
+        let unit = word.trim_end_matches([')', ',', '.', ';', ':']);
+        matches!(unit, "h" | "min" | "s")
+    };
+    let mut end = None;
+    let mut at = text.len() - text.trim_start_matches('(').len();
+    loop {
+        let Some((number, rest)) = text[at..].split_once(' ') else {
+            return end;
+        };
+        let unit = rest.split(' ').next().unwrap_or_default();
+        if !is_number(number) || !is_unit(unit) {
+            return end;
+        }
+        at += number.len() + 1 + unit.len();
+        end = Some(at);
+        // Punctuation ends it.
+        if !unit.ends_with(char::is_alphanumeric) || !text[at..].starts_with(' ') {
+            return end;
+        }
+        at += 1;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_duration_is_not_broken() {
+        let text = "  done connect 'x' of the provider (1 min 29 s)";
+        assert_eq!(
+            wrapped(text, Some(40)),
+            "  done connect 'x' of the provider\n    (1 min 29 s)"
+        );
+        assert_eq!(duration_end("8 h of 12 h"), Some(3));
+        assert_eq!(duration_end("2 h, 3 min"), Some(4));
+        for other in ["12 changes", "1", "min 3 s", "", "(", "3 s2"] {
+            assert_eq!(duration_end(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn words_stay_whole_and_lines_continue_below_their_text() {

@@ -73,7 +73,7 @@ fn read_root(binder: &mut Binder, root: &Node) -> Option<Runbook> {
 
 fn newer_version(entries: &[Entry]) -> Option<(u64, Span)> {
     let entry = entries.iter().find(|entry| entry.key.value == "runbook")?;
-    let version = Field::of(entry).plain_text()?.parse().ok()?;
+    let version = Field::from_entry(entry).plain_text()?.parse().ok()?;
     (version > VERSION).then_some((version, entry.value.span))
 }
 
@@ -86,7 +86,7 @@ const VALUES_DOC: &str = "A file that gives single values of this runbook by the
 /// The version, the sections, and the rules between them.
 pub(super) fn visit_document(keys: &mut Keys<'_>) -> Option<Runbook> {
     let version = keys.required("runbook", "The version of this format.", &version());
-    // What the file gives is in the tree already. Its name has no meaning of its own.
+    // The values of the file are in the tree already. Its name has no other meaning.
     let values = keys.optional(VALUES, VALUES_DOC, &values_file());
     let runbook = Runbook::visit(keys);
     rules::check(keys);

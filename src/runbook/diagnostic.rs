@@ -166,7 +166,7 @@ impl Diagnostics {
         self.list.len()
     }
 
-    /// Whether there is none; never true for the error of [`parse`](super::parse).
+    /// Is the list empty? Never for the error of [`parse`](super::parse).
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }

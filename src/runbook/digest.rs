@@ -10,7 +10,7 @@ use crate::base::text;
 pub struct Difference {
     /// The key with those above it, with dots: `steps.activate-flows.options.except`.
     pub key: String,
-    /// The earlier value; nothing where the key is absent.
+    /// The earlier value; nothing if the key is absent.
     pub before: Option<Value>,
     /// The later value.
     pub after: Option<Value>,

@@ -5,11 +5,11 @@ use super::grammar::Binder;
 use super::tree::{Content, Entry, Node};
 use crate::base::{redaction, text};
 
-/// What a value begins with that a person still has to write; what to write follows.
+/// The beginning of a value that a person still has to write; a description follows it.
 pub const FILL_IN: &str = "FILL IN";
 
 /// What the token of Lifecycle Services needs. It is written under `identity`, whose values are
-/// hidden, and is no secret.
+/// hidden, but it is not a secret.
 pub(super) const TOKEN_PROGRAM: &str =
     "a program that prints a person's token; its path is relative to this file";
 

@@ -76,12 +76,12 @@ impl<'k> Written<'k> {
     }
 
     /// The services with an address, each with its place, and whether the address is this
-    /// machine's own; nothing where the address is invalid.
+    /// machine's own; nothing if the address is invalid.
     fn services(&self) -> Vec<(ServiceKey, Span, Option<bool>)> {
         let entries = self.section("endpoints").map_or(&[] as &[_], children);
         let services = entries.iter().filter_map(|entry| {
             let service = find_word::<ServiceKey>(&entry.key)?;
-            let url = child(children(Field::of(entry)), "url").and_then(Field::text);
+            let url = child(children(Field::from_entry(entry)), "url").and_then(Field::text);
             let url = url.and_then(|url| Url::parse(url).ok());
             let url = url.filter(|url| origin_error(url).is_none());
             let is_loopback = url.map(|url| is_loopback(&url));
@@ -103,7 +103,7 @@ impl<'k> Written<'k> {
             Content::Map(entries) => entries
                 .first()
                 .filter(|first| first.key.value == name.word())
-                .map(Field::of),
+                .map(Field::from_entry),
             _ => None,
         })
     }
@@ -125,7 +125,7 @@ fn children(field: Field<'_>) -> &[Entry] {
 
 fn child<'k>(entries: &'k [Entry], name: &str) -> Option<Field<'k>> {
     let entry = entries.iter().find(|entry| entry.key.value == name)?;
-    Some(Field::of(entry))
+    Some(Field::from_entry(entry))
 }
 
 fn same_environment(written: &Written<'_>) -> Mistake {

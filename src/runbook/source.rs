@@ -241,7 +241,7 @@ impl Source {
                 safe_to_show(&self.text[start..stop])
             };
             let piece_width = visible.chars().count();
-            // How far into the shown piece a byte of it lies. A hidden piece is marked whole.
+            // The offset of a byte in the piece, in columns. A hidden piece is marked whole.
             let within = |at: usize, whole: bool| match is_hidden {
                 true if whole => piece_width,
                 true => 0,

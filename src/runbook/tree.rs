@@ -1,5 +1,5 @@
 //! The located tree: a YAML document before its keys are interpreted. A scalar stays the text that
-//! was written, so that `0123`, `1e5` and `no` become a number or a boolean only where a key
+//! was written, so that `0123`, `1e5` and `no` become a number or a boolean only if a key
 //! expects one.
 
 use super::source::{Located, Span};

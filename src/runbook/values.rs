@@ -185,7 +185,7 @@ fn put(node: &mut Node, path: &[Segment], depth: usize, value: Node) -> Result<(
         Content::List(items) => match find_item(items, &first.value) {
             Ok(item) => put(item, path, depth + 1, value),
             Err(help) => {
-                let message = format!("{above} has no item `{}`", shown(&first.value));
+                let message = format!("{above} has no item `{}`", for_message(&first.value));
                 Err(Problem::new(first.span, message, help))
             }
         },
@@ -262,7 +262,7 @@ fn dotted(path: &[Segment]) -> String {
     parts.join(".")
 }
 
-fn shown(part: &str) -> String {
+fn for_message(part: &str) -> String {
     text::escape(&redaction::redact(part)).into_owned()
 }
 
@@ -271,7 +271,7 @@ fn title(path: &[Segment]) -> String {
     if path.is_empty() {
         return "the runbook".to_owned();
     }
-    format!("`{}`", shown(&dotted(path)))
+    format!("`{}`", for_message(&dotted(path)))
 }
 
 #[cfg(test)]

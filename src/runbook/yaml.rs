@@ -302,7 +302,7 @@ fn describe_scan_error(error: &ScanError, text: &str) -> Problem {
         ),
         ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => (
             "the indentation of this line matches no line above",
-            "indent the keys of one map alike",
+            "indent all keys of one map equally",
         ),
         _ if rest.starts_with(": ") => (
             "this line has a second colon with a space",

@@ -1,4 +1,4 @@
-//! The texts of a YAML document that is no runbook, for the tests of the example pipelines.
+//! The texts of a YAML document that is not a runbook, for the tests of the example pipelines.
 
 use super::tree::{Content, Node};
 use super::yaml::read_document;

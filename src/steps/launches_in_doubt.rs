@@ -128,7 +128,7 @@ fn replies() -> Vec<Reply> {
 
 /// The course of an operation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Fate {
+enum Course {
     Runs,
     Succeeds,
     Fails,
@@ -143,7 +143,7 @@ struct Case {
     profile: Profile,
     is_applied: bool,
     reply: Reply,
-    fate: Fate,
+    course: Course,
     /// How long the service is unavailable after the request.
     outage: Duration,
 }
@@ -163,9 +163,9 @@ type Shared = Arc<Mutex<Service>>;
 impl Service {
     /// How long an operation runs.
     fn lasts(&self) -> Duration {
-        match (self.case.fate, self.case.profile.lists) {
-            (Fate::Runs, Lists::Operations) => Duration::from_hours(6),
-            (Fate::Runs, _) => 12 * MINUTE,
+        match (self.case.course, self.case.profile.lists) {
+            (Course::Runs, Lists::Operations) => Duration::from_hours(6),
+            (Course::Runs, _) => 12 * MINUTE,
             _ => 5 * MINUTE,
         }
     }
@@ -187,7 +187,7 @@ impl Service {
 
     /// Has the operation with this number succeeded? Only the first one may fail.
     fn has_succeeded(&self, number: usize) -> bool {
-        let fails = number == 0 && self.case.fate == Fate::Fails;
+        let fails = number == 0 && self.case.course == Course::Fails;
         number < self.applied.len() && !self.is_running(number) && !fails
     }
 
@@ -225,7 +225,7 @@ impl Launch for Modelled {
     async fn probe(&self) -> Result<Value, Failure> {
         let service = self.service();
         service.reachable()?;
-        let is_seen = self.1.lists == Lists::Operations && service.case.fate != Fate::Unlisted;
+        let is_seen = self.1.lists == Lists::Operations && service.case.course != Course::Unlisted;
         let newest = service.applied.len().saturating_sub(1);
         if service.is_running(newest) && (is_seen || self.1.traces && self.1.is_destructive) {
             return Err(Failure::refused("another operation is running"));
@@ -265,7 +265,7 @@ impl Launch for Modelled {
             Lists::Target if service.is_done() => Found::Operation(json!({ "id": null })),
             Lists::Target => Found::Absent,
             Lists::Operations
-                if service.case.fate == Fate::Unlisted && !service.is_listed_late() =>
+                if service.case.course == Course::Unlisted && !service.is_listed_late() =>
             {
                 Found::Absent
             }
@@ -310,7 +310,7 @@ impl Launch for Modelled {
             return Ok(Progress::Succeeded(Value::Null));
         };
         let number = usize::try_from(number).unwrap();
-        Ok(if service.case.fate == Fate::Missing && number == 0 {
+        Ok(if service.case.course == Course::Missing && number == 0 {
             Progress::Missing
         } else if service.is_running(number) {
             Progress::Running("running".to_owned())
@@ -327,7 +327,7 @@ impl Launch for Modelled {
         // The error of an earlier attempt says nothing about a later one.
         let has_failed = service.applied.len() == 1
             && !service.is_running(0)
-            && service.case.fate == Fate::Fails;
+            && service.case.course == Course::Fails;
         Ok(if service.is_done() || self.1.lists == Lists::Nothing {
             Proof::Proved(json!(true))
         } else if self.1.lists == Lists::Target && !service.applied.is_empty() && has_failed {
@@ -482,7 +482,7 @@ async fn run_case(case: Case, folder: &std::path::Path, results: &mut Results) {
         let is_first = launch.as_ref().is_some_and(|launch| launch.attempt == 1);
         let (was_applied, ends_well) = {
             let service = shared.lock().unwrap();
-            (!service.applied.is_empty(), case.fate != Fate::Fails)
+            (!service.applied.is_empty(), case.course != Course::Fails)
         };
         // The service explicitly says that it did not start an operation that it started.
         let is_contradicted = is_clear && case.is_applied;
@@ -536,24 +536,24 @@ async fn run_case(case: Case, folder: &std::path::Path, results: &mut Results) {
 fn no_launch_is_duplicated_or_lost_and_no_recorded_outcome_is_false() {
     // The same switch as in the integration tests' harness, which a unit test cannot reach.
     let is_campaign = std::env::var("IOMCOPY_CAMPAIGN").is_ok_and(|kind| kind == "full");
-    let fates = [
-        Fate::Runs,
-        Fate::Succeeds,
-        Fate::Fails,
-        Fate::Missing,
-        Fate::Unlisted,
+    let courses = [
+        Course::Runs,
+        Course::Succeeds,
+        Course::Fails,
+        Course::Missing,
+        Course::Unlisted,
     ];
     let mut cases = Vec::new();
     for profile in profiles() {
         for is_applied in [true, false] {
             for reply in replies() {
-                for fate in fates {
+                for course in courses {
                     for outage in [0, 8, 25, 60] {
                         cases.push(Case {
                             profile,
                             is_applied,
                             reply,
-                            fate,
+                            course,
                             outage: outage * MINUTE,
                         });
                     }
@@ -578,7 +578,7 @@ fn no_launch_is_duplicated_or_lost_and_no_recorded_outcome_is_false() {
     let found_before = |case: &Case| {
         case.is_applied
             && matches!(case.reply, Reply::Status(400))
-            && case.fate == Fate::Unlisted
+            && case.course == Course::Unlisted
             && case.outage.is_zero()
     };
     let known = cases.iter().filter(|case| step > 1 && found_before(case));

@@ -5,9 +5,9 @@
 //! outcome is unknown. In these tables, *the first seal* is `before-copy`, which step 1 makes
 //! before the copy; `domain/seals.rs` lists all seals.
 //!
-//! `own_verbs` is the list of the kinds of the customer's own steps, which run where the runbook has
-//! them. A new kind is one folder here and one line in that list (its options are a file and a line
-//! in `runbook/model/own_steps`).
+//! `own_step_runner` is the list of the kinds of the customer's own steps, which run where the
+//! runbook has them. A new kind is one folder here and one line in that list (its options are a
+//! file and a line in `runbook/model/own_steps`).
 //!
 //! `tasks` lists the phases that may hand out a manual task, for shells.
 //!
@@ -56,12 +56,12 @@ const DEFINITIONS: &[StepDefinition] = &[
 ];
 
 /// What the program must know about a step to run it. How many changes of a step run at once is in
-/// the runbook, which allows only one where order management must not do two things at once.
+/// the runbook, which allows only one if order management must not do two things at once.
 struct StepDefinition {
     /// Its name in the runbook.
     name: StepName,
     /// The earlier steps that it needs: it does not begin while one of them has failed or was not
-    /// begun. What it does not need does not stop it.
+    /// begun. A failure of any other step does not stop it.
     needs: &'static [StepName],
     /// Does its first phase ask again what `preflight` could not answer?
     has_questions: bool,
@@ -76,7 +76,7 @@ struct StepDefinition {
 /// Makes the phase that asks again what `preflight` could not answer about a step.
 pub type QuestionsPhase = fn(&Arc<RefreshContext>, StepName) -> Phase;
 
-/// How long an operation may take where neither the runbook nor the step sets a timeout.
+/// How long an operation may take if neither the runbook nor the step sets a timeout.
 const OPERATION_TIMEOUT: Duration = Duration::from_hours(2);
 
 /// The names of the eight steps, in order.
@@ -146,14 +146,15 @@ impl StepDefinition {
     }
 }
 
-/// What the program does for one step of the customer's own. Each kind implements it in its folder.
+/// What the program does for one of the customer's own steps. Each kind implements it in its
+/// folder.
 #[async_trait]
-pub(crate) trait OwnVerbs: Send + Sync {
+pub(crate) trait OwnStepRunner: Send + Sync {
     /// Its phases, in order.
     fn phases(&self) -> Vec<Phase>;
 
-    /// What the step would meet in a run, found before the copy with reads only. A mistake in the
-    /// runbook is a failed answer that names its place.
+    /// Could the step succeed? Answered before the copy, with reads only. A mistake in the runbook
+    /// is a failed answer that names its place.
     async fn forecast(&self) -> Result<Answer, Failure>;
 
     /// Is the target as the step leaves it? None if the surveys of its phases already say so.
@@ -163,23 +164,26 @@ pub(crate) trait OwnVerbs: Send + Sync {
 }
 
 /// The kinds of the customer's own steps. A new kind is one folder and one line here.
-pub(crate) fn own_verbs(refresh: &Arc<RefreshContext>, step: &OwnStep) -> Box<dyn OwnVerbs> {
+pub(crate) fn own_step_runner(
+    refresh: &Arc<RefreshContext>,
+    step: &OwnStep,
+) -> Box<dyn OwnStepRunner> {
     match &step.options {
-        OwnOptions::Guided(options) => guided::verbs(refresh, step, options),
-        OwnOptions::DataverseUpdate(options) => dataverse_update::verbs(refresh, step, options),
-        OwnOptions::Command(options) => command::verbs(refresh, step, options),
+        OwnOptions::Guided(options) => guided::runner(refresh, step, options),
+        OwnOptions::DataverseUpdate(options) => dataverse_update::runner(refresh, step, options),
+        OwnOptions::Command(options) => command::runner(refresh, step, options),
     }
 }
 
-/// A step of the customer's own. It needs everything before it: only the customer knows what it
-/// relies on. The first one before step 2 begins as step 2 does, because what acts on writes acts on
-/// its writes too.
+/// One of the customer's own steps. It needs everything before it: only the customer knows what it
+/// relies on. The first one before step 2 begins as step 2 does, because surfaces that act on
+/// writes act on its writes too.
 fn own_step(refresh: &Arc<RefreshContext>, step: &OwnStep) -> Step {
     let first = first_before_opening(&refresh.runbook);
     let head = first
         .filter(|first| first.name.value == step.name.value)
         .map(|_| exit_administration_mode::before_writes(refresh));
-    let own = own_verbs(refresh, step).phases();
+    let own = own_step_runner(refresh, step).phases();
     Step {
         name: step.name.value.clone(),
         needs: Needs::EveryEarlier,

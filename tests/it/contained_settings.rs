@@ -31,7 +31,7 @@ fn rows_with<'w>(world: &'w World, text: &str) -> Vec<&'w str> {
         .collect()
 }
 
-/// What is said about it before the copy.
+/// Checks what preflight and the plan report before the copy.
 pub(crate) fn assert_forecast(stage: &Stage) {
     let preflight = stage.call(&["preflight", "rehearsal.yaml"]).exits(0);
     says(
@@ -49,7 +49,8 @@ pub(crate) fn assert_forecast(stage: &Stage) {
     );
 }
 
-/// What only production had is in no row of the target. Takes the run, and the world afterwards.
+/// No row of the target holds a value that only production had. Takes the run, and the world
+/// afterwards.
 pub(crate) fn assert_nothing_of_production(run: &CommandOutput, world: &World) {
     says(
         run,

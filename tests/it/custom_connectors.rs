@@ -179,7 +179,7 @@ fn start(stage: &Stage, faults: &[&str]) -> Tenant {
 /// The service refuses the reference's connector, then the flow's. Each is tried once; the next run
 /// asks a person, and what depends on it waits. In the end the tenant is the same.
 #[test]
-fn where_the_service_refuses_the_connector_a_person_is_asked() {
+fn a_refused_connector_becomes_a_manual_task() {
     let stage = Stage::new();
     let mut running = tenant(&stage);
     running.kill();

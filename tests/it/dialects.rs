@@ -46,7 +46,7 @@ fn graphs(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn where_the_status_alone_says_what_is_published_the_refresh_ends_right() {
+fn a_tenant_that_publishes_by_status_alone_is_refreshed() {
     let stage = Stage::new();
     // Every state is Active; the status is Draft or Published.
     let quirk = Some("quirk/publication-by-status");

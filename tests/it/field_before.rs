@@ -1,4 +1,4 @@
-//! Conditions of the field that are found before the copy, and what a run does where it cannot know
+//! Conditions of the field that are found before the copy, and what a run does if it cannot know
 //! more: each check names the step that it protects, a secret is tried once, a column that no step
 //! needs is not demanded.
 
@@ -58,12 +58,12 @@ const REFUSALS: [(&str, Foreseen); 35] = [
     ("0x80040231", By("can own in the source")),
     (
         "0x80040237",
-        Not("ids are new, so only a repeated creation meets its own row, which is read back"),
+        Not("ids are new, so only a repeated creation finds its own row, which is read back"),
     ),
     (
         "0x80040265",
         Not(
-            "rules of plug-ins and of key vaults are not published; rows that are known to break one have checks of their own",
+            "rules of plug-ins and of key vaults are not published; rows that are known to break one have their own checks",
         ),
     ),
     ("0x80042f09", By("survives the copy")),

@@ -252,7 +252,7 @@ fn state_of_paused_map(stage: &Stage) -> String {
 }
 
 #[test]
-fn a_paused_map_is_told_apart_and_named() {
+fn a_paused_map_is_recognised_and_named() {
     let stage = Stage::new();
     let _tenant = with_paused_map(&stage, &runbook_with_gateway(""));
     let answer = stage.run().exits(0);
@@ -268,7 +268,7 @@ fn a_paused_map_is_told_apart_and_named() {
 }
 
 #[test]
-fn a_paused_map_runs_again_where_the_runbook_says_so() {
+fn a_paused_map_runs_again_if_the_runbook_says_so() {
     let stage = Stage::new();
     let _tenant = with_paused_map(&stage, &runbook_with_gateway(", paused-maps: run"));
     let answer = stage.run().exits(0);

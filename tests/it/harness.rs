@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::fs::{StatVfsMountFlags, statvfs};
 use serde_json::Value;
 
 /// How many times faster than real time the tests' tenants run.
@@ -87,7 +88,7 @@ impl Tenant {
 impl Stage {
     /// A directory with the rehearsal's runbook, for the whole tenant in the program's process.
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder can be made");
+        let folder = new_folder().expect("a folder can be made");
         let stage = Self { folder };
         stage.write_runbook(&runbook_text());
         stage
@@ -238,21 +239,71 @@ impl Stage {
 
     /// Waits until the state file has a matching record, or the process has ended.
     pub(crate) fn wait_for(&self, child: &mut Child, fits: impl Fn(&Value) -> bool) -> bool {
+        let mut records = Tail::of(self.state());
         let began = Instant::now();
         while began.elapsed() < Duration::from_mins(1) {
-            if self.records().iter().any(&fits) {
+            let status = child.try_wait().expect("the process can be polled");
+            if records.new_lines().iter().any(&fits) {
                 return true;
             }
-            if child
-                .try_wait()
-                .expect("the process can be polled")
-                .is_some()
-            {
-                return self.records().iter().any(&fits);
+            if status.is_some() {
+                return false;
             }
             std::thread::sleep(Duration::from_millis(2));
         }
         panic!("the record did not appear in a minute");
+    }
+}
+
+/// The end of a file of JSON lines to which another process appends: each line is parsed once.
+pub(crate) struct Tail {
+    path: PathBuf,
+    at: u64,
+}
+
+impl Tail {
+    pub(crate) fn of(path: PathBuf) -> Self {
+        Self { path, at: 0 }
+    }
+
+    /// The complete lines since the last call. A file that became shorter is read from its start.
+    pub(crate) fn new_lines(&mut self) -> Vec<Value> {
+        let Ok(mut file) = fs::File::open(&self.path) else {
+            return Vec::new();
+        };
+        let length = file.metadata().map_or(0, |metadata| metadata.len());
+        if length < self.at {
+            self.at = 0;
+        }
+        let mut bytes = Vec::new();
+        let read = file
+            .seek(SeekFrom::Start(self.at))
+            .and_then(|_| file.read_to_end(&mut bytes));
+        read.expect("the file can be read");
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n');
+        bytes.truncate(whole.map_or(0, |end| end + 1));
+        self.at += bytes.len() as u64;
+        bytes
+            .split(|byte| *byte == b'\n')
+            .filter_map(|line| serde_json::from_slice(line).ok())
+            .collect()
+    }
+}
+
+/// A folder for a test: in memory, where the system has enough of it that can hold programs. A run
+/// syncs its files some hundred times, and the tests of one machine share its disk. `TMPDIR` chooses
+/// another place.
+fn new_folder() -> std::io::Result<tempfile::TempDir> {
+    const MEMORY: &str = "/dev/shm";
+    const ENOUGH_BYTES: u64 = 2 << 30;
+    let is_fit = statvfs(MEMORY).is_ok_and(|found| {
+        let free = found.f_bavail.saturating_mul(found.f_frsize);
+        free > ENOUGH_BYTES && !found.f_flag.contains(StatVfsMountFlags::NOEXEC)
+    });
+    if is_fit && std::env::var_os("TMPDIR").is_none() {
+        tempfile::tempdir_in(MEMORY)
+    } else {
+        tempfile::tempdir()
     }
 }
 
@@ -270,10 +321,7 @@ pub(crate) fn sample<T: Clone>(cases: &[T], count: usize) -> Vec<T> {
     if is_full_campaign() || cases.len() <= count {
         return cases.to_vec();
     }
-    let day = std::env::var("IOMCOPY_SAMPLE")
-        .ok()
-        .and_then(|day| day.parse::<usize>().ok())
-        .unwrap_or_else(today);
+    let day = sampled_day();
     println!(
         "sample of {count} of {} cases; repeat with IOMCOPY_SAMPLE={day}",
         cases.len()
@@ -286,6 +334,26 @@ pub(crate) fn sample<T: Clone>(cases: &[T], count: usize) -> Vec<T> {
         .take(count)
         .cloned()
         .collect()
+}
+
+/// Whether the case with this number is tried, if the cases are known only as they come: one of
+/// `every`, others each day, all of them with `IOMCOPY_CAMPAIGN=full`. `IOMCOPY_SAMPLE=<day>` as
+/// above.
+#[expect(clippy::print_stdout, reason = "a failed test shows what it printed")]
+pub(crate) fn is_sampled(number: usize, every: usize) -> bool {
+    let day = sampled_day();
+    let is_it = is_full_campaign() || (number + day).is_multiple_of(every);
+    if is_it {
+        println!("case {number}; repeat with IOMCOPY_SAMPLE={day}");
+    }
+    is_it
+}
+
+fn sampled_day() -> usize {
+    std::env::var("IOMCOPY_SAMPLE")
+        .ok()
+        .and_then(|day| day.parse::<usize>().ok())
+        .unwrap_or_else(today)
 }
 
 /// Days since 1970.
@@ -326,9 +394,12 @@ pub(crate) fn is(record: &Value, kind: &str, key: &str, text: &str) -> bool {
             .is_some_and(|found| found == text)
 }
 
-/// The repository's rehearsal runbook, for the whole tenant.
+/// The repository's rehearsal runbook, for the whole tenant. A tenant in the program's process runs
+/// as fast as the others: at its own speed, a copy alone takes 5 s, and a third of a run's requests
+/// ask whether something has ended.
 pub(crate) fn runbook_text() -> String {
-    file("runbooks/rehearsal.yaml")
+    let endpoints = format!("endpoints: {{ speed: {SPEED} }}");
+    with_endpoints(&file("runbooks/rehearsal.yaml"), &endpoints)
 }
 
 /// The runbook for the thin tenant.
@@ -591,7 +662,11 @@ fn ids(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut at = 0;
     while at + 36 <= bytes.len() {
-        let candidate = text.get(at..at + 36);
+        // Texts are long: most places are passed over without a closer look.
+        let has_hyphens = [8, 13, 18, 23]
+            .iter()
+            .all(|offset| bytes[at + offset] == b'-');
+        let candidate = text.get(at..at + 36).filter(|_| has_hyphens);
         match candidate.filter(|c| uuid::Uuid::try_parse(c).is_ok()) {
             Some(id) => {
                 found.insert(id.to_owned());

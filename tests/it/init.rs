@@ -126,7 +126,7 @@ fn a_pair_that_lifecycle_services_manages_gets_an_lcs_section() {
     let output = stage.call(&init).exits(0);
     assert!(!output.stderr.contains("lcs.project"), "{}", output.stderr);
     let text = std::fs::read_to_string(stage.path("lcs.yaml")).expect("it was written");
-    // What is to fill in is refused at its place, with what to write.
+    // A value that is not filled in is refused at its place, with what to write.
     let line = text
         .lines()
         .position(|line| line.starts_with("  geography:"));

@@ -1,6 +1,6 @@
-//! What a flow would reach is judged by its definition, not by its name: a name like a provider's
-//! excepts no flow that the copy brought, an address behind a variable is as fixed as one that is
-//! written into the action, and a flow without a definition stays off.
+//! The definition of a flow decides what it would reach, not its name: a name like a provider's
+//! does not exempt a copied flow, an address behind a variable counts as fixed like one in the
+//! action, and a flow without a definition stays off.
 
 use serde_json::{Map, Value, json};
 

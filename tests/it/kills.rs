@@ -1,8 +1,11 @@
 //! SIGKILL of the program, of the tenant, between intent and handle; Ctrl-C.
 
+use std::collections::BTreeSet;
 use std::process::{Child, Command};
 
-use crate::harness::{Stage, Tenant, World, is, is_full_campaign, sample};
+use serde_json::Value;
+
+use crate::harness::{Stage, Tail, Tenant, World, is, is_full_campaign, sample};
 use crate::thin_run::assert_world_is_refreshed;
 use crate::whole_world::assert_whole_tenant_is_refreshed;
 
@@ -32,10 +35,12 @@ fn assert_ends_like_an_undisturbed_run(stage: &Stage) {
 
 /// Fails unless the comparable rows of the world are these.
 pub(crate) fn is_the_same(world: &World, expected: &[String]) {
-    let comparable_rows = world.comparable_rows();
+    let comparable_rows: BTreeSet<String> = world.comparable_rows().into_iter().collect();
+    let expected: BTreeSet<&String> = expected.iter().collect();
     let missing: Vec<&String> = expected
         .iter()
-        .filter(|line| !comparable_rows.contains(line))
+        .filter(|line| !comparable_rows.contains(**line))
+        .copied()
         .collect();
     let extra: Vec<&String> = comparable_rows
         .iter()
@@ -52,7 +57,17 @@ pub(crate) fn is_the_same(world: &World, expected: &[String]) {
 fn wait_for_request(stage: &Stage, fault: &str) {
     let path = fault.rsplit('*').next().unwrap_or_default();
     let began = std::time::Instant::now();
-    while stage.world().count_successful("POST", path) == 0 {
+    let mut requests = Tail::of(stage.path("world.jsonl"));
+    let has_arrived = |request: &Value| {
+        request["method"] == "POST"
+            && request["path"]
+                .as_str()
+                .is_some_and(|sent| sent.contains(path))
+            && request["status"]
+                .as_u64()
+                .is_some_and(|status| status < 300)
+    };
+    while !requests.new_lines().iter().any(has_arrived) {
         assert!(
             began.elapsed() < std::time::Duration::from_mins(1),
             "{fault}"
@@ -256,7 +271,7 @@ fn control_c_exits_with_130_and_running_again_resumes() {
     assert_eq!(status.code(), Some(130));
     let shown = stage.call(&["status", "rehearsal.yaml"]).exits(0);
     assert!(
-        shown.stdout.contains("under way at the service"),
+        shown.stdout.contains("running at the service"),
         "{}",
         shown.stdout
     );

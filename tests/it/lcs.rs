@@ -119,7 +119,7 @@ pub(crate) fn says(answer: &CommandOutput, wanted: &[&str]) {
     }
 }
 
-/// Runs again without confirming the target, where no prompt is possible.
+/// Runs again without confirming the target, if no prompt is possible.
 fn unconfirmed(stage: &Stage) -> CommandOutput {
     stage.call(&["run", "rehearsal.yaml"])
 }

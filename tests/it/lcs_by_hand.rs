@@ -89,7 +89,7 @@ fn without_access_to_lcs_disabled_users_are_the_evidence() {
 }
 
 #[test]
-fn a_history_that_could_not_be_read_before_is_no_evidence_afterwards() {
+fn a_history_that_could_not_be_read_before_proves_nothing_afterwards() {
     let stage = Stage::new();
     let mut running = tenant(&stage, &by_hand(), &["refuse=401:GET */history/*"]);
     let answer = stage.run().exits(10);

@@ -31,7 +31,7 @@
 //!   failures. `lcs_by_hand`: the same, refreshed by a person.
 //! - `lifecycle`: one run after another, a second run for one target, `--again`, the prompt.
 //! - `ignored_writes`: writes that are accepted and ignored never count as success.
-//! - `notifications`: webhooks are told what happens, and change nothing.
+//! - `notifications`: webhooks receive what happens, and change nothing.
 //! - `old_journals`: state files that released versions wrote are resumed.
 //! - `outputs`: `--output json` of every command, against its schema.
 //! - `orphan_flows`: a flow of a deleted provider that cannot be turned off stops one phase.
@@ -53,9 +53,10 @@
 //! - `requests`: requests of the runbook before the copy, a recording, a captured value.
 //!   `request_counts`: what the changes of a run cost.
 //! - `steps_5_to_7`: providers and orchestrations that change between the steps.
-//! - `surfaces_left`: what is said to be closed is closed; open surfaces end a run with a finding.
+//! - `surfaces_left`: every surface reported as closed is closed; an open one ends a run with a
+//!   finding.
 //! - `telemetry`: the trace for a collector (cargo feature `opentelemetry`).
-//! - `terminal`: the program at a pseudo terminal.
+//! - `terminal`: the program at a pseudo terminal. `live_table`: the table of a run there.
 //! - `whole`: the whole tenant, end to end; one provider again. `whole_world`: the expected world.
 //! - `screens`: what the operator sees: `status --follow`, folded checks, suggestions.
 //! - `sinks`: output without control characters and secrets; a full disk is a failure.
@@ -108,6 +109,8 @@ mod lcs;
 mod lcs_by_hand;
 #[cfg(feature = "rehearsal")]
 mod lifecycle;
+#[cfg(feature = "rehearsal")]
+mod live_table;
 #[cfg(feature = "rehearsal")]
 mod lost_responses;
 mod modules;

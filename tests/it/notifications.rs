@@ -1,4 +1,4 @@
-//! Webhooks are told what happens to a run, and no receiver changes how it ends or learns a secret.
+//! Webhooks receive what happens to a run, and no receiver changes how it ends or learns a secret.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -115,7 +115,7 @@ fn require_no_key(stage: &Stage, output: &CommandOutput) {
 }
 
 #[test]
-fn a_run_that_waits_tells_every_webhook_whatever_each_replies() {
+fn a_run_that_waits_notifies_every_webhook_even_if_one_fails() {
     let receiver = Receiver::start();
     let stage = Stage::new();
     let notify = format!(
@@ -207,7 +207,7 @@ fn a_run_that_waits_tells_every_webhook_whatever_each_replies() {
     assert_eq!(
         receiver.received("teams").len(),
         1,
-        "it is told of waits alone"
+        "it receives waits only"
     );
 }
 
@@ -230,7 +230,7 @@ fn a_run_that_succeeds_says_what_it_did() {
     assert_eq!(notice["next"], "iomcopy verify rehearsal.yaml");
     let what = texts(&notice["what"]);
     assert!(what.contains("1 provider installed again\n"), "{what}");
-    // Surveyed again, it is no news.
+    // A second survey finds nothing new, so nothing is sent.
     require_no_key(&stage, &stage.run().exits(0));
     assert_eq!(receiver.received("literal").len(), 1);
 }

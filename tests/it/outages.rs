@@ -68,7 +68,7 @@ fn fault_of(arguments: &[&str], address: &str, usual: &CommandOutput) -> Option<
         return Some(format!("it was never read: {shown}"));
     }
     let Ok(document) = serde_json::from_str::<Value>(&answer.stdout) else {
-        return Some(format!("it is no document: {shown}"));
+        return Some(format!("it is not a JSON document: {shown}"));
     };
     // A check that fails anyway decides the exit code, and a check that does not read this address
     // keeps its result.

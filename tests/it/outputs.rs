@@ -4,7 +4,7 @@
 use jsonschema::Validator;
 use serde_json::Value;
 
-use crate::harness::{CommandOutput, Stage, runbook_text};
+use crate::harness::{CommandOutput, Stage, runbook_text, with_endpoints};
 
 /// The program's own schema of a command's output.
 fn schema_of(stage: &Stage, command: &str) -> Validator {
@@ -87,6 +87,9 @@ fn each_command_writes_what_its_schema_describes() {
     assert_eq!(status["steps"].as_array().map(Vec::len), Some(8));
     let plan = of("plan", 0);
     assert_eq!(plan["steps"].as_array().map(Vec::len), Some(8));
+    assert_eq!(plan["steps"][0]["forecast"], false);
+    assert_eq!(plan["steps"][1]["forecast"], true);
+    assert!(plan["unknowns"][0].is_string(), "{plan:#}");
     let dry = document(&stage, "plan", &["run", "rehearsal.yaml", "--dry-run"], 0);
     assert_eq!(dry["digest"], plan["digest"]);
     let probes = of("preflight", 0);
@@ -343,8 +346,8 @@ fn the_rehearsal_tenant_prints_its_endpoints() {
     let written: Value = serde_json::from_str(&tenant.endpoints).expect("one JSON document");
     fits(&schema_of(&stage, "rehearsal"), &written);
     // A runbook accepts its endpoints unchanged.
-    let text = format!("{}\nendpoints: {}\n", runbook_text(), written["endpoints"]);
-    stage.write_runbook(&text);
+    let endpoints = format!("endpoints: {}", written["endpoints"]);
+    stage.write_runbook(&with_endpoints(&runbook_text(), &endpoints));
     for command in ["validate", "preflight"] {
         let answer = stage.call(&[command, "rehearsal.yaml"]).exits(0);
         assert!(!answer.stdout.is_empty(), "{command}");

@@ -113,7 +113,7 @@ fn tenant(stage: &Stage, text: &str) -> Tenant {
     stage.start_tenant(text, &["--seed", "thin"])
 }
 
-/// Four customers in the source; two of them in the target, with addresses and ids of its own.
+/// Four customers in the source; two of them in the target, with its own addresses and ids.
 fn add_customers(stage: &Stage) {
     let world = stage.world();
     let mut puts = Map::new();
@@ -185,7 +185,7 @@ fn do_by_hand(stage: &Stage, tenant: &mut Tenant, text: &str) {
     *tenant = self::tenant(stage, text);
 }
 
-/// Nobody proves that sales were told: the task is waived.
+/// The tenant has no evidence that sales were informed: the task is waived.
 fn waive(stage: &Stage) -> CommandOutput {
     let task = "tell-sales/by-hand";
     let why = "Ada called them";
@@ -417,8 +417,8 @@ fn a_run_that_is_killed_in_an_own_step_is_resumed_to_the_same_end() {
     }
 }
 
-/// What acts on writes is closed before the first write, also that of an own step, and a resumed run
-/// goes on: later rows, and what a later step has set, do not stop it.
+/// Surfaces that act on writes are closed before the first write, also before the first write of an
+/// own step. Later rows, and values that a later step has set, do not stop a resumed run.
 #[test]
 fn an_own_step_before_the_target_opens_calls_nobody_and_stops_no_resumed_run() {
     const OPENING: &str = "  - exit-administration-mode: {}\n";
@@ -481,8 +481,8 @@ fn an_own_step_before_the_target_opens_calls_nobody_and_stops_no_resumed_run() {
     assert!(scrubbed.count() < values.len(), "{values:?}");
 }
 
-/// A program of a killed process goes on, although it writes: the next process waits for its end,
-/// even where the check is content already, and does not start it again.
+/// A program of a killed process continues, although it writes: the next process waits for its end,
+/// even if the check is content already, and does not start it again.
 #[test]
 fn a_program_that_outlives_its_process_is_not_started_twice() {
     let stage = Stage::new();

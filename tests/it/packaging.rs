@@ -68,6 +68,46 @@ fn every_file_of_the_debian_package_exists() {
     }
 }
 
+#[test]
+fn the_image_is_small_and_its_user_has_no_rights() {
+    let text = file(".container/Containerfile");
+    let lines = |word: &str| -> Vec<String> {
+        let rest = text.lines().filter_map(|line| line.strip_prefix(word));
+        rest.map(|rest| rest.trim().to_owned()).collect()
+    };
+    // Each base image has a tag that is not `latest`, and an argument replaces it by a digest.
+    let images = lines("ARG ").into_iter().filter_map(|argument| {
+        let (name, image) = argument.split_once("_IMAGE=")?;
+        Some((name.to_owned(), image.to_owned()))
+    });
+    let images: Vec<(String, String)> = images.collect();
+    for (name, image) in &images {
+        let (_, tag) = image.rsplit_once(':').expect("it has a tag");
+        assert!(!tag.contains("latest"), "{name}: {image}");
+    }
+    assert_eq!(images.len(), 2, "{images:?}");
+    assert_eq!(
+        lines("FROM "),
+        ["${BUILD_IMAGE} AS build", "${RUNTIME_IMAGE}"]
+    );
+    let version = env!("CARGO_PKG_RUST_VERSION");
+    assert!(images[0].1.contains(&format!(":{version}-")), "{images:?}");
+    // Kubernetes compares numbers only.
+    let user = lines("USER ");
+    let user = user.last().expect("it has a user");
+    let ids: Vec<u32> = user.split(':').flat_map(str::parse).collect();
+    assert!(ids.len() == 2 && !ids.contains(&0), "{user}");
+    assert_eq!(lines("ENTRYPOINT "), ["[\"/usr/bin/iomcopy\"]"]);
+    // What is built from, and what is copied, is part of what the engine gets.
+    let sent = file(".dockerignore");
+    for needed in ["Cargo.lock", "Cargo.toml", "LICENSE", "src", "runbooks"] {
+        assert!(
+            sent.lines().any(|line| line == format!("!{needed}")),
+            "{needed}"
+        );
+    }
+}
+
 /// The packages in `Cargo.lock`: name and version.
 fn locked() -> BTreeSet<(String, String)> {
     let lock = file("Cargo.lock");

@@ -2,6 +2,7 @@
 //! line, and sends the requests that the clicks would send.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs;
 
 use serde_json::{Value, json};
@@ -19,6 +20,8 @@ pub(crate) struct Person<'a> {
     token: RefCell<String>,
     /// The directory object of the signed-in user.
     user: RefCell<Option<String>>,
+    /// The captures of each seal that was looked at: the files are large.
+    captures: RefCell<BTreeMap<String, Vec<Value>>>,
 }
 
 impl<'a> Person<'a> {
@@ -36,8 +39,8 @@ impl<'a> Person<'a> {
                 .unwrap_or_default();
             rest.split('"').next().unwrap_or_default().to_owned()
         };
-        let world = stage.world();
-        let metadata = &world.environment("Contoso UAT")["properties"]["linkedEnvironmentMetadata"];
+        let environment = target_environment(stage);
+        let metadata = &environment["properties"]["linkedEnvironmentMetadata"];
         let root = text(&metadata["instanceUrl"])
             .trim_end_matches('/')
             .to_owned();
@@ -55,6 +58,7 @@ impl<'a> Person<'a> {
             sign_in: (url, form),
             token: RefCell::default(),
             user: RefCell::default(),
+            captures: RefCell::default(),
         };
         person.sign_in();
         person
@@ -214,18 +218,28 @@ impl<'a> Person<'a> {
 
     /// A capture from the copy of a seal next to the state file.
     fn captured(&self, seal: &str, key: &str) -> Value {
+        let mut captures = self.captures.borrow_mut();
+        let rows = captures
+            .entry(seal.to_owned())
+            .or_insert_with(|| self.captures_of(seal));
+        let row = rows
+            .iter()
+            .find(|line| line["data"]["key"] == key)
+            .unwrap_or_else(|| panic!("no capture {key} in {seal}"));
+        serde_json::from_str(&text(&row["data"]["text"])).expect("a capture is JSON")
+    }
+
+    fn captures_of(&self, seal: &str) -> Vec<Value> {
         let records = self.stage.records();
         let verified = records
             .iter()
             .find(|record| record["type"] == "seal-verified" && record["data"]["seal"] == seal);
         let copy = text(&verified.expect("the seal is verified")["data"]["copy"]);
         let lines = fs::read_to_string(self.stage.path(&copy)).expect("the copy can be read");
-        let row = lines
+        lines
             .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .find(|line| line["data"]["key"] == key)
-            .unwrap_or_else(|| panic!("no capture {key} in {seal}"));
-        serde_json::from_str(&text(&row["data"]["text"])).expect("a capture is JSON")
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
     }
 
     /// Edits the provider action of each tile with this name, in any dialect.
@@ -282,7 +296,7 @@ impl<'a> Person<'a> {
         self.send("PATCH", &path, Some(body));
     }
 
-    /// Sends a request; once more with a new token where the old one has expired.
+    /// Sends a request; once more with a new token if the old one has expired.
     fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let (mut status, mut said) = self.once(method, path, body);
         if status == 401 {
@@ -313,6 +327,19 @@ impl<'a> Person<'a> {
             (status, answer.text().await.unwrap_or_default())
         })
     }
+}
+
+/// The target's environment, from the last line of the world that sets it: the whole file is large.
+fn target_environment(stage: &Stage) -> Value {
+    let key = format!("environment/{}", iomcopy::rehearsal::TARGET_ENVIRONMENT);
+    let world = fs::read_to_string(stage.path("world.jsonl")).expect("the world can be read");
+    let sets_it = |line: &str| {
+        let line: Value = serde_json::from_str(line).ok()?;
+        line["put"].get(&key).cloned()
+    };
+    let quoted = format!("\"{key}\":");
+    let mut lines = world.lines().rev().filter(|line| line.contains(&quoted));
+    lines.find_map(sets_it).expect("the world has the target")
 }
 
 /// Does a line describe work? Other lines only give a place, or say to save.

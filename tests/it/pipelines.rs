@@ -44,29 +44,54 @@ fn outputs(file: &std::path::Path) -> Vec<(String, String)> {
     pairs.collect()
 }
 
-/// A step of the example workflow for one environment, with the variables that the workflow sets.
-fn step_of_the_example(stage: &Stage, step: &str) -> Command {
+/// A file of the example pipelines.
+fn example(name: &str) -> String {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let workflow = std::fs::read_to_string(path.join("runbooks/pipelines/github-refresh-one.yml"))
-        .expect("the example exists");
+    let path = path.join("runbooks/pipelines").join(name);
+    std::fs::read_to_string(path).expect("the example exists")
+}
+
+/// The script of a step of the example workflow for GitHub.
+fn github_script(step: &str) -> String {
+    let workflow = example("github-refresh-one.yml");
     let (_, rest) = workflow
         .split_once(&format!("- name: {step}\n"))
         .expect("it has the step");
     let (_, rest) = rest
         .split_once("        run: ")
         .expect("the step is a script");
-    let script: Vec<&str> = match rest.strip_prefix("|\n") {
-        Some(rest) => rest
-            .lines()
-            .take_while(|line| line.starts_with("          "))
-            .collect(),
+    match rest.strip_prefix("|\n") {
+        Some(rest) => indented(rest, "          "),
         None => rest.lines().take(1).collect(),
-    };
-    let script = script.join("\n");
+    }
+}
+
+/// The script of a step of the example pipeline for Azure Pipelines, with the values of its loop.
+fn azure_script(step: &str) -> String {
+    let pipeline = example("azure-refresh.yml");
+    let (before, _) = pipeline
+        .split_once(&format!("displayName: {step}\n"))
+        .expect("it has the step");
+    let (_, script) = before
+        .rsplit_once(": |\n")
+        .expect("the step is a script of several lines");
+    indented(script, "                  ").replace("${{ item.name }}", "uat")
+}
+
+/// The first lines that have this indentation.
+fn indented(text: &str, indentation: &str) -> String {
+    let lines = text.lines();
+    let lines = lines.take_while(|line| line.starts_with(indentation));
+    lines.collect::<Vec<&str>>().join("\n")
+}
+
+/// A script of an example, with the variables that the example sets. Takes how the pipeline starts
+/// the shell.
+fn shell_of(stage: &Stage, options: &[&str], script: &str) -> Command {
     // Only Linux has it.
     let limit = "timeout --preserve-status --signal=INT 340m";
     let script = if cfg!(target_os = "linux") {
-        script
+        script.to_owned()
     } else {
         script.replace(limit, "")
     };
@@ -75,7 +100,8 @@ fn step_of_the_example(stage: &Stage, step: &str) -> Command {
     let mut command = stage.command(&[]);
     let mut shell = Command::new("bash");
     shell
-        .args(["-e", "-o", "pipefail", "-c", &script])
+        .args(options)
+        .args(["-c", &script])
         .current_dir(stage.path(""))
         .env_clear()
         .envs(
@@ -90,6 +116,18 @@ fn step_of_the_example(stage: &Stage, step: &str) -> Command {
         .env("TARGET", "Contoso UAT")
         .env("ATTEMPT", "1")
         .stdin(std::process::Stdio::null());
+    shell
+}
+
+/// A step of the example workflow for GitHub.
+fn step_of_github(stage: &Stage, step: &str) -> Command {
+    shell_of(stage, &["-e", "-o", "pipefail"], &github_script(step))
+}
+
+/// A step of the example pipeline for Azure Pipelines.
+fn step_of_azure(stage: &Stage, step: &str) -> Command {
+    let mut shell = shell_of(stage, &["--noprofile", "--norc"], &azure_script(step));
+    shell.env("PIPELINE_WORKSPACE", stage.path(""));
     shell
 }
 
@@ -124,8 +162,10 @@ fn github_shows_groups_annotations_outputs_and_a_summary() {
     let folder = stage.path("").canonicalize().expect("it exists");
     // The steps of the example workflow, with their variables.
     std::fs::write(stage.path("values.yaml"), "purpose: test\n").expect("it can be written");
-    let _planned = answer(&mut step_of_the_example(&stage, "Plan")).exits(0);
-    let mut command = step_of_the_example(&stage, "Run");
+    for step in ["Check", "Plan"] {
+        drop(answer(&mut step_of_github(&stage, step)).exits(0));
+    }
+    let mut command = step_of_github(&stage, "Run");
     command
         .envs([GITHUB])
         .env("GITHUB_WORKSPACE", folder.parent().expect("a folder"))
@@ -199,10 +239,12 @@ fn github_shows_groups_annotations_outputs_and_a_summary() {
     a_full_summary_is_a_warning(&stage, &summary);
 }
 
-/// With JSON output, stdout has only JSON, and the summary is still written.
+/// With JSON output, stdout has only JSON, and the summary is still written. The same plan is given to
+/// each attempt.
 fn json_output_has_no_commands(stage: &Stage, summary: &std::path::Path) {
     let mut command = stage.command(&RUN);
     command
+        .args(["--values", "values.yaml", "--plan", "refresh.plan"])
         .args(["--output", "json"])
         .envs([GITHUB, ("SECRET", SECRET)]);
     let output = answer(command.env("GITHUB_STEP_SUMMARY", summary)).exits(10);
@@ -239,9 +281,17 @@ fn a_full_summary_is_a_warning(stage: &Stage, summary: &std::path::Path) {
 fn azure_gets_commands_on_stdout_and_the_report() {
     let stage = Stage::new();
     let _tenant = stage.tenant(&[]);
-    let mut command = stage.command(&RUN);
+    // The steps of the example pipeline; the plan is an artifact that another job downloads.
+    std::fs::write(stage.path("values.yaml"), "purpose: test\n").expect("it can be written");
+    drop(answer(&mut step_of_azure(&stage, "Plan")).exits(0));
+    std::fs::create_dir(stage.path("plan-uat")).expect("a folder can be made");
+    std::fs::rename(
+        stage.path("refresh.plan"),
+        stage.path("plan-uat/refresh.plan"),
+    )
+    .expect("the plan was written");
+    let mut command = step_of_azure(&stage, "Run");
     command
-        .args(["--report", "refresh.xml"])
         .envs([AZURE, ("BUILD_REQUESTEDFOR", "Ada Admin")])
         .env("AGENT_TEMPDIRECTORY", stage.path(""));
     let output = answer(&mut command).exits(0);
@@ -292,6 +342,7 @@ fn azure_gets_commands_on_stdout_and_the_report() {
         ("iomStateFile", &path("rehearsal.iomcopy.jsonl")),
         ("iomRun", run),
         ("iomWaitingTask", ""),
+        ("iomReportHtml", &path("refresh.html")),
         ("iomReportJunit", &path("refresh.xml")),
     ] {
         let line = format!("##vso[task.setvariable variable={name};isoutput=true;]{value}\n");

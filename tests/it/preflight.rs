@@ -781,7 +781,7 @@ const WARNINGS: &[Problem] = &[
 ];
 
 #[test]
-fn what_only_a_person_can_judge_is_a_warning_that_stops_nothing() {
+fn a_question_for_a_person_is_a_warning_that_stops_nothing() {
     let (stage, base) = seeded();
     let world = stage.in_process_world();
     for problem in WARNINGS {
@@ -812,6 +812,6 @@ fn what_only_a_person_can_judge_is_a_warning_that_stops_nothing() {
             && probe["read"]
                 .as_str()
                 .is_some_and(|read| read.contains(dangling))),
-        "what dangles is reported and is no failure: {read:#?}"
+        "a dangling slot is reported and is not a failure: {read:#?}"
     );
 }

@@ -225,7 +225,7 @@ pub(crate) fn assert_nothing_calls_production(stage: &Stage, run: &CommandOutput
         found.len()
     );
 
-    // What only production had is nowhere in the target.
+    // No row of the target holds a value that only production had.
     for only in ONLY_IN_PRODUCTION {
         let holds = |prefix: &str| {
             let objects = world.objects.iter();
@@ -384,7 +384,7 @@ fn a_step_that_refuses_to_be_disabled_ends_the_run_with_a_finding_that_names_it(
 }
 
 #[test]
-fn what_a_copy_leaves_on_in_finance_and_operations_is_a_task_before_the_target_opens() {
+fn entities_left_on_in_finance_and_operations_are_a_task_before_the_target_opens() {
     let stage = Stage::new();
     let mut tenant = stage.whole_tenant(&[]);
     tenant.kill();

@@ -23,7 +23,7 @@ fn refused(world: &World, method: &str, path: &str) -> usize {
 }
 
 #[test]
-fn a_data_policy_leaves_flows_off_and_the_run_goes_on() {
+fn a_data_policy_leaves_flows_off_and_the_run_continues() {
     let stage = Stage::new();
     let tenant = stage.tenant(&["refuse=403/0x80060467/DlpViolation:PATCH */workflows(30000000-*"]);
     let answer = stage.run();

@@ -4,11 +4,9 @@
 use std::fs::File;
 use std::io::Read as _;
 
-use rustix::fs::{Mode, OFlags};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-
 use crate::harness::{Stage, runbook_text, thin_text, with_endpoints};
 use crate::person::Person;
+use crate::terminal::open_terminal;
 
 #[test]
 fn an_owner_that_nobody_is_named_for_is_refused_offline() {
@@ -86,12 +84,7 @@ fn capture(stage: &Stage) -> (String, String) {
 
 /// What a command writes to a terminal that is its standard output.
 fn at_terminal(stage: &Stage, arguments: &[&str]) -> (Option<i32>, String) {
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal opens");
-    grantpt(&terminal).expect("the terminal is ours");
-    unlockpt(&terminal).expect("the terminal is unlocked");
-    let name = ptsname(&terminal, Vec::new()).expect("the terminal has a name");
-    let flags = OFlags::RDWR | OFlags::NOCTTY;
-    let screen = rustix::fs::open(name, flags, Mode::empty()).expect("the other end opens");
+    let (terminal, screen) = open_terminal();
     let mut command = stage.command(arguments);
     command.env("TERM", "dumb").stdout(screen);
     let mut child = command.spawn().expect("the program can be started");

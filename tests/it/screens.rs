@@ -112,7 +112,9 @@ fn a_name_that_does_not_exist_has_a_suggestion() {
 fn a_dry_run_compares_the_approved_plan() {
     let stage = Stage::new();
     let save = ["plan", "rehearsal.yaml", "--out", "uat.plan"];
-    drop(stage.call(&save).exits(0));
+    let saved = stage.call(&save).exits(0);
+    let next = "next: iomcopy run rehearsal.yaml --plan uat.plan\n";
+    assert!(saved.stderr.ends_with(next), "{}", saved.stderr);
     let dry = ["run", "rehearsal.yaml", "--dry-run", "--plan", "uat.plan"];
     let approved = stage.call(&dry).exits(0);
     assert!(

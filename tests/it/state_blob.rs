@@ -1,22 +1,27 @@
 //! The copy of the state file in Azure Storage, against Microsoft's emulator Azurite: machines that
-//! vanish, a second run, a stolen lease, an outage.
+//! vanish, a second run, a stolen lease, an outage, a sign-in with tokens, and the fleet of a
+//! container.
 //!
 //! Azurite is a package for Node.js, so the tests run only when asked: `.ci/run` installs it and
 //! sets `IOMCOPY_AZURITE` to its program `azurite-blob`.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use iomcopy::rehearsal::{CLIENT, SECRET, TENANT_DOMAIN};
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::harness::{CommandOutput, Stage, is, sample};
+use crate::harness::{CommandOutput, Stage, World, client_secret, is, sample};
 use crate::kills::is_the_same;
 use crate::thin_run::assert_world_is_refreshed;
 
@@ -40,30 +45,52 @@ impl Drop for Azurite {
 impl Azurite {
     /// Starts it with one empty container.
     fn start() -> Self {
-        let (child, port) = start();
+        let (child, port) = start(&[]);
         let azurite = Self { child, port };
-        let url = format!("{}&restype=container", azurite.container());
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime can be started");
-        let status = runtime.block_on(async {
-            let client = reqwest::Client::builder().no_proxy().build();
-            let request = client.expect("a client can be built").put(url).body("");
-            request.send().await.expect("Azurite responds").status()
-        });
-        assert_eq!(status.as_u16(), 201, "the container is created");
+        let client = reqwest::Client::builder().no_proxy();
+        let request = |client: &reqwest::Client| {
+            client.put(format!("{}&restype=container", azurite.container()))
+        };
+        create(client, request);
         azurite
     }
 
     /// The container's address with a shared access signature of the account.
     fn container(&self) -> String {
-        format!(
-            "http://127.0.0.1:{}/{ACCOUNT}/runs?{}",
-            self.port,
-            signature()
-        )
+        format!("{}?{}", self.address(), signature())
+    }
+
+    /// The container's address.
+    fn address(&self) -> String {
+        format!("http://127.0.0.1:{}/{ACCOUNT}/runs", self.port)
+    }
+
+    /// Uploads a blob.
+    fn upload(&self, name: &str, text: &'static str) {
+        let url = format!("{}/{name}?{}", self.address(), signature());
+        let client = reqwest::Client::builder().no_proxy();
+        create(client, |client| {
+            let request = client.put(&url).body(text);
+            request.header("x-ms-blob-type", "BlockBlob")
+        });
     }
 }
 
-fn start() -> (Child, String) {
+/// Sends a request that creates something.
+fn create(
+    client: reqwest::ClientBuilder,
+    request: impl Fn(&reqwest::Client) -> reqwest::RequestBuilder,
+) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be started");
+    let status = runtime.block_on(async {
+        let client = client.build().expect("a client can be built");
+        let response = request(&client).send().await;
+        response.expect("Azurite responds").status()
+    });
+    assert_eq!(status.as_u16(), 201, "it is created");
+}
+
+fn start(more: &[&str]) -> (Child, String) {
     let program = env::var("IOMCOPY_AZURITE");
     let program = program.expect("IOMCOPY_AZURITE is the program azurite-blob");
     let mut child = Command::new(program)
@@ -71,6 +98,7 @@ fn start() -> (Child, String) {
         .arg("--inMemoryPersistence")
         // The library speaks a newer version of the protocol than the emulator knows by name.
         .args(["--skipApiVersionCheck", "--disableTelemetry"])
+        .args(more)
         .env(
             "AZURITE_ACCOUNTS",
             format!("{ACCOUNT}:{}", STANDARD.encode(KEY)),
@@ -85,8 +113,9 @@ fn start() -> (Child, String) {
         line.clear();
         let read = out.read_line(&mut line).expect("Azurite prints");
         assert!(read > 0, "Azurite did not start");
-        if let Some((_, address)) = line.split_once("successfully listens on http://127.0.0.1:") {
-            break address.trim().to_owned();
+        if let Some((_, address)) = line.split_once("successfully listens on ") {
+            let (_, port) = address.trim().rsplit_once(':').expect("it has a port");
+            break port.to_owned();
         }
     };
     // Its log of requests must not fill the pipe.
@@ -204,7 +233,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// The machine and everything on it is gone.
+    /// Kills the process and deletes the machine with everything on it.
     fn vanish(self, mut child: Child) {
         drop(child.kill());
         drop(child.wait());
@@ -231,6 +260,29 @@ fn assert_nothing_is_doubled(stage: &Stage) {
     assert_eq!(deletes, 1, "one delete");
 }
 
+/// How many requests of each kind changed something. An id that the run created is not compared.
+fn effects(world: &World) -> BTreeMap<String, usize> {
+    let mut effects = BTreeMap::new();
+    for request in world.writes() {
+        let is_done = request["status"]
+            .as_u64()
+            .is_some_and(|status| status < 300);
+        let (Some(method), Some(path)) = (request["method"].as_str(), request["path"].as_str())
+        else {
+            continue;
+        };
+        let entity = path.split_once('(').map_or(path, |(entity, rest)| {
+            let known = rest.split(')').next().unwrap_or_default();
+            let is_known = world.seed.keys().any(|key| key.contains(known));
+            if is_known { path } else { entity }
+        });
+        if is_done {
+            *effects.entry(format!("{method} {entity}")).or_default() += 1;
+        }
+    }
+    effects
+}
+
 #[test]
 #[ignore = "needs Azurite; .ci/run installs it"]
 fn a_run_whose_machine_is_gone_is_resumed_elsewhere() {
@@ -240,8 +292,10 @@ fn a_run_whose_machine_is_gone_is_resumed_elsewhere() {
     let machine = Machine::new(&calm, &azurite, "calm");
     drop(machine.run(&[]).exits(0));
     let records = machine.records().len();
-    let expected = calm.world().comparable_rows();
-    // A machine that has only the runbook shows the run, and takes up what it left.
+    let world = calm.world();
+    let (expected, once) = (world.comparable_rows(), effects(&world));
+    assert!(once.len() > 15, "{once:#?}");
+    // A machine that has only the runbook shows the run, and downloads its file.
     let reader = Machine::new(&calm, &azurite, "reader");
     let shown = reader.call(&["status", "rehearsal.yaml"]).exits(0);
     assert!(shown.stdout.contains("finished"), "{}", shown.stdout);
@@ -264,7 +318,9 @@ fn a_run_whose_machine_is_gone_is_resumed_elsewhere() {
         // Without --takeover, the next machine waits for the end of the lease.
         drop(second.run(&["--takeover"]).exits(0));
         assert_nothing_is_doubled(&stage);
-        is_the_same(&stage.world(), &expected);
+        let world = stage.world();
+        is_the_same(&world, &expected);
+        assert_eq!(effects(&world), once, "at record {point} of {records}");
     }
 }
 
@@ -283,28 +339,77 @@ fn one_of_two_runs_wins_and_a_stolen_lease_stops_the_other() {
     refused.warns(&["another process has its lease", "--takeover"]);
     let shown = second.call(&["status", "rehearsal.yaml"]).exits(0);
     assert!(shown.stdout.contains("running"), "{}", shown.stdout);
+    the_fleet_shows_a_container_and_local_files(&second);
     drop(second.run(&["--takeover"]).exits(0));
     assert_nothing_is_doubled(&stage);
-    let writes = stage.world().writes().len();
+    let requests = stage.world().requests.len();
     signal(&child, "-CONT");
     let output = child.wait_with_output().expect("the run ends");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(5), "{errors}");
     assert!(errors.contains("another process has its lease"), "{errors}");
-    assert_eq!(stage.world().writes().len(), writes, "it sent nothing more");
+    let mut later = stage.world().requests.split_off(requests);
+    // A sign-in that had begun may end.
+    later.retain(|request| {
+        let path = request["path"].as_str();
+        path.is_none_or(|path| !path.contains("/oauth2/"))
+    });
+    assert!(
+        later.is_empty(),
+        "it sent nothing more, not even a read: {later:#?}"
+    );
     assert!(!errors.contains("sig="), "{errors}");
+}
+
+/// The container has the run of another machine and a blob that is not a state file; the machine has
+/// the file of an earlier run.
+fn the_fleet_shows_a_container_and_local_files(machine: &Machine<'_>) {
+    machine.azurite.upload("damaged.iomcopy.jsonl", "{}\n");
+    let file = machine.folder.join("local.iomcopy.jsonl");
+    let local = machine.azurite.address();
+    fs::copy(machine.folder.join(BLOB), &file).expect("the file can be copied");
+    let fleet = |arguments: &[&str]| -> CommandOutput {
+        let mut command = machine.command(&["fleet", "--output", "json"]);
+        command
+            .args(arguments)
+            .env("AZURE_STORAGE_SAS_TOKEN", signature());
+        CommandOutput::of(&mut command).exits(0)
+    };
+    let rows = |output: &CommandOutput| -> Vec<(String, String)> {
+        assert!(!output.stdout.contains("sig="), "{}", output.stdout);
+        let fleet: Value = serde_json::from_str(&output.stdout).expect("it is JSON");
+        let runs = fleet["runs"].as_array().expect("a list").iter();
+        let text = |run: &Value, key: &str| run[key].as_str().unwrap_or_default().to_owned();
+        runs.map(|run| (text(run, "state-file"), text(run, "state")))
+            .collect()
+    };
+    let shown = rows(&fleet(&[&local, "local.iomcopy.jsonl"]));
+    let blob = |name: &str| format!("{local}/{name}");
+    assert_eq!(shown.len(), 3, "{shown:?}");
+    assert_eq!(shown[0], (blob("damaged.iomcopy.jsonl"), String::new()));
+    assert!(
+        shown.contains(&(blob(BLOB), "running".to_owned())),
+        "{shown:?}"
+    );
+    assert!(shown.iter().any(|(file, _)| file == "local.iomcopy.jsonl"));
+    let one = rows(&fleet(&[&blob(BLOB)]));
+    assert_eq!(one, [(blob(BLOB), "running".to_owned())]);
+    // A runbook names its container, and its variable has the signature.
+    let of_runbook = machine.call(&["fleet", "--runbook", "rehearsal.yaml", "--output", "json"]);
+    assert_eq!(rows(&of_runbook.exits(0)).len(), 2);
+    fs::remove_file(file).expect("the file can be deleted");
 }
 
 #[test]
 #[ignore = "needs Azurite; .ci/run installs it"]
-fn an_outage_stops_the_run_and_the_next_one_goes_on() {
+fn an_outage_stops_the_run_and_the_next_one_resumes() {
     let azurite = Azurite::start();
     let stage = Stage::new();
     let _tenant = stage.tenant(&[]);
     let machine = Machine::new(&stage, &azurite, "machine");
     let mut child = machine.start();
     machine.wait_for(&mut child, copy_is_running);
-    // It takes connections and does not respond; later it may process what was sent to it.
+    // A stopped process accepts connections and does not respond. Later it may process the requests.
     signal(&azurite.child, "-STOP");
     let output = child.wait_with_output().expect("the run ends");
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -315,4 +420,213 @@ fn an_outage_stops_the_run_and_the_next_one_goes_on() {
     assert!(!machine.records().iter().any(has_begun));
     drop(machine.run(&["--takeover"]).exits(0));
     assert_nothing_is_doubled(&stage);
+}
+
+/// Azurite with tokens, which it takes over TLS only, at the address of an account of Azure Storage:
+/// the program reaches that through a proxy.
+struct WithTokens {
+    _azurite: Azurite,
+    proxy: String,
+    certificate: PathBuf,
+    /// The hosts that the proxy was asked for.
+    hosts: Arc<Mutex<Vec<String>>>,
+}
+
+const HOST: &str = "iomcopy.blob.core.windows.net";
+
+impl WithTokens {
+    fn start(stage: &Stage) -> Self {
+        let key = rcgen::KeyPair::generate().expect("a key can be made");
+        let parameters = rcgen::CertificateParams::new(vec![HOST.to_owned()]);
+        let signed = parameters.expect("the name is valid").self_signed(&key);
+        let certificate = stage.path("storage.pem");
+        let text = signed.expect("it can be signed").pem();
+        fs::write(&certificate, text).expect("the certificate can be written");
+        let key_file = stage.path("storage.key");
+        fs::write(&key_file, key.serialize_pem()).expect("the key can be written");
+        let (child, port) = start(&[
+            "--oauth",
+            "basic",
+            "--cert",
+            &certificate.display().to_string(),
+            "--key",
+            &key_file.display().to_string(),
+        ]);
+        let hosts = Arc::new(Mutex::new(Vec::new()));
+        let storage = Self {
+            proxy: start_proxy(format!("127.0.0.1:{port}"), Arc::clone(&hosts)),
+            _azurite: Azurite { child, port },
+            certificate,
+            hosts,
+        };
+        let text = fs::read(&storage.certificate).expect("the certificate can be read");
+        let certificate = reqwest::Certificate::from_pem(&text).expect("it is PEM");
+        let proxy = reqwest::Proxy::all(&storage.proxy).expect("the proxy has an address");
+        let client = reqwest::Client::builder()
+            .tls_certs_merge([certificate])
+            .proxy(proxy);
+        create(client, |client| {
+            let url = format!("https://{HOST}/runs?restype=container");
+            client.put(url).bearer_auth(token(STORAGE)).body("")
+        });
+        storage
+    }
+
+    /// A command that reaches the storage account.
+    fn command(&self, stage: &Stage, arguments: &[&str]) -> Command {
+        let mut command = stage.command(arguments);
+        command
+            .env("HTTPS_PROXY", &self.proxy)
+            .env("SSL_CERT_FILE", &self.certificate)
+            .env("SECRET", SECRET);
+        command
+    }
+}
+
+/// A proxy that connects every host with one address. Returns its own address.
+fn start_proxy(to: String, hosts: Arc<Mutex<Vec<String>>>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it has an address");
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let server = TcpStream::connect(&to).expect("Azurite listens");
+            let head = read_head(&client);
+            let host = head.split(' ').nth(1).unwrap_or_default().to_owned();
+            hosts.lock().expect("no thread panicked").push(host);
+            let both = [(&client, &server), (&server, &client)].map(|(from, into)| {
+                let clone = |it: &TcpStream| it.try_clone().expect("it can be cloned");
+                (clone(from), clone(into))
+            });
+            drop((&client).write_all(b"HTTP/1.1 200 OK\r\n\r\n"));
+            for (mut from, mut into) in both {
+                std::thread::spawn(move || {
+                    drop(std::io::copy(&mut from, &mut into));
+                    drop(into.shutdown(std::net::Shutdown::Write));
+                });
+            }
+        }
+    });
+    format!("http://{address}")
+}
+
+/// The head of a request, byte by byte: what follows belongs to others.
+fn read_head(mut client: &TcpStream) -> String {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") && client.read_exact(&mut byte).is_ok() {
+        head.push(byte[0]);
+    }
+    String::from_utf8_lossy(&head).into_owned()
+}
+
+/// An authority that issues a token for storage for every request. Returns its address, and the
+/// bodies that it gets.
+fn start_authority() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it has an address");
+    let bodies = Arc::new(Mutex::new(Vec::new()));
+    let received = Arc::clone(&bodies);
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let head = read_head(&client).to_lowercase();
+            let length = head.split("content-length: ").nth(1).unwrap_or("0");
+            let length = length.split("\r\n").next().unwrap_or("0").parse();
+            let mut body = vec![0; length.unwrap_or(0)];
+            drop(client.read_exact(&mut body));
+            let text = String::from_utf8_lossy(&body).into_owned();
+            received.lock().expect("no thread panicked").push(text);
+            let reply = json!({ "token_type": "Bearer", "expires_in": 3599, "access_token": token(STORAGE) });
+            let reply = reply.to_string();
+            let reply = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\
+                 content-length: {}\r\n\r\n{reply}",
+                reply.len()
+            );
+            drop(client.write_all(reply.as_bytes()));
+        }
+    });
+    (format!("http://{address}"), bodies)
+}
+
+const STORAGE: &str = "https://storage.azure.com";
+
+/// A token as the authority issues it. Azurite checks all but its signature.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a token is valid for an hour from now"
+)]
+fn token(audience: &str) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.expect("the clock is right").as_secs();
+    let claims = json!({
+        "aud": audience,
+        "iss": "https://sts.windows.net/00000000-0000-0000-0000-000000000001/",
+        "iat": now - 60,
+        "nbf": now - 60,
+        "exp": now + 3600,
+        "appid": CLIENT,
+    });
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let head = part(&json!({ "alg": "RS256", "typ": "JWT" }));
+    format!("{head}.{}.{}", part(&claims), URL_SAFE_NO_PAD.encode("x"))
+}
+
+#[test]
+#[ignore = "needs Azurite; .ci/run installs it"]
+fn a_token_opens_the_container_of_a_run_and_of_a_fleet() {
+    let stage = Stage::new();
+    let _tenant = stage.tenant(&[]);
+    let storage = WithTokens::start(&stage);
+    let text = fs::read_to_string(stage.runbook()).expect("the runbook can be read");
+    stage.write_runbook(&format!(
+        "{text}state: {{ azure-blob: \"https://{HOST}/runs\" }}\n\
+         identity:\n  tenant: {TENANT_DOMAIN}\n  default: {}\n  \
+         state: {{ token: {{ env: STORAGE_TOKEN }} }}\n",
+        client_secret()
+    ));
+    let run = ["run", "rehearsal.yaml", "--confirm-target", "Contoso UAT"];
+    // The token of another service is refused before anything is sent.
+    let mut command = storage.command(&stage, &run);
+    let refused = CommandOutput::of(command.env("STORAGE_TOKEN", token("https://example.com")));
+    let refused = refused.exits(4);
+    refused.warns(&["the credential is not accepted"]);
+    assert_eq!(stage.world().writes().len(), 0);
+
+    let issued = token(STORAGE);
+    let mut command = storage.command(&stage, &run);
+    let done = CommandOutput::of(command.env("STORAGE_TOKEN", &issued)).exits(0);
+    assert!(!done.stderr.contains(&issued) && !done.stdout.contains(&issued));
+    assert_nothing_is_doubled(&stage);
+
+    // The state file is in the container, which another machine reads with its workload identity.
+    fs::remove_file(stage.state()).expect("the file can be deleted");
+    let (authority, bodies) = start_authority();
+    let assertion = stage.path("assertion.txt");
+    fs::write(&assertion, "assertion-of-the-pod").expect("it can be written");
+    let container = format!("https://{HOST}/runs");
+    let mut command = storage.command(&stage, &["fleet", &container, "--output", "json"]);
+    command
+        .env("AZURE_AUTHORITY_HOST", &authority)
+        .env("AZURE_TENANT_ID", TENANT_DOMAIN)
+        .env("AZURE_CLIENT_ID", CLIENT)
+        .env("AZURE_FEDERATED_TOKEN_FILE", &assertion);
+    let fleet = CommandOutput::of(&mut command).exits(0);
+    let shown: Value = serde_json::from_str(&fleet.stdout).expect("it is JSON");
+    assert_eq!(shown["runs"][0]["state"], "finished", "{shown:#}");
+    assert_eq!(
+        shown["runs"][0]["state-file"],
+        format!("{container}/{BLOB}")
+    );
+    let bodies = bodies.lock().expect("no thread panicked");
+    assert_eq!(bodies.len(), 1, "one sign-in: {bodies:?}");
+    for part in [
+        "scope=https%3A%2F%2Fstorage.azure.com%2F.default",
+        "assertion-of-the-pod",
+    ] {
+        assert!(bodies[0].contains(part), "{part}: {bodies:?}");
+    }
+    let hosts = storage.hosts.lock().expect("no thread panicked");
+    assert!(
+        hosts.iter().all(|host| host == &format!("{HOST}:443")),
+        "{hosts:?}"
+    );
 }

@@ -66,7 +66,7 @@ fn a_list_without_a_used_provider_deletes_nothing() {
     }
     let world = stage.in_process_world();
     assert_eq!(deleted_providers(&world), 0);
-    // With its old list the run goes on.
+    // With its old list the run continues.
     stage.write_runbook(&runbook_text());
     drop(stage.run().exits(0));
     crate::whole_world::assert_whole_tenant_is_refreshed(&stage.in_process_world());
@@ -155,7 +155,7 @@ fn published_in_between(name: &str) -> (World, Value) {
 }
 
 #[test]
-fn what_was_published_in_between_is_stopped_and_published_again() {
+fn an_orchestration_published_in_between_is_stopped_and_published_again() {
     let name = "D2C order to cash - BigCommerce to FinOps";
     let (world, row) = published_in_between(name);
     assert_eq!(row["statecode"], 1, "{row}");

@@ -1,5 +1,6 @@
-//! What is said to be closed is closed: a refused replacement disables what calls the address, what
-//! cannot be read is asked about before the target opens, and open surfaces end a run with a finding.
+//! Every surface reported as closed is closed: a refused replacement disables what calls the
+//! address, a person decides about unreadable surfaces before the target opens, and open surfaces
+//! end a run with a finding.
 
 use serde_json::{Map, json};
 

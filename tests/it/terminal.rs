@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,17 @@ use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::harness::Stage;
+
+/// A new terminal: our end, and the end that a program gets.
+pub(crate) fn open_terminal() -> (OwnedFd, OwnedFd) {
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal opens");
+    grantpt(&terminal).expect("the terminal is ours");
+    unlockpt(&terminal).expect("the terminal is unlocked");
+    let name = ptsname(&terminal, Vec::new()).expect("the terminal has a name");
+    let flags = OFlags::RDWR | OFlags::NOCTTY;
+    let screen = rustix::fs::open(name, flags, Mode::empty()).expect("the other end can be opened");
+    (terminal, screen)
+}
 
 /// A program at a terminal.
 pub(crate) struct AtTerminal {
@@ -28,13 +40,7 @@ impl AtTerminal {
     }
 
     fn start_with(stage: &Stage, arguments: &[&str], has_stdout: bool) -> Self {
-        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal opens");
-        grantpt(&terminal).expect("the terminal is ours");
-        unlockpt(&terminal).expect("the terminal is unlocked");
-        let name = ptsname(&terminal, Vec::new()).expect("the terminal has a name");
-        let flags = OFlags::RDWR | OFlags::NOCTTY;
-        let screen =
-            rustix::fs::open(name, flags, Mode::empty()).expect("the other end can be opened");
+        let (terminal, screen) = open_terminal();
         let keyboard = screen.try_clone().expect("the terminal can be cloned");
         let output = screen.try_clone().expect("the terminal can be cloned");
         let stdout = if has_stdout {

@@ -371,7 +371,7 @@ fn assert_becomes(answer: &CommandOutput, probe: &str, task: &str) {
 }
 
 #[test]
-fn what_exists_only_after_the_copy_is_a_task_at_the_start_of_its_step() {
+fn a_question_about_copied_rows_is_a_task_at_the_start_of_its_step() {
     let stage = Stage::new();
     let account = runbook_text().replace(
         "shared_outlook: \"b072a2c4763a530524e2af522761398e\"",

@@ -5,9 +5,9 @@ use std::fs;
 
 use crate::harness::{Stage, runbook_text};
 use crate::whole_world::assert_whole_tenant_is_refreshed;
-use crate::{contained_settings, containment, production_calls};
+use crate::{contained_settings, containment, production_calls, request_counts};
 
-/// One run, about which several modules say what is right: it is long.
+/// One long run: several modules check parts of its result.
 #[test]
 fn the_whole_tenant_is_refreshed_correctly() {
     let stage = Stage::new();
@@ -24,6 +24,7 @@ fn the_whole_tenant_is_refreshed_correctly() {
     }
     let world = stage.in_process_world();
     assert_whole_tenant_is_refreshed(&world);
+    request_counts::assert_reinstallation_reads_little(&world);
     contained_settings::assert_nothing_of_production(&run, &world);
     production_calls::assert_nothing_calls_production(&stage, &run, &world);
     containment::assert_everything_is_closed(&stage, &run);

@@ -61,7 +61,11 @@ fn every_slot_holds_the_new_action_of_the_same_logic(world: &World) {
         .into_iter()
         .map(|row| (logic(row), row))
         .collect();
-    assert_eq!(new.len(), 28, "28 actions, each of a logic of its own");
+    assert_eq!(
+        new.len(),
+        28,
+        "28 actions, each of another logic definition"
+    );
     let old = world.rows_of("source", "msdyn_iomprovideraction");
     let now = by_id(world.rows("msdyn_iomdesigner"), "msdyn_iomdesignerid");
     let mut slots = 0;
@@ -120,7 +124,7 @@ fn published_orchestrations_are_published_and_drafts_are_drafts(world: &World) {
         for step in steps {
             let step_id = text(step, "msdyn_iomstepid");
             let is_new = !world.seed.keys().any(|key| key.ends_with(step_id));
-            assert!(is_new, "compiled anew: {step}");
+            assert!(is_new, "compiled again: {step}");
             let flow = flows[lookup(step, "msdyn_workflowid").as_str()];
             assert_eq!(flow["statecode"], 1, "{flow}");
         }
@@ -166,7 +170,7 @@ fn providers_are_reinstalled(world: &World) {
     }
 }
 
-/// Parameters and transformations equal the target's values byte for byte; where the target had
+/// Parameters and transformations equal the target's values byte for byte; if the target had
 /// none, they are as the library installs them, and production's value is in no row.
 fn settings_are_the_targets_own(world: &World) {
     for (table, declared, column, declaration, shipped) in [

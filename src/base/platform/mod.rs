@@ -7,7 +7,7 @@
 //! testing.rs  what tests need of a system: modes, FIFOs
 //! ```
 //!
-//! What a system cannot do is described at the function. The most important difference: on Unix
+//! Each function describes what a system cannot do. The most important difference: on Unix
 //! the program creates files with mode 0600 and refuses files that others may read. On Windows a
 //! file has the permissions of its folder, and nothing checks them: keep runbooks and state files
 //! below the user's profile, which other users cannot read.
@@ -33,8 +33,8 @@ use windows as system;
 /// The environment variables that lead to the user's state directory, for a message.
 pub const STATE_DIRECTORY_VARIABLES: &str = system::STATE_DIRECTORY_VARIABLES;
 
-/// Opens a regular file with these options, and returns at once whatever the path names. Fails
-/// with `InvalidInput`, and says what the path names, for anything else.
+/// Opens a regular file with these options. If the path names something else, it fails at once
+/// with `InvalidInput`, and says what the path names.
 ///
 /// On Unix, opening a FIFO would wait for its other end. On Windows, nobody can rename or delete
 /// the file while it is open.
@@ -63,7 +63,7 @@ fn require_regular(metadata: &Metadata) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, why))
 }
 
-/// What something other than a regular file is, as in `a directory`.
+/// The kind of something other than a regular file, such as `a directory`.
 pub fn describe_kind(kind: FileType) -> &'static str {
     if kind.is_dir() {
         "a directory"

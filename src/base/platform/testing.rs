@@ -1,4 +1,4 @@
-//! What tests need of a system. What exists on one system only is used by tests for that system.
+//! What tests need of a system. Functions for one system are used by tests for that system only.
 
 use std::path::Path;
 

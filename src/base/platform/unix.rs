@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_no_pipe() {
+    fn a_file_is_not_a_pipe() {
         let (_reader, writer) = std::io::pipe().unwrap();
         assert!(is_pipe(&writer));
         assert!(!is_pipe(&tempfile::tempfile().unwrap()));

@@ -63,7 +63,7 @@ pub(super) async fn caller(refresh: &RefreshContext, side: &str) -> Result<Check
 pub(super) async fn owners(refresh: &RefreshContext) -> Result<Vec<CheckResult>, Failure> {
     let steps = &refresh.runbook.steps;
     let mut results = Vec::new();
-    if steps.reconfigure_connections.skip.is_some() && steps.reinstall_providers.skip.is_some() {
+    if steps.reconfigure_connections.is_skipped() && steps.reinstall_providers.is_skipped() {
         return Ok(results);
     }
     if let Some(owner) = &steps.reconfigure_connections.options.owner {
@@ -125,14 +125,14 @@ async fn owner_findings(
 }
 
 /// Whether a user who signs in has a licence. A user who does not (an application, access mode
-/// Non-interactive) needs none; where the row does not show a licence, there is nothing to say.
+/// Non-interactive) needs none; if the row does not show a licence, there is nothing to say.
 fn has_licence(check: &Check, row: &Fields) -> Option<CheckResult> {
     let is_licensed = row.get("islicensed").and_then(Value::as_bool)?;
     let signs_in = row.get("accessmode").and_then(Value::as_i64) == Some(READ_WRITE)
         && text(row, "applicationid").is_none();
     Some(match (is_licensed, signs_in) {
         (true, _) => check.pass("it has one"),
-        (false, false) => check.pass("it does not sign in interactively, and needs none"),
+        (false, false) => check.pass("it does not sign in interactively, and needs no licence"),
         (false, true) => check.warn("its row shows no licence (`islicensed`)"),
     })
 }

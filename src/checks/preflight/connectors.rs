@@ -11,8 +11,8 @@ use crate::checks::check::{Check, CheckResult};
 use crate::checks::table_reads::{Rows, available, rows};
 use crate::domain::connections::custom_connectors::CUSTOM;
 use crate::domain::connections::{connector_name, connector_of_url};
-use crate::domain::flows::rules::{Rules, Wanted};
-use crate::domain::flows::{Definition, cloud_flows, missing_connectors};
+use crate::domain::flows::rules::{DesiredState, Rules};
+use crate::domain::flows::{FlowDefinition, cloud_flows, missing_connectors};
 use crate::domain::names::{Names, text};
 use crate::domain::{RefreshContext, flows};
 use crate::engine::{Failure, JournalView};
@@ -21,9 +21,9 @@ use crate::runbook::{IomColumn, StepName};
 /// The name of a flow or a provider, and the connectors that it uses.
 type Used = (String, BTreeSet<String>);
 
-/// Checks the source's connectors; nothing where step 4 is skipped.
+/// Checks the source's connectors; nothing if step 4 is skipped.
 pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<CheckResult> {
-    if refresh.runbook.steps.activate_flows.skip.is_some() {
+    if refresh.runbook.steps.activate_flows.is_skipped() {
         return Vec::new();
     }
     let there = there(refresh);
@@ -31,7 +31,7 @@ pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<C
         let used = wanted.into_iter().filter_map(|(id, row)| {
             Some((
                 flows::name(id, row),
-                Definition::from_row(row)?.connectors(),
+                FlowDefinition::from_row(row)?.connectors(),
             ))
         });
         let used: Vec<Used> = used.collect();
@@ -52,8 +52,8 @@ pub(super) async fn checks_before_step(
     let mut used = Vec::new();
     for (id, row) in cloud_flows(view).await? {
         let name = flows::name(id, &row);
-        if rules.wanted(id, &row) == Wanted::On
-            && let Some(definition) = Definition::from_row(&row)
+        if rules.desired_state(id, &row) == DesiredState::On
+            && let Some(definition) = FlowDefinition::from_row(&row)
         {
             used.push((name, definition.connectors()));
         }
@@ -143,7 +143,7 @@ fn judge_custom(check: &Check, connectors: &Rows, flows: &Rows, providers: &[Use
         .filter_map(|(id, row)| {
             Some((
                 flows::name(*id, row),
-                Definition::from_row(row)?.connectors(),
+                FlowDefinition::from_row(row)?.connectors(),
             ))
         })
         .collect();

@@ -12,18 +12,12 @@ use crate::domain::containment::{Closing, Inventory, Scope, Surface, SurfaceStat
 use crate::engine::Failure;
 use crate::runbook::StepName;
 
-/// One check for each kind of which the source has something, and one of the runbook's `allow`.
+/// One check for each kind of surface in the source, and one of the runbook's `allow`.
 pub(super) async fn run_checks(refresh: &RefreshContext) -> Result<Vec<CheckResult>, Failure> {
     let scope = Scope::forecast(refresh);
     let inventory = Inventory::read(&scope).await?;
     let mut results: Vec<CheckResult> = inventory.0.iter().filter_map(judge).collect();
-    if refresh
-        .runbook
-        .steps
-        .exit_administration_mode
-        .skip
-        .is_some()
-    {
+    if refresh.runbook.steps.exit_administration_mode.is_skipped() {
         results.push(skipped(&inventory));
     }
     results.push(text_scan(&scope).await?);
@@ -44,7 +38,7 @@ fn closing_step(kind: &KindInventory) -> StepName {
     steps.next().unwrap_or(StepName::ExitAdministrationMode)
 }
 
-/// The result for one kind; none where the source has nothing of it.
+/// The result for one kind; none if the source has no such surface.
 fn judge(kind: &KindInventory) -> Option<CheckResult> {
     let title = kind.kind.title();
     let check = |advice: &str| {
@@ -59,14 +53,13 @@ fn judge(kind: &KindInventory) -> Option<CheckResult> {
         Ok(surfaces) if surfaces.is_empty() => return None,
         Ok(surfaces) => surfaces,
         Err(failure) => {
-            let advice =
-                "whatever cannot be read stays open: give the caller read access in the source";
+            let advice = "a surface that cannot be read stays open: give the caller read access in the source";
             return Some(check(advice).unread(failure.clone()));
         }
     };
     let mut left: Vec<String> = Vec::new();
     let mut others: Vec<&Surface> = Vec::new();
-    // What is left may be left for different reasons, and each has its own remedy.
+    // Surfaces can be left open for different reasons, and each reason has its own remedy.
     let mut advice: Vec<&str> = Vec::new();
     for surface in surfaces {
         let Some(remedy) = left_open(surface) else {
@@ -83,12 +76,12 @@ fn judge(kind: &KindInventory) -> Option<CheckResult> {
     }
     let mut found = named(&left);
     if !others.is_empty() {
-        found = format!("{found}; besides: {}", settled(&others));
+        found = format!("{found}; also: {}", settled(&others));
     }
     Some(check(&advice.join("; ")).warn(found))
 }
 
-/// What a person can do about a surface that the refresh leaves open, or asks about.
+/// The remedy for a surface that the refresh leaves open or asks about.
 fn left_open(surface: &Surface) -> Option<&str> {
     match &surface.closing {
         Closing::Finding(remedy) => Some(remedy),
@@ -110,7 +103,7 @@ const PROTECTED: &str = "a managed solution does not let it be changed, so the s
                          under `containment.allow`, or write a rule for its end point's address \
                          under `containment.replace`";
 
-/// What becomes of surfaces about which nothing is left to do, in one line.
+/// The outcome for surfaces that need nothing more, in one line.
 fn settled(surfaces: &[&Surface]) -> String {
     let mut parts = Vec::new();
     for (what, is_meant) in GROUPS {
@@ -126,10 +119,10 @@ fn settled(surfaces: &[&Surface]) -> String {
     parts.join("; ")
 }
 
-type IsMeant = fn(&Surface) -> bool;
+type SurfaceFilter = fn(&Surface) -> bool;
 
-/// What becomes of a surface, in words.
-const GROUPS: [(&str, IsMeant); 5] = [
+/// The outcome for a surface, in words.
+const GROUPS: [(&str, SurfaceFilter); 5] = [
     ("will be turned off", |surface| {
         matches!(&surface.closing, Closing::Set(write) if write.replaces.is_none())
             || matches!(surface.closing, Closing::Remove(_))
@@ -190,7 +183,7 @@ fn skipped(inventory: &Inventory) -> CheckResult {
         .filter(is_closed)
         .map(described)
         .collect();
-    check.warn_of(&left, "nothing is to be turned off")
+    check.warn_of(&left, "nothing needs to be turned off")
 }
 
 /// An entry of `allow` that allows nothing is probably misspelled, and what it was meant for will be
@@ -209,7 +202,7 @@ fn allowed(refresh: &RefreshContext, inventory: &Inventory) -> Option<CheckResul
     let idle: Vec<String> = entries
         .iter()
         .filter(|entry| {
-            let shown = crate::domain::flows::shown(&entry.value);
+            let shown = crate::domain::flows::for_message(&entry.value);
             !inventory.surfaces().any(|surface| {
                 matches!(&surface.state, SurfaceState::Allowed(by) if by.contains(&shown))
             })
@@ -239,7 +232,7 @@ mod tests {
 
     fn surface(name: &str, state: SurfaceState, closing: Closing) -> Surface {
         Surface {
-            kind: KINDS[0].word(),
+            kind: KINDS[0].key(),
             id: name.to_owned(),
             name: name.to_owned(),
             reach: "calls hooks.contoso.com".to_owned(),
@@ -249,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_only_reported_is_a_warning_and_what_is_unread_is_unknown() {
+    fn a_reported_surface_is_a_warning_and_an_unread_kind_is_unknown() {
         assert!(judge(&inventory(Ok(Vec::new()))).is_none());
         let allowed = surface("a", SurfaceState::Allowed("x".to_owned()), Closing::Nothing);
         let result = judge(&inventory(Ok(vec![allowed.clone()]))).unwrap();

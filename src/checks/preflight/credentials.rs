@@ -13,11 +13,11 @@ use crate::runbook::{ServiceKey, StepName};
 /// much data).
 const COPY: Duration = Duration::from_hours(8);
 
-/// How long the steps after the copy may take, where there is no copy to wait for.
+/// How long the steps after the copy may take, if there is no copy to wait for.
 const REST: Duration = Duration::from_hours(1);
 
 /// How long a job may run that its runner ends by itself: on GitHub's own runners (GitHub Docs,
-/// *Usage limits*: job execution time), and in Azure Pipelines where its `timeoutInMinutes` is not
+/// *Usage limits*: job execution time), and in Azure Pipelines if its `timeoutInMinutes` is not
 /// written (Microsoft Learn, *Jobs: timeouts*).
 const JOB_OF_GITHUB: Duration = Duration::from_hours(6);
 const JOB_OF_PIPELINES: Duration = Duration::from_hours(1);
@@ -155,7 +155,7 @@ fn for_one_service(
     }
 }
 
-/// Does a credential last as long as a refresh may take? Where it may not, nothing is lost: the run
+/// Does a credential last as long as a refresh may take? If it may not, nothing is lost: the run
 /// stops, and resumes with another credential.
 fn lasts(
     keys: &str,
@@ -187,7 +187,7 @@ fn lasts(
             };
             let check = check(
                 "let the job run that long (GitHub: `timeout-minutes` on a runner of your own; Azure \
-                 Pipelines: `timeoutInMinutes`); where it ends earlier, run the same command in a new \
+                 Pipelines: `timeoutInMinutes`); if it ends earlier, run the same command in a new \
                  job: it resumes",
             );
             let read = format!(
@@ -264,7 +264,7 @@ mod tests {
 
     fn cli() -> Identity {
         Identity::AzureCli(AzureCli {
-            tenant: "contoso.onmicrosoft.com".to_owned(),
+            tenant: Some("contoso.onmicrosoft.com".to_owned()),
         })
     }
 

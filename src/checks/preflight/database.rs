@@ -1,16 +1,15 @@
-//! Finance and Operations of the pair: can its database be copied? Who manages both, whether the
-//! runbook agrees, and what Lifecycle Services show of both.
+//! The database of Finance and Operations: who manages it, whether the runbook agrees, and what
+//! Lifecycle Services shows of both environments.
 
-use uuid::Uuid;
-
+use super::copy_pair::check_pair;
 use super::solutions::parts;
 use crate::checks::check::{Check, CheckResult};
-use crate::clients::{
-    Dataverse, Environment, Error, ErrorKind, HistoryEntry, Lcs, LcsEnvironment, Query,
-};
+use crate::clients::{Environment, Error, ErrorKind, HistoryEntry, Lcs, LcsEnvironment, Query};
 use crate::domain::RefreshContext;
 use crate::domain::dual_write::capture::APPLICATIONS;
-use crate::domain::environments::database_history::{Spent, describe_entry, running_operation};
+use crate::domain::environments::database_history::{
+    SpentQuota, describe_entry, running_operation,
+};
 use crate::domain::environments::{is_guided, is_lcs_managed};
 use crate::domain::failure::unless_interrupted;
 use crate::domain::finance_users::{FinanceUsers, is_kept_enabled};
@@ -18,146 +17,11 @@ use crate::domain::verdict::Verdict;
 use crate::engine::Failure;
 use crate::runbook::{self, StepName};
 
-/// Whose Finance and Operations an environment has, by the kinds of Microsoft's table (*Copy an LCS
-/// environment to a unified environment*).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Kind {
-    /// It has none.
-    None,
-    /// Lifecycle Services manage it: a sandbox.
-    LcsSandbox,
-    /// Lifecycle Services manage it: production.
-    LcsProduction,
-    /// A cloud-hosted environment: a virtual machine for development.
-    CloudHosted,
-    /// Unified, for developers.
-    UnifiedDeveloper,
-    /// Unified, a sandbox.
-    UnifiedSandbox,
-    /// Unified, production.
-    UnifiedProduction,
-    /// A kind that is not known.
-    Other,
-}
-
-impl Kind {
-    /// The kinds that an environment may be, by `linkedAppMetadata` and the environment's own type
-    /// (rules of d365bap.tools) and, where it was read, how its Finance and Operations are deployed.
-    /// Without the latter there are two for a unified environment of the type `Sandbox`: those for
-    /// developers have this type as well.
-    fn possible(environment: &Environment, deployment: Option<&str>) -> &'static [Self] {
-        let Some(app) = &environment.finance_operations else {
-            return &[Self::None];
-        };
-        let sku = environment.sku.as_deref().unwrap_or_default();
-        let url = app.url.as_deref().unwrap_or_default().to_ascii_lowercase();
-        let is_hosted = url.contains("axcloud") || url.contains("cloudax");
-        match (app.kind.as_deref().unwrap_or_default(), sku) {
-            ("Linked", _) if is_hosted => &[Self::CloudHosted],
-            ("Linked", "Production") => &[Self::LcsProduction],
-            ("Linked", _) => &[Self::LcsSandbox],
-            ("Internal", sku) => Self::unified(sku, deployment.unwrap_or_default()),
-            _ => &[Self::Other],
-        }
-    }
-
-    /// The words are those of `deploymentType` (Power Platform API) and of
-    /// `applicationdeploymenttype` (Dataverse, as d365bap.tools reads it).
-    fn unified(sku: &str, deployment: &str) -> &'static [Self] {
-        match (deployment, sku) {
-            ("UnifiedDeveloper" | "OnlineDev", _) | ("", "Developer") => &[Self::UnifiedDeveloper],
-            ("UnifiedSandbox" | "Sandbox", _) => &[Self::UnifiedSandbox],
-            ("UnifiedProduction", _) | ("", "Production") => &[Self::UnifiedProduction],
-            ("", "Sandbox") => &[Self::UnifiedDeveloper, Self::UnifiedSandbox],
-            _ => &[Self::Other],
-        }
-    }
-
-    /// What an environment has, for people.
-    fn described(kinds: &[Self]) -> &'static str {
-        match kinds {
-            [one] => one.word(),
-            _ => "unified, a sandbox or for developers",
-        }
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::None => "none is linked",
-            Self::LcsSandbox => "a sandbox that LCS manages",
-            Self::LcsProduction => "a production environment that LCS manages",
-            Self::CloudHosted => "a cloud-hosted development machine",
-            Self::UnifiedDeveloper => "unified, for developers",
-            Self::UnifiedSandbox => "a unified sandbox",
-            Self::UnifiedProduction => "unified production",
-            Self::Other => "of a kind that is not known",
-        }
-    }
-}
-
-/// The pairs that Microsoft supports: into unified environments as its table has it (*Copy an LCS
-/// environment to a unified environment*), within LCS by a refresh (*Database movement
-/// operations*). A unified environment onto one of its own kind works as well (A. Blake,
-/// 2026-09-02).
-const SUPPORTED: [(Kind, Kind); 11] = [
-    (Kind::None, Kind::None),
-    (Kind::LcsSandbox, Kind::UnifiedDeveloper),
-    (Kind::LcsProduction, Kind::UnifiedDeveloper),
-    (Kind::LcsSandbox, Kind::UnifiedSandbox),
-    (Kind::UnifiedSandbox, Kind::UnifiedDeveloper),
-    (Kind::UnifiedSandbox, Kind::UnifiedSandbox),
-    (Kind::UnifiedDeveloper, Kind::UnifiedDeveloper),
-    (Kind::UnifiedProduction, Kind::UnifiedDeveloper),
-    (Kind::UnifiedProduction, Kind::UnifiedSandbox),
-    (Kind::LcsSandbox, Kind::LcsSandbox),
-    (Kind::LcsProduction, Kind::LcsSandbox),
-];
-
-/// Whether the data of one kind can be copied to another. Unknown if no page says so.
-fn copy_support(source: Kind, target: Kind) -> Verdict {
-    if SUPPORTED.contains(&(source, target)) {
-        return Verdict::Pass;
-    }
-    let is_unified = matches!(
-        target,
-        Kind::UnifiedDeveloper | Kind::UnifiedSandbox | Kind::UnifiedProduction
-    );
-    let is_refused = match source {
-        Kind::CloudHosted => is_unified,
-        // The service reports success and leaves Finance and Operations as they were (A. Blake,
-        // 2026-09-02; d365bap.tools).
-        Kind::UnifiedDeveloper => target == Kind::UnifiedSandbox,
-        _ => false,
-    };
-    // Nothing is copied or refreshed into production.
-    let is_production = matches!(target, Kind::UnifiedProduction | Kind::LcsProduction);
-    if is_refused || is_production {
-        Verdict::Fail
-    } else {
-        Verdict::Unknown
-    }
-}
-
-/// The same for environments that may be of several kinds: unknown where these differ.
-fn pair_support(sources: &[Kind], targets: &[Kind]) -> Verdict {
-    let mut verdicts = sources.iter().flat_map(|source| {
-        targets
-            .iter()
-            .map(move |target| copy_support(*source, *target))
-    });
-    let first = verdicts.next().unwrap_or(Verdict::Unknown);
-    if verdicts.all(|verdict| verdict == first) {
-        first
-    } else {
-        Verdict::Unknown
-    }
-}
-
-/// Checks the runbook and both descriptions; where LCS manages the target, also what LCS shows.
+/// Checks the runbook and both descriptions; if LCS manages the target, also what LCS shows.
 pub(super) async fn run_checks(refresh: &RefreshContext) -> Result<Vec<CheckResult>, Failure> {
     let (source, target) = (&refresh.source.environment, &refresh.target.environment);
     let mut results = vec![
-        pair(refresh).await?,
+        check_pair(refresh).await?,
         section(
             is_lcs_managed(refresh),
             refresh.runbook.lcs.is_some(),
@@ -178,87 +42,11 @@ pub(super) async fn run_checks(refresh: &RefreshContext) -> Result<Vec<CheckResu
     Ok(results)
 }
 
-/// How an environment's Finance and Operations are deployed, or why no service shows it.
-type Deployment = Result<String, String>;
-
-/// Can the source's Finance and Operations come onto the target's? How they are deployed is read
-/// only where the descriptions do not answer that.
-async fn pair(refresh: &RefreshContext) -> Result<CheckResult, Failure> {
-    let (source, target) = (&refresh.source.environment, &refresh.target.environment);
-    let mut sources = Kind::possible(source, None);
-    let mut targets = Kind::possible(target, None);
-    let mut unread = Vec::new();
-    if sources.len() > 1 && pair_support(sources, targets) == Verdict::Unknown {
-        let id = refresh.runbook.source.value;
-        match deployment(refresh, id, &refresh.source.dataverse).await? {
-            Ok(deployment) => sources = Kind::possible(source, Some(&deployment)),
-            Err(why) => unread.push(format!("source: {why}")),
-        }
-    }
-    if targets.len() > 1 && pair_support(sources, targets) == Verdict::Unknown {
-        let id = refresh.target_id();
-        match deployment(refresh, id, &refresh.target.dataverse).await? {
-            Ok(deployment) => targets = Kind::possible(target, Some(&deployment)),
-            Err(why) => unread.push(format!("target: {why}")),
-        }
-    }
-    Ok(judge_pair(sources, targets, &unread))
-}
-
-async fn deployment(
-    refresh: &RefreshContext,
-    environment: Uuid,
-    dataverse: &Dataverse,
-) -> Result<Deployment, Failure> {
-    let platform = &refresh.services.power_platform;
-    let not_shown = match platform.deployment_type(environment).await {
-        Ok(Some(deployment)) if deployment != "Unknown" => return Ok(Ok(deployment)),
-        Ok(_) => "the Power Platform API does not show how it is deployed".to_owned(),
-        Err(error) if error.kind == ErrorKind::Cancelled => return Err(error.into()),
-        Err(error) => error.to_string(),
-    };
-    let details = dataverse
-        .get_path("msprov_getfinopsapplicationdetails")
-        .await;
-    let details = match details {
-        Ok(details) => details.unwrap_or_default(),
-        Err(error) if error.kind == ErrorKind::Cancelled => return Err(error.into()),
-        Err(error) => return Ok(Err(format!("{not_shown}; {error}"))),
-    };
-    Ok(match details["applicationdeploymenttype"].as_str() {
-        Some(deployment) if !deployment.is_empty() => Ok(deployment.to_owned()),
-        _ => Err(format!("{not_shown}, and Dataverse does not either")),
-    })
-}
-
-fn judge_pair(sources: &[Kind], targets: &[Kind], unread: &[String]) -> CheckResult {
-    let check = Check::protecting(
-        StepName::CopyEnvironments,
-        "the source's Finance and Operations can come onto the target's",
-        "Microsoft does not support copying this Finance and Operations onto the target's",
-        "Microsoft does not support this pair: choose another. From a unified environment for \
-         developers onto a unified sandbox, the copy even reports success and leaves Finance and \
-         Operations untouched. For what is not known, look at 'Copy an LCS environment to a unified \
-         environment', and at `deploymentType` (Power Platform API, finopsproperties) or \
-         `applicationdeploymenttype` (Dataverse, msprov_getfinopsapplicationdetails) of both",
-    );
-    let described = [
-        format!("source: {}", Kind::described(sources)),
-        format!("target: {}", Kind::described(targets)),
-    ];
-    let read: Vec<&str> = described.iter().chain(unread).map(String::as_str).collect();
-    let read = read.join("; ");
-    match pair_support(sources, targets) {
-        Verdict::Unknown => check.unknown(read),
-        verdict => check.pass_if(verdict == Verdict::Pass, read),
-    }
-}
-
 fn section(is_lcs_managed: bool, has_section: bool, is_guided: bool) -> CheckResult {
     let check = Check::protecting(
         StepName::CopyEnvironments,
         "the runbook says who manages the target's database",
-        "the runbook does not say correctly who manages the target's database",
+        "the runbook is wrong about who manages the target's database",
         if is_lcs_managed {
             "write an `lcs` section with project, source and target; or `finops: guided`, and a \
              person refreshes it in LCS"
@@ -490,7 +278,7 @@ fn judge(source: &LcsEnvironment, target: &LcsEnvironment) -> Vec<CheckResult> {
 }
 
 /// Since 2025-09 the source's release may be lower than the target's (Microsoft's documentation
-/// repository, unified-operations-public, pull request 5130). A higher one is no certain refusal.
+/// repository, unified-operations-public, pull request 5130). A higher one is not always refused.
 fn release(source: &LcsEnvironment, target: &LcsEnvironment) -> CheckResult {
     let check = Check::protecting(
         StepName::CopyEnvironments,
@@ -536,7 +324,7 @@ fn judge_history(
             describe_entry,
         ),
     )];
-    // What people start is not refused by the quota.
+    // The quota does not refuse refreshes that people start.
     if !is_guided {
         let left = Check::protecting(
             StepName::CopyEnvironments,
@@ -547,7 +335,7 @@ fn judge_history(
         .temporary();
         results.push(match now {
             None => left.unknown("LCS did not send its time"),
-            Some(now) => match Spent::from_history(history, now) {
+            Some(now) => match SpentQuota::from_history(history, now) {
                 None => left.pass("it does"),
                 Some(spent) => left.fail(spent.explained()),
             },
@@ -576,93 +364,12 @@ mod tests {
     use crate::engine::FailureKind;
     use serde_json::{Value, json};
 
-    fn environment(sku: &str, kind: &str, url: &str) -> Environment {
-        let raw = json!({"name": "e", "properties": {"environmentSku": sku,
-            "linkedAppMetadata": {"type": kind, "url": url, "id": "AB-cd"}}});
-        Environment::from_value(raw).unwrap()
-    }
-
-    #[test]
-    fn kinds_are_distinguished_by_link_and_address() {
-        let of = |sku, kind, url| Kind::possible(&environment(sku, kind, url), None);
-        let sandbox = "https://a.sandbox.operations.dynamics.com/";
-        assert_eq!(of("Sandbox", "Linked", sandbox), [Kind::LcsSandbox]);
-        assert_eq!(
-            of("Production", "Linked", "https://a.operations.dynamics.com/"),
-            [Kind::LcsProduction]
-        );
-        assert_eq!(
-            of("Sandbox", "Linked", "https://a.axcloud.dynamics.com/"),
-            [Kind::CloudHosted]
-        );
-        assert_eq!(of("Developer", "Internal", ""), [Kind::UnifiedDeveloper]);
-        assert_eq!(of("Sandbox", "New", ""), [Kind::Other]);
-    }
-
-    /// Unified environments for developers and unified sandboxes both have the type `Sandbox`.
-    #[test]
-    fn a_developer_environment_is_told_from_a_sandbox_by_its_deployment() {
-        let unified = environment("Sandbox", "Internal", "");
-        let of = |deployment| Kind::possible(&unified, deployment);
-        let both = [Kind::UnifiedDeveloper, Kind::UnifiedSandbox];
-        assert_eq!(of(None), both);
-        for word in ["UnifiedDeveloper", "OnlineDev"] {
-            assert_eq!(of(Some(word)), [Kind::UnifiedDeveloper], "{word}");
-        }
-        for word in ["UnifiedSandbox", "Sandbox"] {
-            assert_eq!(of(Some(word)), [Kind::UnifiedSandbox], "{word}");
-        }
-        assert_eq!(of(Some("Trial")), [Kind::Other]);
-        let [developer, sandbox] = both;
-        let answer = |sources: &[Kind], targets: &[Kind]| {
-            judge_pair(sources, targets, &["source: not shown".to_owned()]).verdict
-        };
-        assert_eq!(answer(&[developer], &[sandbox]), Verdict::Fail);
-        assert_eq!(answer(&[sandbox], &[sandbox]), Verdict::Pass);
-        assert_eq!(answer(&[developer], &[developer]), Verdict::Pass);
-        assert_eq!(answer(&both, &[sandbox]), Verdict::Unknown);
-        assert_eq!(answer(&both, &[developer]), Verdict::Pass, "whatever it is");
-        assert_eq!(answer(&[Kind::UnifiedProduction], &both), Verdict::Pass);
-    }
-
     #[test]
     fn pitfall_17_a_refresh_in_lcs_leaves_no_transactions_behind() {
         assert_eq!(transactions(false).verdict, Verdict::Pass);
         let result = transactions(true);
         assert_eq!(result.verdict, Verdict::Fail);
         assert!(result.remedy.unwrap().contains("`transactionless: false`"));
-    }
-
-    #[test]
-    fn the_table_of_pairs_is_microsofts() {
-        for (source, target) in [
-            (Kind::CloudHosted, Kind::UnifiedSandbox),
-            (Kind::CloudHosted, Kind::UnifiedDeveloper),
-            (Kind::UnifiedDeveloper, Kind::UnifiedSandbox),
-            (Kind::UnifiedDeveloper, Kind::UnifiedProduction),
-            (Kind::UnifiedSandbox, Kind::UnifiedProduction),
-            (Kind::LcsSandbox, Kind::LcsProduction),
-        ] {
-            let answer = copy_support(source, target);
-            assert_eq!(answer, Verdict::Fail, "{source:?} {target:?}");
-        }
-        let of = |source, target| copy_support(source, target);
-        assert_eq!(of(Kind::LcsProduction, Kind::LcsSandbox), Verdict::Pass);
-        assert_eq!(
-            of(Kind::UnifiedProduction, Kind::UnifiedSandbox),
-            Verdict::Pass
-        );
-        for (source, target) in [
-            (Kind::None, Kind::LcsSandbox),
-            (Kind::LcsProduction, Kind::UnifiedSandbox),
-            (Kind::Other, Kind::UnifiedSandbox),
-        ] {
-            assert_eq!(
-                of(source, target),
-                Verdict::Unknown,
-                "{source:?} {target:?}"
-            );
-        }
     }
 
     #[test]
@@ -729,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lower_release_is_no_refusal_and_a_higher_one_is_a_warning() {
+    fn a_lower_release_passes_and_a_higher_one_is_a_warning() {
         let of = |source: &str, target: &str| {
             let side = |shown: &str| side(&[("release", json!(shown))]);
             let result = release(&side(source), &side(target));

@@ -10,7 +10,7 @@ use crate::domain::names::is_active;
 use crate::engine::{Failure, FailureKind};
 use crate::runbook::StepName;
 
-/// Checks the target's dual-write runtime configuration, and the link where the gateway is
+/// Checks the target's dual-write runtime configuration, and the link if the gateway is
 /// acknowledged.
 pub(super) async fn run_checks(
     refresh: &RefreshContext,

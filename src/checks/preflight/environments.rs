@@ -97,9 +97,9 @@ fn judge(source: &Environment, target: &Environment) -> Vec<CheckResult> {
 /// (Microsoft Learn, *Manage your customer-managed encryption key*, environment database
 /// operations). Which key it is, the descriptions do not show.
 ///
-/// Two other lasting refusals of the copy cannot be foreseen. Whether a security group still exists
-/// is shown by Microsoft Graph only, which the program does not call. What capacity the tenant has
-/// left is shown by no service: an environment shows its own consumption and not what is entitled.
+/// Two other permanent refusals of the copy cannot be foreseen. Only Microsoft Graph, which the
+/// program does not call, shows whether a security group still exists. No service shows how much
+/// capacity the tenant has left: an environment shows its own consumption, not the entitlement.
 fn keys(source: &Environment, target: &Environment) -> CheckResult {
     let check = Check::protecting(
         StepName::CopyEnvironments,

@@ -10,16 +10,16 @@ use crate::base::text::count;
 use crate::checks::check::{Check, CheckResult};
 use crate::checks::table_reads::{Rows, available};
 use crate::domain::connections::custom_connectors::CustomConnectors;
-use crate::domain::flows::rules::{NAMES_PRODUCTION, Rules, SourceFlows, Wanted};
-use crate::domain::flows::{COMPILED, Definition, is_deployed_by};
+use crate::domain::flows::rules::{DesiredState, NAMES_PRODUCTION, Rules, SourceFlows};
+use crate::domain::flows::{COMPILED, FlowDefinition, is_deployed_by};
 use crate::domain::names::Fields;
 use crate::domain::{RefreshContext, flows};
 use crate::engine::Failure;
 use crate::runbook::{StepName, TurnOn};
 
-/// Checks the source's flows; nothing where step 4 is skipped.
+/// Checks the source's flows; nothing if step 4 is skipped.
 pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<CheckResult> {
-    if refresh.runbook.steps.activate_flows.skip.is_some() {
+    if refresh.runbook.steps.activate_flows.is_skipped() {
         return Vec::new();
     }
     vec![
@@ -36,14 +36,14 @@ pub(super) fn wanted_on<'a>(
     refresh: &RefreshContext,
     snapshot: &'a Snapshot,
 ) -> Result<Vec<(Uuid, &'a Fields)>, Failure> {
-    if refresh.runbook.steps.activate_flows.skip.is_some() {
+    if refresh.runbook.steps.activate_flows.is_skipped() {
         return Ok(Vec::new());
     }
     let rules = rules(refresh, snapshot)?;
     let all = available(&snapshot.flows)?;
     let wanted = all
         .iter()
-        .filter(|(id, row)| rules.wanted(**id, row) == Wanted::On);
+        .filter(|(id, row)| rules.desired_state(**id, row) == DesiredState::On);
     Ok(wanted.map(|(id, row)| (*id, row)).collect())
 }
 
@@ -54,7 +54,7 @@ fn rules<'a>(refresh: &'a RefreshContext, snapshot: &Snapshot) -> Result<Rules<'
     Ok(Rules::new(
         refresh,
         None,
-        SourceFlows::of(available(&snapshot.flows)?.iter()),
+        SourceFlows::from_rows(available(&snapshot.flows)?.iter()),
         old,
         policies,
     ))
@@ -119,24 +119,24 @@ fn judge_suspended(check: &Check, flows: &Rows) -> CheckResult {
     check.warn_of(&found, &count(flows.len(), "cloud flow"))
 }
 
-/// Will a data policy of the target refuse a flow that should be on? No API that the program may call
-/// shows the policies themselves. What they suspended in the target does: a flow with the same
-/// connectors, and perhaps more, breaks the same rule, because a policy blocks connectors or the
-/// combination of some (Microsoft Learn, *Data policies*).
+/// Will a data policy of the target refuse a flow that should be on? No API that the program may
+/// call shows the policies themselves. Flows that they suspended in the target show them: a flow
+/// with the same connectors, and perhaps more, breaks the same rule, because a policy blocks
+/// connectors or the combination of some (Microsoft Learn, *Data policies*).
 fn refused_by_policy(refresh: &RefreshContext, snapshot: &Snapshot) -> CheckResult {
     let check = Check::protecting(
         StepName::ActivateFlows,
         "no flow that should be on has all connectors of a flow that is suspended in the target",
         "a data policy of the target has suspended flows with the connectors of flows that should be on",
         "let an administrator of the data policies allow the connectors in the target, or leave the \
-         flow off by `except` of activate-flows; the run goes on without a flow that is refused",
+         flow off by `except` of activate-flows; the run continues without a flow that is refused",
     );
     let answer = wanted_on(refresh, snapshot).and_then(|wanted| {
         let source = available(&snapshot.connectors)?.values();
         let target = available(&snapshot.target.connectors)?.values();
         let custom = CustomConnectors::from_rows(source, target);
         let used = |(id, row): (Uuid, &Fields)| -> Option<Used> {
-            let connectors = Definition::from_row(row)?.connectors();
+            let connectors = FlowDefinition::from_row(row)?.connectors();
             let here = connectors.iter().map(|one| custom.in_target(one));
             Some((flows::name(id, row), here.collect()))
         };
@@ -187,7 +187,7 @@ fn http_triggers(snapshot: &Snapshot) -> CheckResult {
     check.settle(answer)
 }
 
-/// What providers deployed is called by IOM itself, which learns the new URLs.
+/// Flows that providers deployed are called by IOM itself, which learns the new URLs.
 fn judge_http(check: &Check, flows: &Rows, old_providers: &BTreeSet<Uuid>) -> CheckResult {
     let found: Vec<String> = flows
         .iter()
@@ -195,7 +195,8 @@ fn judge_http(check: &Check, flows: &Rows, old_providers: &BTreeSet<Uuid>) -> Ch
         .filter(|(name, row)| {
             !is_deployed_by(name, old_providers)
                 && !name.starts_with(COMPILED)
-                && Definition::from_row(row).is_some_and(|definition| definition.starts_by_http())
+                && FlowDefinition::from_row(row)
+                    .is_some_and(|definition| definition.starts_by_http())
         })
         .map(|(name, _)| format!("'{name}'"))
         .collect();
@@ -221,7 +222,7 @@ fn traces(refresh: &RefreshContext, snapshot: &Snapshot) -> CheckResult {
         let mut found = Vec::new();
         let all = available(&snapshot.flows)?;
         for (id, row) in all {
-            if rules.wanted(*id, row) == Wanted::Off(NAMES_PRODUCTION) {
+            if rules.desired_state(*id, row) == DesiredState::Off(NAMES_PRODUCTION) {
                 let named = rules.named_by(*id, row).into_iter();
                 let name = flows::name(*id, row);
                 found.extend(named.map(|mark| format!("'{name}': {}", mark.what)));

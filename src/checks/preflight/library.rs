@@ -10,14 +10,14 @@ use crate::checks::table_reads::available;
 use crate::domain::RefreshContext;
 use crate::domain::names::Missing;
 use crate::domain::needs::Need;
-use crate::domain::providers::{Catalogue, Definition, Provider};
+use crate::domain::providers::{Catalogue, Provider, ProviderDefinition};
 use crate::engine::Failure;
 use crate::runbook::{IomColumn, Located, Secret, StepName};
 
 /// Checks names, and the library as far as step 6 needs it.
 pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<CheckResult> {
     let mut results = names(refresh);
-    if refresh.runbook.steps.reinstall_providers.skip.is_some() {
+    if refresh.runbook.steps.reinstall_providers.is_skipped() {
         return results;
     }
     let options = &refresh.runbook.steps.reinstall_providers.options;
@@ -95,7 +95,7 @@ fn judge_names(missing: &[Missing], runs: &dyn Fn(&StepName) -> bool) -> Vec<Che
         "IOM's optional tables and columns are found in the source's metadata",
         "optional tables or columns of IOM are missing in the source's metadata",
         "if this tenant has them under other names, write these under `iom.tables` and \
-         `iom.columns`; the run goes on without them",
+         `iom.columns`; the run continues without them",
     );
     vec![
         needed_check(first).none_of(&needed, "every name that the steps need"),
@@ -114,7 +114,7 @@ fn definitions_check() -> Check {
 
 /// Can every provider be installed again? Deleting one that cannot is the one mistake that nothing
 /// repairs.
-fn definitions(check: &Check, again: &[(&Provider, Option<&Definition>)]) -> CheckResult {
+fn definitions(check: &Check, again: &[(&Provider, Option<&ProviderDefinition>)]) -> CheckResult {
     let lost: Vec<String> = again
         .iter()
         .filter_map(|(provider, definition)| match definition {
@@ -249,8 +249,8 @@ mod tests {
     use crate::runbook::Word as _;
     use uuid::Uuid;
 
-    fn definition(active: bool) -> Definition {
-        Definition {
+    fn definition(active: bool) -> ProviderDefinition {
+        ProviderDefinition {
             id: Uuid::from_u128(1),
             logical_name: "msdyn_finops".to_owned(),
             name: "Finance".to_owned(),
@@ -303,7 +303,7 @@ mod tests {
             definition: None,
             active: true,
         };
-        let of = |definition: Option<&Definition>| {
+        let of = |definition: Option<&ProviderDefinition>| {
             definitions(&definitions_check(), &[(&provider, definition)])
         };
         assert_eq!(of(Some(&definition(true))).verdict, Verdict::Pass);
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_is_missing_is_named_and_none_is_shown() {
+    fn a_missing_secret_is_named_and_no_secret_is_shown() {
         let secret = Secret::Variable("HASH".to_owned());
         let ask = |readable: bool| {
             let one = [("msdyn_bigcommerce.hash".to_owned(), &secret)];

@@ -9,13 +9,13 @@ use crate::checks::check::{Check, CheckResult};
 use crate::checks::table_reads::available;
 use crate::domain::RefreshContext;
 use crate::domain::orchestrations::without_successor;
-use crate::domain::providers::{Catalogue, Definition, Provider};
+use crate::domain::providers::{Catalogue, Provider, ProviderDefinition};
 use crate::engine::Failure;
 use crate::runbook::{Located, ProviderChoice, StepName};
 
-/// Checks the lists of steps 6 and 7; nothing where step 6 is skipped.
+/// Checks the lists of steps 6 and 7; nothing if step 6 is skipped.
 pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<CheckResult> {
-    if refresh.runbook.steps.reinstall_providers.skip.is_some() {
+    if refresh.runbook.steps.reinstall_providers.is_skipped() {
         return Vec::new();
     }
     let options = &refresh.runbook.steps.reinstall_providers.options;
@@ -37,7 +37,7 @@ pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<C
 }
 
 /// Has every action that an orchestration uses a provider that is installed again? Step 7 would be
-/// too late: the old providers are deleted by then. Nothing where slots are not restored.
+/// too late: the old providers are deleted by then. Nothing if slots are not restored.
 fn successors(refresh: &RefreshContext, snapshot: &Snapshot) -> Option<CheckResult> {
     let steps = &refresh.runbook.steps;
     let skipped = [
@@ -103,7 +103,7 @@ fn lower<'a>(names: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
     names.map(|name| name.to_ascii_lowercase()).collect()
 }
 
-/// Are all terms accepted, where the runbook lists whose are? Step 6 would be too late.
+/// If the runbook lists accepted terms, does the list have all of them? Step 6 would be too late.
 fn terms(refresh: &RefreshContext, catalogue: Result<&Catalogue, Failure>) -> Option<CheckResult> {
     let options = &refresh.runbook.steps.reinstall_providers.options;
     let first = options.accept_terms.first()?;
@@ -127,7 +127,7 @@ fn terms(refresh: &RefreshContext, catalogue: Result<&Catalogue, Failure>) -> Op
 
 fn judge_terms(
     check: &Check,
-    again: &[(&Provider, Option<&Definition>)],
+    again: &[(&Provider, Option<&ProviderDefinition>)],
     accepted: &BTreeSet<String>,
 ) -> CheckResult {
     let open: Vec<String> = again
@@ -216,7 +216,7 @@ mod tests {
             definition: Some(Uuid::from_u128(1)),
             active: true,
         };
-        let definition = Definition {
+        let definition = ProviderDefinition {
             id: Uuid::from_u128(1),
             logical_name: "msdyn_finops".to_owned(),
             name: "Finance".to_owned(),

@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! environments.rs   the pair: tenant, region, states, operations, IOM's package
-//! database.rs       Finance and Operations of the pair: who manages it, what LCS says of both
+//! copy_pair.rs      can the source's Finance and Operations be copied onto the target's?
+//! database.rs       who manages the target's database, what LCS shows of both
 //! credentials.rs    whose credentials these are, and whether they last
 //! access.rs         the caller in both, the owner among the source's users
 //! roles.rs          does the owner have a security role?
@@ -27,7 +28,7 @@
 //!                   the IP firewall, blocked customizations
 //! variables.rs      secret environment variables that must be written again
 //! target_apps.rs    applications of the target that a copy destroys or stops
-//! own_steps.rs      what each of the customer's own steps would meet
+//! own_steps.rs      could each of the customer's own steps succeed?
 //! requests.rs       what each request of the runbook would send for one row
 //! dual_write.rs     is dual-write in use in the target, and is its link the target's own?
 //! unfinished_run.rs has another run left the target unfinished?
@@ -36,6 +37,7 @@
 mod access;
 mod connectors;
 mod containment;
+mod copy_pair;
 mod credentials;
 mod database;
 mod dual_write;
@@ -60,6 +62,9 @@ mod wiring;
 
 use std::sync::Arc;
 
+use futures_util::future::try_join_all;
+use tokio::try_join;
+
 use self::snapshot::Snapshot;
 use super::check::CheckResult;
 use super::services::finance_and_operations;
@@ -70,43 +75,77 @@ use crate::runbook::StepName;
 /// Runs every check, with reads only. A service that cannot be reached is a result, not an error;
 /// only a request to stop ends it early.
 pub async fn preflight(refresh: &Arc<RefreshContext>) -> Result<Vec<CheckResult>, Failure> {
-    let mut results = environments::pair(refresh);
-    results.extend(checks_before_copy(refresh).await?);
-    results.extend(credentials::run_checks(refresh).await?);
-    results.push(access::caller(refresh, "source").await?);
-    results.push(access::caller(refresh, "target").await?);
-    results.extend(organization_settings::run_checks(refresh).await?);
-    for (side, finance) in [
-        ("source", refresh.source.finance.as_ref()),
-        ("target", refresh.target.finance.as_deref()),
-    ] {
-        if let Some(finance) = finance {
-            results.push(
-                finance_and_operations(side, finance, Some(StepName::CopyEnvironments)).await?,
-            );
-        }
-    }
-    results.extend(database::run_checks(refresh).await?);
-    let snapshot = Box::pin(Snapshot::read(refresh)).await?;
+    // They read at the same time; the order of the results stays the same.
+    let (environments, snapshot, owners, roles, variables, solutions, containment, own_steps) = try_join!(
+        Box::pin(of_environments(refresh)),
+        Box::pin(Snapshot::read(refresh)),
+        Box::pin(access::owners(refresh)),
+        Box::pin(roles::run_checks(refresh)),
+        Box::pin(variables::run_checks(refresh)),
+        Box::pin(solutions::run_checks(refresh)),
+        Box::pin(containment::run_checks(refresh)),
+        Box::pin(own_steps::run_checks(refresh)),
+    )?;
+    let (target_apps, deletion, settings, provider_flows, requests, dual_write) = try_join!(
+        Box::pin(target_apps::run_checks(refresh, &snapshot)),
+        Box::pin(provider_deletion::run_checks(refresh, &snapshot)),
+        Box::pin(provider_settings::run_checks(refresh, &snapshot)),
+        Box::pin(provider_flows::run_checks(refresh, &snapshot)),
+        Box::pin(requests::run_checks(refresh, &snapshot)),
+        Box::pin(dual_write::run_checks(refresh, &snapshot)),
+    )?;
+    let mut results = environments;
     results.extend(unfinished_run::run_checks(refresh, &snapshot));
-    results.extend(target_apps::run_checks(refresh, &snapshot).await?);
-    results.extend(access::owners(refresh).await?);
-    results.extend(roles::run_checks(refresh).await?);
-    results.extend(variables::run_checks(refresh).await?);
+    results.extend(target_apps);
+    results.extend(owners);
+    results.extend(roles);
+    results.extend(variables);
     results.extend(wiring::run_checks(refresh, &snapshot));
     results.extend(library::run_checks(refresh, &snapshot));
     results.extend(listed_names::run_checks(refresh, &snapshot));
-    results.extend(solutions::run_checks(refresh).await?);
-    results.extend(provider_deletion::run_checks(refresh, &snapshot).await?);
-    results.extend(provider_settings::run_checks(refresh, &snapshot).await?);
+    results.extend(solutions);
+    results.extend(deletion);
+    results.extend(settings);
     results.extend(flows::run_checks(refresh, &snapshot));
     results.extend(connectors::run_checks(refresh, &snapshot));
-    results.extend(provider_flows::run_checks(refresh, &snapshot).await?);
-    results.extend(Box::pin(containment::run_checks(refresh)).await?);
+    results.extend(provider_flows);
+    results.extend(containment);
     results.extend(orchestrations::run_checks(refresh, &snapshot));
-    results.extend(requests::run_checks(refresh, &snapshot).await?);
-    results.extend(dual_write::run_checks(refresh, &snapshot).await?);
-    results.extend(own_steps::run_checks(refresh).await?);
+    results.extend(requests);
+    results.extend(dual_write);
+    results.extend(own_steps);
+    Ok(results)
+}
+
+/// The checks of the two environments themselves, and of the caller in them.
+async fn of_environments(refresh: &RefreshContext) -> Result<Vec<CheckResult>, Failure> {
+    let finance = [
+        ("source", refresh.source.finance.as_ref()),
+        ("target", refresh.target.finance.as_deref()),
+    ];
+    let finance = finance.map(|(side, finance)| async move {
+        let Some(finance) = finance else {
+            return Ok(None);
+        };
+        let step = Some(StepName::CopyEnvironments);
+        finance_and_operations(side, finance, step).await.map(Some)
+    });
+    let (before_copy, credentials, source, target, settings, finance, database) = try_join!(
+        checks_before_copy(refresh),
+        credentials::run_checks(refresh),
+        access::caller(refresh, "source"),
+        access::caller(refresh, "target"),
+        organization_settings::run_checks(refresh),
+        try_join_all(finance),
+        database::run_checks(refresh),
+    )?;
+    let mut results = environments::pair(refresh);
+    results.extend(before_copy);
+    results.extend(credentials);
+    results.extend([source, target]);
+    results.extend(settings);
+    results.extend(finance.into_iter().flatten());
+    results.extend(database);
     Ok(results)
 }
 
@@ -114,11 +153,12 @@ pub async fn preflight(refresh: &Arc<RefreshContext>) -> Result<Vec<CheckResult>
 pub(super) async fn checks_before_copy(
     refresh: &RefreshContext,
 ) -> Result<Vec<CheckResult>, Failure> {
-    Ok(vec![
-        environments::candidate(refresh).await?,
-        environments::order_management(refresh, "source").await?,
-        environments::order_management(refresh, "target").await?,
-    ])
+    let (candidate, source, target) = try_join!(
+        environments::candidate(refresh),
+        environments::order_management(refresh, "source"),
+        environments::order_management(refresh, "target"),
+    )?;
+    Ok(vec![candidate, source, target])
 }
 
 /// The checks before step 3: connections and references that can be read.

@@ -12,9 +12,9 @@ use crate::domain::RefreshContext;
 use crate::domain::graph::{Dialect, Slot, count_places};
 use crate::runbook::StepName;
 
-/// Checks the source's orchestrations; nothing where step 5 is skipped.
+/// Checks the source's orchestrations; nothing if step 5 is skipped.
 pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Option<CheckResult> {
-    if refresh.runbook.steps.detach_provider_actions.skip.is_some() {
+    if refresh.runbook.steps.detach_provider_actions.is_skipped() {
         return None;
     }
     let check = Check::protecting(
@@ -78,7 +78,7 @@ mod tests {
     use crate::domain::verdict::Verdict;
 
     #[test]
-    fn what_cannot_be_edited_fails_and_what_dangles_is_shown() {
+    fn a_graph_that_cannot_be_edited_fails_and_a_dangling_slot_is_shown() {
         let known = "20000000-0000-4000-8000-000000000101";
         let gone = "20000000-0000-4000-8000-000000009999";
         let actions = BTreeMap::from([(Uuid::try_parse(known).unwrap(), "Send".to_owned())]);

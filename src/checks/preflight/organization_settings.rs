@@ -30,9 +30,9 @@ pub(super) async fn run_checks(refresh: &RefreshContext) -> Result<Vec<CheckResu
     let mut results = vec![of_source().judge(&source), of_target().judge(&target)];
     let steps = &refresh.runbook.steps;
     let edits_components = [
-        steps.exit_administration_mode.skip.is_none(),
-        steps.reconfigure_connections.skip.is_none(),
-        steps.activate_flows.skip.is_none(),
+        !steps.exit_administration_mode.is_skipped(),
+        !steps.reconfigure_connections.is_skipped(),
+        !steps.activate_flows.is_skipped(),
     ];
     if edits_components.contains(&true) {
         results.push(customizations(&source, &target));
@@ -168,7 +168,7 @@ fn customizations(source: &Organization, target: &Organization) -> CheckResult {
     }
 }
 
-/// None where the row does not show its settings.
+/// None if the row does not show its settings.
 fn blocks_customizations(row: &Fields) -> Option<bool> {
     let settings = row.get("orgdborgsettings")?;
     let settings = settings.as_str().unwrap_or_default().to_ascii_lowercase();
@@ -185,7 +185,7 @@ mod tests {
 
     #[expect(
         clippy::unnecessary_wraps,
-        reason = "it stands for an answer that was read"
+        reason = "it replaces an answer that was read"
     )]
     fn row(value: &Value) -> Organization {
         Ok(value.as_object().unwrap().clone())
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_firewall_that_refuses_this_program_is_a_failure_that_says_so() {
+    fn a_firewall_that_refuses_this_program_fails_and_is_named() {
         let result = of_source().judge(&refused(FIREWALL));
         assert_eq!(
             (result.verdict, result.kind),
@@ -231,7 +231,7 @@ mod tests {
             result.headline,
             "the source's IP firewall refuses this program's address"
         );
-        // Another refusal tells nothing of the firewall.
+        // Another refusal says nothing about the firewall.
         assert_eq!(
             of_target().judge(&refused("0x80040220")).verdict,
             Verdict::Unknown

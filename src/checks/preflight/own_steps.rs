@@ -1,4 +1,4 @@
-//! The customer's own steps: what each would meet in a run, found before the copy.
+//! The customer's own steps: could each succeed in a run? Asked before the copy.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use crate::checks::check::{Check, CheckResult, Protected};
 use crate::domain::RefreshContext;
 use crate::domain::failure::unless_interrupted;
 use crate::engine::Failure;
-use crate::steps::own_verbs;
+use crate::steps::own_step_runner;
 
 /// One check for each step that is not skipped.
 pub(super) async fn run_checks(refresh: &Arc<RefreshContext>) -> Result<Vec<CheckResult>, Failure> {
@@ -20,7 +20,7 @@ pub(super) async fn run_checks(refresh: &Arc<RefreshContext>) -> Result<Vec<Chec
             "correct the step in the runbook, or skip it",
         )
         .invalid_input();
-        let forecast = unless_interrupted(own_verbs(refresh, step).forecast().await)?;
+        let forecast = unless_interrupted(own_step_runner(refresh, step).forecast().await)?;
         results.push(check.settle(forecast.map(|answer| check.answered(&answer))));
     }
     Ok(results)

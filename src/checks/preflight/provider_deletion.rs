@@ -14,13 +14,13 @@ use crate::engine::Failure;
 use crate::runbook::StepName;
 use crate::steps::reinstall_providers::{BlockingRow, blocking_rows};
 
-/// Checks the rows of the source against its metadata's rules for a deletion; nothing where step 6
+/// Checks the rows of the source against its metadata's rules for a deletion; nothing if step 6
 /// is skipped.
 pub(super) async fn run_checks(
     refresh: &RefreshContext,
     snapshot: &Snapshot,
 ) -> Result<Option<CheckResult>, Failure> {
-    if refresh.runbook.steps.reinstall_providers.skip.is_some() {
+    if refresh.runbook.steps.reinstall_providers.is_skipped() {
         return Ok(None);
     }
     let check = Check::protecting(

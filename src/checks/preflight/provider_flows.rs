@@ -16,7 +16,7 @@ use crate::domain::view::View;
 use crate::engine::Failure;
 use crate::runbook::{IomColumn, IomTable, StepName};
 
-/// Checks the definitions to be reinstalled; nothing where step 6 is skipped.
+/// Checks the definitions to be reinstalled; nothing if step 6 is skipped.
 ///
 /// Whether IOM gives a flow that it deploys the connectors of the provider's own connections is not
 /// published, and cannot be tried before the copy. So this is a warning, and the step shows the

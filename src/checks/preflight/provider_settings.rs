@@ -22,12 +22,12 @@ use crate::domain::view::View;
 use crate::engine::Failure;
 use crate::runbook::StepName;
 
-/// Checks what is not taken from production; nothing where step 6 is skipped.
+/// Checks what is not taken from production; nothing if step 6 is skipped.
 pub(super) async fn run_checks(
     refresh: &RefreshContext,
     snapshot: &Snapshot,
 ) -> Result<Vec<CheckResult>, Failure> {
-    if refresh.runbook.steps.reinstall_providers.skip.is_some() {
+    if refresh.runbook.steps.reinstall_providers.is_skipped() {
         return Ok(Vec::new());
     }
     let mut results = vec![not_taken(refresh).await?];
@@ -101,7 +101,7 @@ async fn missing(
     let source = View::Target(&refresh.source.dataverse);
     let source = NamedRows::read(&PARAMETER, refresh, source).await?;
     let own = own_values(refresh).await?;
-    let policy = Policy::of(&refresh.runbook);
+    let policy = Policy::from_runbook(&refresh.runbook);
     let in_runbook = |definition: &str, name: &str| {
         options.parameters.iter().any(|(key, values)| {
             key.eq_ignore_ascii_case(definition)

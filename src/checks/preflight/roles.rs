@@ -12,10 +12,10 @@ use crate::domain::failure::unless_interrupted;
 use crate::engine::Failure;
 use crate::runbook::{Located, Owner, StepName};
 
-/// Checks `owner` and `act-as`; nothing where no step uses them.
+/// Checks `owner` and `act-as`; nothing if no step uses them.
 pub(super) async fn run_checks(refresh: &RefreshContext) -> Result<Vec<CheckResult>, Failure> {
     let steps = &refresh.runbook.steps;
-    if steps.reconfigure_connections.skip.is_some() && steps.reinstall_providers.skip.is_some() {
+    if steps.reconfigure_connections.is_skipped() && steps.reinstall_providers.is_skipped() {
         return Ok(Vec::new());
     }
     let act_as = refresh.runbook.act_as.as_ref();
@@ -35,7 +35,7 @@ pub(super) async fn run_checks(refresh: &RefreshContext) -> Result<Vec<CheckResu
             ),
         )
         .invalid_input();
-        let read = unless_interrupted(read(refresh, &owner.value).await)?;
+        let read = unless_interrupted(read_roles(refresh, &owner.value).await)?;
         let answer = read.map(|owner_roles| judge(&check, owner_roles.as_ref()));
         results.push(check.settle(answer));
     }
@@ -48,8 +48,11 @@ struct OwnerRoles {
     roles: Vec<String>,
 }
 
-/// None where the source has no such user or team: another check reports that.
-async fn read(refresh: &RefreshContext, owner: &Owner) -> Result<Option<OwnerRoles>, Failure> {
+/// None if the source has no such user or team: another check reports that.
+async fn read_roles(
+    refresh: &RefreshContext,
+    owner: &Owner,
+) -> Result<Option<OwnerRoles>, Failure> {
     let (set, key, roles) = match owner {
         Owner::User(_) => ("systemusers", "systemuserid", "systemuserroles_association"),
         Owner::Team(_) => ("teams", "teamid", "teamroles_association"),

@@ -6,7 +6,7 @@ use tokio::try_join;
 use uuid::Uuid;
 
 use crate::checks::table_reads::{
-    ReadResult, Rows, available, cloud_flows, iom_rows, rows, rows_if_there, rows_where,
+    ReadResult, Rows, available, cloud_flows, iom_rows, reference_rows, rows_if_there, rows_where,
 };
 use crate::clients::Connection;
 use crate::domain::RefreshContext;
@@ -14,7 +14,7 @@ use crate::domain::failure::unless_interrupted;
 use crate::domain::flows::CLOUD_FLOWS;
 use crate::domain::graph::{GraphError, Slot, slots};
 use crate::domain::names::Names;
-use crate::domain::providers::{Catalogue, Definition, Provider};
+use crate::domain::providers::{Catalogue, Provider, ProviderDefinition};
 use crate::domain::view::View;
 use crate::engine::Failure;
 use crate::runbook::{IomColumn, IomTable, ProviderChoice};
@@ -67,9 +67,9 @@ pub(super) struct TargetSnapshot {
     pub(super) orchestrations: ReadResult<Rows>,
     pub(super) provider_references: ReadResult<Rows>,
     pub(super) reference_definitions: ReadResult<Rows>,
-    /// Dual-write's runtime configuration; no rows where the table does not exist.
+    /// Dual-write's runtime configuration; no rows if the table does not exist.
     pub(super) dual_write: ReadResult<Rows>,
-    /// Its profiles of Azure Synapse Link; no rows where the table does not exist.
+    /// Its profiles of Azure Synapse Link; no rows if the table does not exist.
     pub(super) synapse_links: ReadResult<Rows>,
 }
 
@@ -83,7 +83,7 @@ impl Snapshot {
         let (flows, connectors, references, system, catalogue, connections, target) = try_join!(
             cloud_flows(source),
             rows_if_there(source, "connector"),
-            rows(source, "connectionreference"),
+            reference_rows(source),
             iom(IomTable::PlatformConnectionReference),
             async { unless_interrupted(Catalogue::read(refresh, source).await) },
             connections(refresh),
@@ -185,11 +185,11 @@ impl TargetSnapshot {
     }
 }
 
-/// The providers that step 6 will install again, each with its definition where one is known.
+/// The providers that step 6 will install again, each with its definition if one is known.
 pub(super) fn reinstalled<'a>(
     catalogue: &'a Catalogue,
     choice: &ProviderChoice,
-) -> Vec<(&'a Provider, Option<&'a Definition>)> {
+) -> Vec<(&'a Provider, Option<&'a ProviderDefinition>)> {
     let active = catalogue.providers.values().filter(|p| p.active);
     active
         .map(|provider| (provider, catalogue.definition_of(provider)))

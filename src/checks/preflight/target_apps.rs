@@ -14,12 +14,12 @@ use crate::domain::names::text;
 use crate::engine::Failure;
 use crate::runbook::StepName;
 
-/// Checks the target's applications; nothing where the copy is skipped.
+/// Checks the target's applications; nothing if the copy is skipped.
 pub(super) async fn run_checks(
     refresh: &RefreshContext,
     snapshot: &Snapshot,
 ) -> Result<Vec<CheckResult>, Failure> {
-    if refresh.runbook.steps.copy_environments.skip.is_some() {
+    if refresh.runbook.steps.copy_environments.is_skipped() {
         return Ok(Vec::new());
     }
     Ok(vec![
@@ -66,7 +66,7 @@ fn is_customer_insights(name: &str) -> bool {
     name.contains("customerinsights") && !name.contains("journeys")
 }
 
-/// Profiles are no part of a copy, and no data leave while administration mode is on (Microsoft
+/// A copy does not include profiles, and no data leave while administration mode is on (Microsoft
 /// Learn, *Manage your Azure Synapse Link during environment lifecycle events*).
 fn synapse_link(snapshot: &Snapshot) -> CheckResult {
     let check = Check::protecting(

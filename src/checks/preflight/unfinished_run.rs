@@ -20,12 +20,11 @@ use crate::domain::providers::Catalogue;
 use crate::engine::Failure;
 use crate::runbook::{IomColumn, IomTable, StepName};
 
-/// Checks the target's providers and orchestrations; nothing where the copy or step 6 is skipped,
-/// and where the operator accepts what is found.
+/// Checks the target's providers and orchestrations; nothing if the copy or step 6 is skipped,
+/// and if the operator accepts what is found.
 pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<CheckResult> {
     let steps = &refresh.runbook.steps;
-    let is_skipped =
-        steps.copy_environments.skip.is_some() || steps.reinstall_providers.skip.is_some();
+    let is_skipped = steps.copy_environments.is_skipped() || steps.reinstall_providers.is_skipped();
     if is_skipped || refresh.accepts_unfinished_run {
         return Vec::new();
     }
@@ -44,7 +43,7 @@ pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<C
         ))
     });
     let mut results = vec![providers.settle(answer)];
-    if steps.detach_provider_actions.skip.is_none() {
+    if !steps.detach_provider_actions.is_skipped() {
         let check = Check::protecting(
             StepName::CopyEnvironments,
             "no unfinished run has left the target's orchestrations without actions",
@@ -97,7 +96,7 @@ fn graphs(refresh: &RefreshContext, rows: &Rows) -> Result<Graphs, Failure> {
     Ok(graphs)
 }
 
-/// Fails where every slot that holds an action in the source is empty in the same orchestration of
+/// Fails if every slot that holds an action in the source is empty in the same orchestration of
 /// the target: a person may have emptied some of them, and does not empty all.
 fn emptied(check: &Check, source: &[Graph], target: &Graphs) -> CheckResult {
     let mut empty = BTreeSet::new();

@@ -17,15 +17,9 @@ use crate::runbook::StepName;
 const DEFINITION: &str = "environmentvariabledefinition";
 const VALUE: &str = "environmentvariablevalue";
 
-/// Checks the variables of both environments; nothing where step 2 is skipped.
+/// Checks the variables of both environments; nothing if step 2 is skipped.
 pub(super) async fn run_checks(refresh: &RefreshContext) -> Result<Option<CheckResult>, Failure> {
-    if refresh
-        .runbook
-        .steps
-        .exit_administration_mode
-        .skip
-        .is_some()
-    {
+    if refresh.runbook.steps.exit_administration_mode.is_skipped() {
         return Ok(None);
     }
     let check = Check::protecting(
@@ -76,7 +70,7 @@ impl Variables {
     }
 }
 
-/// The target's own value is written again where the copy brings another one, or none. A variable
+/// The target's own value is written again if the copy brings another one, or none. A variable
 /// that the source does not have is gone after the copy.
 fn judge(check: &Check, source: &Variables, target: &Variables) -> CheckResult {
     let written: Vec<String> = source

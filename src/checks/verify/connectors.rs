@@ -9,7 +9,7 @@ use crate::checks::table_reads::{ReadResult, Rows, available};
 use crate::domain::connections::custom_connectors::CustomConnectors;
 use crate::domain::connections::{connector_name, connector_of_url};
 use crate::domain::failure::unless_interrupted;
-use crate::domain::flows::Definition;
+use crate::domain::flows::FlowDefinition;
 use crate::domain::names::{Names, text};
 use crate::domain::{RefreshContext, flows};
 use crate::engine::{Failure, JournalView};
@@ -65,7 +65,7 @@ fn flows_that_are_on(rows: &Rows) -> Vec<Naming> {
     let on = rows.iter().filter(|(_, row)| flows::is_on(row));
     on.filter_map(|(id, row)| {
         let name = format!("cloud flow '{}'", flows::name(*id, row));
-        Some((name, Definition::from_row(row)?.connectors()))
+        Some((name, FlowDefinition::from_row(row)?.connectors()))
     })
     .collect()
 }
@@ -98,7 +98,7 @@ fn references(rows: &Rows) -> Vec<Naming> {
         .collect()
 }
 
-/// Fails where something that acts names such a connector. A reference may be one that nothing uses.
+/// Fails if something that acts names such a connector. A reference may be one that nothing uses.
 fn judge(
     check: &Check,
     custom: &CustomConnectors,

@@ -1,6 +1,6 @@
-//! Can anything act on production's behalf? One check for each kind of surface of which the target
-//! has something, read again now: what is open and not allowed fails, what nobody has documented is
-//! a warning.
+//! Can anything act on production's behalf? One check for each kind of surface in the target, read
+//! again now: a surface that is open and not allowed fails, one whose behaviour is not documented
+//! is a warning.
 
 use super::super::check::{Check, CheckResult, named};
 use super::super::text_scan;
@@ -31,7 +31,7 @@ async fn text_scan(scope: &Scope<'_>) -> Result<CheckResult, Failure> {
     text_scan::result(&check, scope, true).await
 }
 
-/// The result for one kind; none where the target has nothing of it.
+/// The result for one kind; none if the target has no such surface.
 fn judge(kind: &KindInventory) -> Option<CheckResult> {
     let title = kind.kind.title();
     let check = |problem: &str, advice: &str| {
@@ -46,14 +46,14 @@ fn judge(kind: &KindInventory) -> Option<CheckResult> {
         Ok(surfaces) if surfaces.is_empty() => return None,
         Ok(surfaces) => surfaces,
         Err(failure) => {
-            let advice = "whatever cannot be read may act";
+            let advice = "a surface that cannot be read may act";
             return Some(check(can_act, advice).unread(failure.clone()));
         }
     };
     let of = |state: &str| -> Vec<String> {
         let meant = surfaces
             .iter()
-            .filter(|surface| surface.state.word() == state);
+            .filter(|surface| surface.state.label() == state);
         meant.map(Surface::described).collect()
     };
     let (open, unclear) = (of("open"), of("unclear"));
@@ -100,7 +100,7 @@ fn counted(surfaces: &[Surface]) -> String {
     for state in ["closed", "replaced", "allowed"] {
         let meant = surfaces
             .iter()
-            .filter(|surface| surface.state.word() == state);
+            .filter(|surface| surface.state.label() == state);
         let things = meant.count();
         if things > 0 {
             parts.push(format!("{things} {state}"));
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn an_open_surface_fails_and_is_named() {
         let surface = |state| Surface {
-            kind: KINDS[0].word(),
+            kind: KINDS[0].key(),
             id: "1".to_owned(),
             name: "Order hub".to_owned(),
             reach: "calls hooks.contoso.com".to_owned(),

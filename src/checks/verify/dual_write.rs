@@ -8,7 +8,7 @@ use crate::domain::verdict::Verdict;
 use crate::engine::{Failure, FailureKind, JournalView};
 use crate::steps::reconfigure_dual_write::{MapAnswer, check_health, map_answers};
 
-/// No checks where dual-write was not in use before the copy, or without a journal.
+/// No checks if dual-write was not in use before the copy, or without a journal.
 pub(super) async fn run_checks(
     refresh: &RefreshContext,
     journal: Option<&JournalView>,

@@ -38,7 +38,7 @@ pub(super) fn open(environment: &Environment) -> CheckResult {
 pub(super) async fn dataverse(refresh: &RefreshContext) -> Result<CheckResult, Failure> {
     let check = Check::new(
         "Dataverse of the target answers",
-        "Dataverse of the target does not let the caller in",
+        "Dataverse of the target refuses the caller",
         "a copied organization refuses for some minutes; then look at the caller's rights in it",
     );
     match refresh.target.dataverse.who_am_i().await {
@@ -48,7 +48,7 @@ pub(super) async fn dataverse(refresh: &RefreshContext) -> Result<CheckResult, F
     }
 }
 
-/// Did the copy replace Finance and Operations as well? No result where it carries none.
+/// Did the copy replace Finance and Operations as well? No result if it carries none.
 pub(super) async fn finance(
     refresh: &RefreshContext,
     journal: Option<&JournalView>,
@@ -91,7 +91,7 @@ pub(super) fn team(
     )
     .if_failed(Remedy::ByHand(format!(
         "then, in Finance and Operations of '{}', Data management > Dual-write: Health check; only \
-         where it still names the team, Reset link",
+         if it still names the team, Reset link",
         refresh.runbook.target.name
     )));
     let answer = available(&snapshot.business_units).and_then(|units| {

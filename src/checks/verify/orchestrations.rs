@@ -51,8 +51,7 @@ pub(super) fn run_checks(
         "turn on in the maker portal what is off",
     )
     .if_failed(Remedy::ByHand(
-        "where one refuses, publish the orchestration again: that compiles its flows again"
-            .to_owned(),
+        "if one refuses, publish the orchestration again: that compiles its flows again".to_owned(),
     ));
     let published = published(refresh, snapshot, journal);
     let published = published.as_deref().map_err(Clone::clone);
@@ -179,7 +178,7 @@ fn judge_slots(check: &Check, published: &[Published], catalogue: &Catalogue) ->
     check.fail(named(&bad))
 }
 
-/// A policy is used by a graph that contains its id, in whatever form the graph writes references.
+/// A policy is used by a graph that contains its id, in any form of a reference.
 fn judge_policies(
     check: &Check,
     published: &[Published],
@@ -241,7 +240,7 @@ fn judge_compiled(check: &Check, published: &[Published], flows: &Rows) -> Check
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::providers::{Action, Provider};
+    use crate::domain::providers::{Provider, ProviderAction};
     use crate::domain::publication::labelled;
     use crate::domain::verdict::Verdict;
     use crate::runbook::Iom;
@@ -272,7 +271,7 @@ mod tests {
             active,
         };
         catalogue.providers.insert(PROVIDER, provider);
-        let action = Action {
+        let action = ProviderAction {
             id: ACTION,
             name: "Send".to_owned(),
             provider: Some(PROVIDER),
@@ -319,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_published_by_its_status_alone_is_published() {
+    fn a_row_that_is_published_by_status_alone_counts_as_published() {
         let names = Names::unchecked(&Iom::default());
         let rows = Rows::from([
             (POLICY, labelled("Active", "Published")),

@@ -7,7 +7,7 @@ use crate::checks::check::{Check, CheckResult};
 use crate::domain::RefreshContext;
 use crate::domain::failure::unless_interrupted;
 use crate::engine::{Failure, JournalView};
-use crate::steps::own_verbs;
+use crate::steps::own_step_runner;
 
 /// One check for each step that is not skipped and has more to say than its survey.
 pub(super) async fn run_checks(
@@ -27,7 +27,7 @@ pub(super) async fn run_checks(
             format!("the check of step {} does not pass", step.name),
             advice,
         );
-        let verified = unless_interrupted(own_verbs(refresh, step).verify(journal).await)?;
+        let verified = unless_interrupted(own_step_runner(refresh, step).verify(journal).await)?;
         results.extend(match verified {
             Ok(answer) => answer.map(|answer| check.answered(&answer)),
             Err(failure) => Some(check.unread(failure)),

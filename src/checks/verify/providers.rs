@@ -203,7 +203,7 @@ fn orphaned(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::providers::{Action, Logic};
+    use crate::domain::providers::{LogicDefinition, ProviderAction};
     use crate::domain::verdict::Verdict;
     use serde_json::json;
 
@@ -226,7 +226,7 @@ mod tests {
         );
         catalogue.logic.insert(
             LOGIC,
-            Logic {
+            LogicDefinition {
                 logical_name: "send".to_owned(),
                 definition: Some(DEFINITION),
                 is_action: true,
@@ -235,7 +235,7 @@ mod tests {
         if with_action {
             catalogue.actions.insert(
                 ACTION,
-                Action {
+                ProviderAction {
                     id: ACTION,
                     name: "Send".to_owned(),
                     provider: Some(PROVIDER),
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_provider_deployed_is_on_unless_the_runbook_excepts_it() {
+    fn flows_of_a_provider_are_on_unless_the_runbook_excepts_them() {
         let name = format!("iom_{PROVIDER}_send");
         let of = |rows: &[(&str, i64)], excepted: bool| {
             deployed(&check(), &catalogue(true), &flows(rows), |_, _| excepted).verdict

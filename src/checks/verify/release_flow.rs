@@ -12,7 +12,7 @@ use super::snapshot::Snapshot;
 use crate::checks::check::{Check, CheckResult, Remedy, named};
 use crate::checks::table_reads::{ReadResult, Rows, available};
 use crate::domain::failure::unless_interrupted;
-use crate::domain::flows::{Definition, is_on, state};
+use crate::domain::flows::{FlowDefinition, is_on, state};
 use crate::domain::names::{Fields, text};
 use crate::domain::providers::{Catalogue, Provider};
 use crate::domain::{RefreshContext, flows};
@@ -155,7 +155,7 @@ fn judge_wired(check: &Check, flows: &[(Uuid, &Fields)], references: &Rows) -> C
         .iter()
         .filter(|(_, row)| is_on(row) || flows.len() == 1)
     {
-        for name in Definition::from_row(row)
+        for name in FlowDefinition::from_row(row)
             .map(|d| d.references())
             .unwrap_or_default()
         {
@@ -185,7 +185,7 @@ async fn runs_of(
             "flowruns?$select=name,status,starttime,errorcode&$filter=_workflow_value%20eq%20{id}\
              &$orderby=starttime%20desc&$top=10"
         );
-        match unless_interrupted(read(refresh, &path).await)? {
+        match unless_interrupted(get_rows(refresh, &path).await)? {
             Ok(rows) => found.extend(rows),
             Err(failure) => return Ok(Err(failure)),
         }
@@ -193,8 +193,8 @@ async fn runs_of(
     Ok(Ok(found))
 }
 
-/// The rows that a GET returns; none where the table does not exist.
-async fn read(refresh: &RefreshContext, path: &str) -> Result<Vec<Fields>, Failure> {
+/// The rows that a GET returns; none if the table does not exist.
+async fn get_rows(refresh: &RefreshContext, path: &str) -> Result<Vec<Fields>, Failure> {
     let answer = refresh.target.dataverse.get_path(path).await?;
     let rows = answer.and_then(|body| body.get("value").and_then(Value::as_array).cloned());
     Ok(rows
@@ -220,7 +220,7 @@ fn judge_runs(check: &Check, runs: &[Fields]) -> CheckResult {
     check.pass_if(status(newest) != "failed", read)
 }
 
-/// The newest executions whose detail says that the event expired; none where no such table is
+/// The newest executions whose detail says that the event expired; none if no such table is
 /// found.
 async fn expired_rows(
     refresh: &RefreshContext,
@@ -253,7 +253,7 @@ async fn expired_in(refresh: &RefreshContext) -> Result<Option<Vec<Fields>>, Fai
         );
         known
             .get_or_insert_with(Vec::new)
-            .extend(read(refresh, &path).await?);
+            .extend(get_rows(refresh, &path).await?);
     }
     Ok(known)
 }

@@ -30,7 +30,7 @@ pub(super) struct Snapshot {
     pub(super) variables: ReadResult<Rows>,
     pub(super) business_units: ReadResult<Rows>,
     pub(super) teams: ReadResult<Rows>,
-    /// Dual-write's runtime configuration; no rows where the table does not exist.
+    /// Dual-write's runtime configuration; no rows if the table does not exist.
     pub(super) dual_write: ReadResult<Rows>,
 }
 

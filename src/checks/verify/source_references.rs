@@ -42,7 +42,7 @@ pub(super) fn run_checks(
     let variable =
         |row: &Fields, id: uuid::Uuid| text(row, "schemaname").unwrap_or_else(|| id.to_string());
     // Where the runbook lets everything act as in the source, containment lists what names it.
-    let policy = Policy::of(&refresh.runbook);
+    let policy = Policy::from_runbook(&refresh.runbook);
     let is_open = policy.keeps_everything().is_some();
     let mut results = vec![
         scan(
@@ -110,7 +110,7 @@ fn check_flows(
         rules.named_now(id, row)
     };
     let mut results = vec![judge_flows(&snapshot.flows, named)];
-    if journal.is_some() && refresh.runbook.steps.activate_flows.skip.is_none() {
+    if journal.is_some() && !refresh.runbook.steps.activate_flows.is_skipped() {
         results.push(held_flows(&snapshot.flows, &rules));
     }
     results

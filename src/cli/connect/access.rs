@@ -90,11 +90,7 @@ struct WaitEvents {
 impl Observer for WaitEvents {
     fn silent(&self, service: &str, address: &str) {
         if lock(&self.named).insert(address.to_owned()) {
-            self.printer.info(&format!(
-                "note: {} at {} has not answered yet; waiting for it",
-                escape(service),
-                escape(address)
-            ));
+            self.printer.info(&silence_note(service, address));
         }
     }
 
@@ -105,5 +101,40 @@ impl Observer for WaitEvents {
             seconds: wait.duration.as_secs_f64(),
             attempt: wait.attempt,
         });
+    }
+}
+
+/// What is said of a service that has not answered. A name that ends with the host loses it: the
+/// address has it too.
+fn silence_note(service: &str, address: &str) -> String {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let name = service.strip_suffix(host).unwrap_or(service).trim_end();
+    let (name, address) = (escape(name), escape(address));
+    format!("note: {name} at {address} has not answered yet; waiting for it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silent_service_is_named_with_host_and_port_once() {
+        for (service, address, named) in [
+            (
+                "the sign-in service login.microsoftonline.com",
+                "login.microsoftonline.com:443",
+                "the sign-in service at login.microsoftonline.com:443",
+            ),
+            (
+                "Dataverse of UAT",
+                "uat.crm.dynamics.com:443",
+                "Dataverse of UAT at uat.crm.dynamics.com:443",
+            ),
+        ] {
+            assert_eq!(
+                silence_note(service, address),
+                format!("note: {named} has not answered yet; waiting for it")
+            );
+        }
     }
 }

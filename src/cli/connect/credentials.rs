@@ -118,7 +118,9 @@ impl CredentialReader<'_> {
             }),
             Credential::Token(secret) => Identity::Token(GivenToken(self.secret(secret)?)),
             Credential::TokenCommand(words) => self.token_command(words)?,
-            Credential::AzureCli => Identity::AzureCli(AzureCli { tenant: tenant() }),
+            Credential::AzureCli => Identity::AzureCli(AzureCli {
+                tenant: Some(tenant()),
+            }),
             Credential::WorkloadIdentity { client, token_file } => {
                 Identity::WorkloadIdentity(WorkloadIdentity {
                     tenant: tenant(),

@@ -8,11 +8,13 @@
 //! guards.rs       both environments, and what refuses them
 //! sides.rs        the clients of the source and the target
 //! state.rs        the copy of the state file at a service
+//! container.rs    a container with many copies, for `fleet`
 //! tenant.rs       the environments of a tenant, for `init`
 //! ```
 
 mod access;
 mod addresses;
+mod container;
 mod credentials;
 mod guards;
 mod rehearsal;
@@ -24,18 +26,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::access::Access;
+pub(super) use self::container::open_container;
 pub(super) use self::guards::{display_name, require_sandbox};
 use self::guards::{read_environment, require_named_sandbox};
 use self::rehearsal::RunningTenant;
 use self::sides::{Sides, connect_sides};
-pub(super) use self::state::{open_state_copy, refresh_state, state_is_leased};
+pub(super) use self::state::{open_state_copy, refresh_state, runbook_container, state_is_leased};
 pub(super) use self::tenant::{Tenant, connect_tenant};
 use super::session::Session;
 use crate::base::clock::Clock;
 use crate::base::secrets;
 use crate::checks;
 use crate::clients::{Bap, DualWriteGateway, Lcs, PowerPlatform};
-use crate::domain::{Caller, Forecast, Names, RefreshContext, Services, Source, Target};
+use crate::domain::{Caller, ForecastCache, Names, RefreshContext, Services, Source, Target};
 use crate::engine::{EventSink, Failure, Step};
 use crate::runbook::{Gateway, Runbook, Secret, ServiceKey};
 use crate::steps;
@@ -125,7 +128,7 @@ pub(super) async fn connect_for_run(
             sign_ins,
         },
         names,
-        forecast: Forecast::default(),
+        forecast: ForecastCache::default(),
         secrets: Box::new(move |secret: &Secret| {
             secret.read(&folder, &|name| std::env::var_os(name))
         }),

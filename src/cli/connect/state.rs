@@ -21,7 +21,7 @@ use crate::runbook::{
 
 /// The scope of tokens for storage, the same in every cloud. Source: Microsoft Learn, *Authorize
 /// access to blobs using Microsoft Entra ID*.
-const SCOPE: &str = "https://storage.azure.com/.default";
+pub(super) const SCOPE: &str = "https://storage.azure.com/.default";
 
 /// Takes the lease of the state file's copy, if the runbook or the command line names a container.
 /// With `takeover`, from the process that has it.
@@ -139,29 +139,64 @@ fn on_command_line(error: ContainerError) -> Failure {
     })
 }
 
+/// The container that a runbook names, without a signature; `None` if it names none.
+pub(in crate::cli) fn runbook_container(runbook: &Runbook) -> Result<Option<Url>, Failure> {
+    let Some(state) = &runbook.state else {
+        return Ok(None);
+    };
+    Ok(Some(match &state.azure_blob.value {
+        ContainerAddress::Written(url) => url.clone(),
+        ContainerAddress::Signed(secret) => {
+            without_signature(&read_signed(runbook, secret, state.azure_blob.span)?)
+        }
+    }))
+}
+
+/// How a runbook reads a container: with the signature that it has for this one, else with a
+/// sign-in.
+pub(super) fn runbook_access(
+    runbook: &Runbook,
+    container: &Url,
+) -> Result<(Url, Option<SignIn>), Failure> {
+    if let Some(state) = &runbook.state
+        && let ContainerAddress::Signed(secret) = &state.azure_blob.value
+    {
+        let signed = read_signed(runbook, secret, state.azure_blob.span)?;
+        if without_signature(&signed) == *container {
+            return Ok((signed, None));
+        }
+    }
+    Ok((container.clone(), Some(sign_in(runbook, container)?)))
+}
+
+/// Refuses a host that is not Azure Storage's, to which a token must not go. Takes what to do
+/// instead.
+pub(super) fn require_storage_host(container: &Url, instead: &str) -> Result<(), Failure> {
+    if is_storage_host(container) {
+        return Ok(());
+    }
+    let message = "the container is not at a host of Azure Storage, and a token for storage opens \
+                   every account of its user";
+    let help = format!("use https://ACCOUNT.blob.core.windows.net/CONTAINER, or {instead}");
+    Err(Failure::new(FailureKind::InvalidInput, message).with_help(help))
+}
+
 /// The sign-in with the credential `state`, or the default one. It has its own connections and is
 /// not stopped with the run, which is recorded to its end.
 fn sign_in(runbook: &Runbook, container: &Url) -> Result<SignIn, Failure> {
-    let invalid = |message: &str, help: &str| {
-        Failure::new(FailureKind::InvalidInput, message).with_help(help)
-    };
-    if !is_storage_host(container) {
-        return Err(invalid(
-            "the container is not at a host of Azure Storage, and a token for storage opens every \
-             account of its user",
-            "use https://ACCOUNT.blob.core.windows.net/CONTAINER, or an address with a shared access \
-             signature: `state: { azure-blob: { env: NAME } }`",
-        ));
-    }
+    require_storage_host(
+        container,
+        "an address with a shared access signature: `state: { azure-blob: { env: NAME } }`",
+    )?;
     let is_elsewhere = runbook
         .endpoints
         .services
         .contains_key(&ServiceKey::Authority);
     if runbook.cloud.value == Cloud::Rehearsal && !is_elsewhere {
-        return Err(invalid(
-            "a rehearsal cannot sign in to Azure Storage",
-            "use an address with a shared access signature: `state: { azure-blob: { env: NAME } }`",
-        ));
+        let message = "a rehearsal cannot sign in to Azure Storage";
+        let help = "use an address with a shared access signature: `state: { azure-blob: { env: \
+                    NAME } }`";
+        return Err(Failure::new(FailureKind::InvalidInput, message).with_help(help));
     }
     let addresses = resolve_addresses(runbook, None)?;
     let http = Http::new(Clock::new(1.0), Arc::new(Silent), Cancellation::new())?;
@@ -170,13 +205,18 @@ fn sign_in(runbook: &Runbook, container: &Url) -> Result<SignIn, Failure> {
     Ok(tokens.sign_in(&identity, SCOPE))
 }
 
-fn place(address: &StateBlobAddress) -> String {
-    let mut url = address.container.clone();
+fn without_signature(url: &Url) -> Url {
+    let mut url = url.clone();
     url.set_query(None);
+    url
+}
+
+fn place(address: &StateBlobAddress) -> String {
+    let url = without_signature(&address.container);
     format!("{}/{}", url.as_str().trim_end_matches('/'), address.name)
 }
 
-fn failure(place: &str, error: CopyError) -> Failure {
+pub(super) fn failure(place: &str, error: CopyError) -> Failure {
     let place = place.to_owned();
     Failure::from(JournalError::Elsewhere { place, error })
 }

@@ -4,7 +4,7 @@
 //! - `questions`: asks a person at a terminal for what no flag gives.
 //! - `reading`: what is read of the tenant.
 //!
-//! What neither a flag nor the tenant says is a `FILL IN` in the runbook, which `validate` refuses.
+//! A value that neither a flag nor the tenant provides becomes `FILL IN`, which `validate` refuses.
 
 mod questions;
 mod reading;

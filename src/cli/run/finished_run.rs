@@ -107,7 +107,7 @@ impl Found {
         self.plan.is_empty() && self.held.is_empty() && self.open.is_none()
     }
 
-    /// All of it as one failure; none where everything is as it should be. The first is told, the
+    /// All findings as one failure, `None` without a finding. The message is that of the first; the
     /// others are its items.
     fn failure(&self, target: &str) -> Option<Failure> {
         let left = (!self.held.is_empty())

@@ -19,7 +19,7 @@
 //! forecast.rs           how many changes each step has, and how long it should take
 //! finished_run.rs       a finished run, surveyed again
 //! run_end.rs            the state file closed, the end reported
-//! notify.rs             what the runbook's webhooks are told
+//! notify/               messages to the runbook's webhooks
 //! stages.rs             what the services report, for `status` in another process
 //! reports.rs            the reports that `--report` names
 //! pipeline_summary.rs   the report where the pipeline shows it
@@ -107,8 +107,8 @@ pub(super) struct RunArguments {
     /// Stop after this step: one of the eight, or one of your own in the runbook
     #[arg(long, help_heading = PART, value_name = "STEP", value_parser = STEP)]
     pub(super) until: Option<String>,
-    /// Repair one step of a finished run, and nothing else: what somebody changed since is made as
-    /// the run left it, without a new copy
+    /// Repair one step of a finished run, and nothing else: undo what somebody has changed in it since
+    /// then, without a new copy
     #[arg(long, help_heading = PART, value_name = "STEP", value_parser = STEP,
         hide_possible_values = true,
         conflicts_with_all = ["until", "again", "fresh", "abandon_captures", "from_capture"])]
@@ -127,8 +127,8 @@ pub(super) struct RunArguments {
     /// lost, unless --from-capture provides them
     #[arg(long, help_heading = STATE)]
     pub(super) abandon_captures: bool,
-    /// Read captures (what the target had before) that the state file does not have from this sealed
-    /// copy; may be repeated
+    /// Take captures (what the target had before) that the state file lacks from this sealed copy; may
+    /// be repeated
     #[arg(long, help_heading = STATE, value_name = "FILE")]
     pub(super) from_capture: Vec<PathBuf>,
     /// Resume with a state file that another machine left open
@@ -137,7 +137,7 @@ pub(super) struct RunArguments {
     #[arg(
         long,
         value_name = "FILE",
-        help = "Write a report of the run when this process ends; the end of FILE is its format: \
+        help = "Write a report of the run when this process ends; its extension is the format: \
                 .md, .html, .xml (JUnit) or .json; may be repeated"
     )]
     pub(super) report: Vec<ReportFile>,
@@ -228,14 +228,14 @@ async fn run_in_order(
     let listeners = |clock| event_sink(session, clock, path, notifier);
     let connected =
         connect::connect_for_run(session, runbook, accepts_unfinished_run, listeners).await?;
-    let result = async {
+    let result = Box::pin(async {
         // Guards, preflight and the confirmation; last, the state file is opened.
         let place = StatePlace {
             path,
             elsewhere: elsewhere.clone(),
         };
         let prepared = purpose.prepare(session, arguments, &connected, place, copies);
-        let prepared = match prepared.await? {
+        let prepared = match Box::pin(prepared).await? {
             Prepared::Run(prepared) => prepared,
             Prepared::Ended(exit) => return Ok(exit),
         };
@@ -255,7 +255,7 @@ async fn run_in_order(
         let exit = execute(session, arguments, &connected, state_file).await;
         target_lock.forget_run_if_put_back(&state_file.journal.state());
         Ok(exit)
-    }
+    })
     .await;
     connected.stop().await;
     result

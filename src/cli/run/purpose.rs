@@ -93,7 +93,7 @@ impl Purpose {
                 }
                 let files = &arguments.files;
                 let survey = finished_run::survey_again(session, files, connected, locked);
-                return Ok(Prepared::Ended(survey.await?));
+                return Ok(Prepared::Ended(Box::pin(survey).await?));
             }
             Self::Repair(locked, step) => {
                 require_same_binding(&locked.state(), connected)?;

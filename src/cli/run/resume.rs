@@ -35,8 +35,9 @@ pub(super) async fn prepare(
     let copies = seal_copies::without_held(&locked.state(), copies)?;
     if let Some(repair) = &locked.state().repair {
         let step = escape(&repair.step);
-        let note =
-            format!("note: the repair of {step} has not ended; it is resumed, and nothing else");
+        let note = format!(
+            "note: resuming the repair of {step}, which has not ended; nothing else changes"
+        );
         session.printer.info(&note);
     }
     let refresh = &connected.refresh;

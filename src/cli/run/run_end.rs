@@ -27,6 +27,7 @@ pub(super) async fn end_run(
     state_file: &OpenStateFile,
     result: Result<Outcome, Failure>,
 ) -> u8 {
+    let result = result.map_err(|failure| files.named_in(failure));
     let mut figures = count_results(connected, state_file);
     let finding = match &result {
         Ok(Outcome::Finished) => {
@@ -50,12 +51,17 @@ pub(super) async fn end_run(
     let event = run_ended_event(name, exit, failure, json!(figures));
     connected.events.emit(event);
     session.printer.hide_live();
+    let mut next = None;
     if session.output == Output::Human {
         let ending = outcome.err();
-        print_result(session, files, connected, state_file, &figures, ending);
+        next = print_result(session, files, connected, state_file, &figures, ending);
     }
     if let Some(failure) = failure {
         session.print_failure(failure);
+    }
+    // Last, where the reader looks: what comes before it may be longer than the terminal.
+    if let Some(next) = next {
+        session.printer.text(&format!("\nnext: {next}"));
     }
     exit
 }
@@ -149,7 +155,8 @@ fn result_name(result: Result<Outcome, &Failure>) -> &'static str {
 }
 
 /// Prints the table of the steps, the figures, and the path of the state file. The failure with
-/// which the run ends is printed after it.
+/// which the run ends is printed after it. Returns the next command, if the state file
+/// can be read.
 fn print_result(
     session: &Session,
     files: &RunFiles,
@@ -157,8 +164,9 @@ fn print_result(
     state_file: &OpenStateFile,
     figures: &Summary,
     ending: Option<&Failure>,
-) {
+) -> Option<String> {
     let path = state_file.journal.path();
+    let mut next = None;
     if let Ok(mut contents) = journal::read_state_file(path) {
         // The lock on the file is this process's own.
         contents.occupancy = Occupancy::Free;
@@ -176,6 +184,10 @@ fn print_result(
             Some(ending),
         );
         session.printer.text(&format!("\n{}", table.trim_end()));
+        next = Some(match contents.state.finished {
+            None => commands.next,
+            Some(_) => format!("iomcopy verify {}", commands.arguments),
+        });
     }
     let lines = if state_file.journal.state().finished.is_some() {
         figures.lines()
@@ -192,4 +204,5 @@ fn print_result(
     session
         .printer
         .data(&format!("\nstate file: {}", path.display()));
+    next
 }

@@ -1,6 +1,6 @@
 //! What the services report about the operations that a run waits for: in a small file next to the
 //! state file while the run's process works, for `iomcopy status` in another process. It proves
-//! nothing and nothing depends on it, so it is no part of the state file.
+//! nothing, and nothing depends on it, so it is not in the state file.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

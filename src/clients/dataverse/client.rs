@@ -240,7 +240,7 @@ mod tests {
         let numbers: Vec<_> = rows.iter().map(|row| row.integer("n")).collect();
         assert_eq!(numbers, [Some(1), Some(2)]);
         assert_eq!(listener.count(), 5);
-        // What stays malformed is an unavailable service, not a failure.
+        // A response that stays malformed means an unavailable service, not a failure.
         for body in ["{}", r#"{"value":[{"n":"#, "<html></html>", ""] {
             let setup = Setup::new(10_000.0);
             let listener = Listener::replying(vec![Reply::json(200, body)]).await;

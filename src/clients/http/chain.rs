@@ -37,7 +37,18 @@ impl Chain<'_> {
         self.attempt(url, request, &what, transmit).await
     }
 
-    /// The same; `transmit` sends one attempt with an authorization.
+    /// Fails if the run has lost the lease of its journal: then it sends nothing more. Called before
+    /// the token is read, which may expire while the journal's service responds.
+    async fn require_lease(&self, what: &str) -> Result<(), Error> {
+        let cancellation = self.http.cancellation();
+        cancellation.confirm_lease().await;
+        if cancellation.is_halted() {
+            return Err(Error::cancelled(self.service, what));
+        }
+        Ok(())
+    }
+
+    /// As [`run`](Self::run); `transmit` sends one attempt with an authorization.
     pub(super) async fn attempt<F, A>(
         self,
         url: &Url,
@@ -66,6 +77,7 @@ impl Chain<'_> {
         loop {
             // Throttle: wait for a free slot and an open gate at the service.
             let slot = gate.enter(http.pacer(), service, what, attempt).await?;
+            self.require_lease(what).await?;
             // Authorize: for every attempt, because the token may have expired during a wait.
             let token = tokens.current().await?;
             // A 429 may have closed the gate while the token was fetched.
@@ -145,9 +157,14 @@ impl Chain<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future;
+    use std::pin::Pin;
+    use std::sync::Arc;
     use std::time::Instant;
 
     use super::*;
+    use crate::base::cancellation::Cancellation;
+    use crate::base::elsewhere::{CopyElsewhere, CopyError};
     use crate::clients::error::ErrorKind;
     use crate::clients::http::{Limits, Method};
     use crate::clients::testing::{FAST, Listener, Reply, Setup, authority, ok, patch};
@@ -547,7 +564,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_service_that_does_not_answer_a_read_is_named_with_its_port() {
-        // Every read is late, and none is answered.
+        // Every read is late, and no read is answered.
         let limits = Limits {
             request: Duration::from_millis(50),
             silence: Duration::ZERO,
@@ -578,6 +595,60 @@ mod tests {
             assert_eq!(error.kind, ErrorKind::Cancelled, "{error}");
         }
         assert_eq!(listener.count(), 0);
+    }
+
+    /// A copy of the journal whose lease is lost: the question about it halts the run.
+    #[derive(Debug)]
+    struct LostCopy {
+        place: String,
+        cancellation: Cancellation,
+    }
+
+    impl CopyElsewhere for LostCopy {
+        fn place(&self) -> &str {
+            &self.place
+        }
+
+        fn read(&self) -> Result<Vec<u8>, CopyError> {
+            Ok(Vec::new())
+        }
+
+        fn append(&self, _: u64, _: &[u8]) -> Result<(), CopyError> {
+            Ok(())
+        }
+
+        fn keep(&self, _: &str, _: &[u8]) -> Result<(), CopyError> {
+            Ok(())
+        }
+
+        fn clear(&self) -> Result<(), CopyError> {
+            Ok(())
+        }
+
+        fn when_lost(&self, _: Box<dyn FnOnce(CopyError) + Send>) {}
+
+        fn confirm_lease(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+            self.cancellation.halt();
+            Box::pin(std::future::ready(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn the_lease_of_the_journal_is_confirmed_before_each_request() {
+        let setup = Setup::new(FAST);
+        let listener = Listener::replying(vec![ok(), ok()]).await;
+        let service = setup.service(&listener.url);
+        assert!(service.send(&Request::get("/rows")).await.is_ok());
+        let copy: Arc<dyn CopyElsewhere> = Arc::new(LostCopy {
+            place: "https://contoso.example/runs".to_owned(),
+            cancellation: setup.cancellation.clone(),
+        });
+        setup.cancellation.require_lease(&copy);
+        let error = service.send(&Request::get("/rows")).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Cancelled, "{error}");
+        assert_eq!(listener.count(), 1, "not even a read is sent");
+        // The journal owns the copy.
+        assert_eq!(Arc::strong_count(&copy), 1);
     }
 
     #[tokio::test]

@@ -50,5 +50,6 @@ pub(crate) use parsing::{
 pub(crate) use policy::{Backoff, UNTRUSTED_CERTIFICATE, is_untrusted_certificate};
 pub(crate) use request::{Method, Request, parse_method};
 pub(crate) use response::Response;
+pub(crate) use send::naming_silence;
 pub(crate) use span::{record_status, request_span};
 pub(crate) use transport::{TransportError, read_limited_body};

@@ -10,8 +10,8 @@ pub trait Observer: Send + Sync {
     /// A request is about to be sent: the service's name, and the HTTP method.
     fn requested(&self, _service: &str, _method: &str) {}
 
-    /// A read has no response yet, although one was due: the service's name, and its address with
-    /// the port.
+    /// A read, or a request for a token, has no response yet, although one was due: the service's
+    /// name, and its address with the port.
     fn silent(&self, _service: &str, _address: &str) {}
 }
 

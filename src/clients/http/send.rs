@@ -26,6 +26,8 @@ pub(super) async fn send(
 ) -> Attempt {
     let id = Uuid::new_v4().to_string();
     let builder = build(http, url, request, authorization, &id);
+    // Asked again only if the sign-in has taken longer than the last answer counts.
+    http.cancellation().confirm_lease().await;
     // Checked here and not earlier: nothing is awaited between this line and the wire.
     if http.cancellation().is_halted() {
         let outcome = AttemptOutcome::Halted;
@@ -35,8 +37,13 @@ pub(super) async fn send(
     let started = Instant::now();
     let span = request_span(service, what, request.method.as_str(), url);
     let exchange = async {
-        let reports = request.is_read();
-        let response = respond(http, service, url, builder.send(), reports).await?;
+        let sent = builder.send();
+        // A write may take minutes; a read that takes seconds is worth a line.
+        let response = if request.is_read() {
+            naming_silence(http, service, url, sent).await?
+        } else {
+            sent.await?
+        };
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         http.record_server_date(&headers);
@@ -87,24 +94,21 @@ pub(super) async fn send(
 }
 
 /// Waits for the beginning of a response. Reports a service that does not answer in time.
-async fn respond<T>(
+pub(crate) async fn naming_silence<T>(
     http: &Http,
     service: &str,
     url: &Url,
     response: impl Future<Output = T>,
-    reports: bool,
 ) -> T {
     let mut response = std::pin::pin!(response);
-    if reports {
-        tokio::select! {
-            biased;
-            response = &mut response => return response,
-            () = tokio::time::sleep(http.limits().silence) => {}
-        }
-        let host = url.host_str().unwrap_or_default();
-        let port = url.port_or_known_default().unwrap_or_default();
-        http.observer().silent(service, &format!("{host}:{port}"));
+    tokio::select! {
+        biased;
+        response = &mut response => return response,
+        () = tokio::time::sleep(http.limits().silence) => {}
     }
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port_or_known_default().unwrap_or_default();
+    http.observer().silent(service, &format!("{host}:{port}"));
     response.await
 }
 

@@ -244,7 +244,7 @@ fn a_throttled_run_takes_the_time_of_the_limit_itself() {
 }
 
 /// Microsoft Learn, *Service protection API limits*: 1,200 seconds of execution in 300 seconds, which
-/// bind before the number of requests does where each of them executes for more than 0.2 seconds.
+/// bind before the number of requests does if each of them executes for more than 0.2 seconds.
 #[test]
 fn a_run_whose_requests_execute_long_takes_the_time_of_the_limit_itself() {
     let client = Client::new();

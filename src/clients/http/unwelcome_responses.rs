@@ -22,7 +22,7 @@ async fn a_challenge_wins_over_the_body_and_over_other_headers() {
     assert_eq!(error.code.as_deref(), Some("ExpiredAuthenticationToken"));
     assert!(error.message.contains("Insufficient_Claims"), "{error}");
     assert!(error.help.unwrap().contains("conditional access"));
-    // Another reason in the header is shown too, and has the help of its own code.
+    // Another reason in the header is shown too, and has the help for its own code.
     let reply = Reply::json(401, body).with("www-authenticate", r#"Bearer error="invalid_token""#);
     let listener = Listener::replying(vec![reply]).await;
     let service = setup.signed_in(&authority.url, &listener.url);
@@ -69,7 +69,7 @@ async fn a_body_that_is_not_json_is_read_again() {
     let error = service.send(&Request::get("/rows")).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unavailable);
     assert!(error.message.contains("Away"), "{error}");
-    // A write that was answered is not sent again, whatever the answer looks like.
+    // A write that was answered is not sent again, even if the answer is malformed.
     let before = forever.count();
     service.send(&patch()).await.unwrap();
     assert_eq!(forever.count(), before + 1);

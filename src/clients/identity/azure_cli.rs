@@ -22,8 +22,8 @@ use crate::clients::error::ErrorKind;
 /// The account that is signed in with the Azure CLI.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct AzureCli {
-    /// The tenant: its id or one of its domains.
-    pub tenant: String,
+    /// The tenant: its id or one of its domains; `None` for the tenant of the signed-in account.
+    pub tenant: Option<String>,
 }
 
 const NAME: &str = "the Azure CLI";
@@ -45,7 +45,7 @@ impl CredentialKind for AzureCli {
             problem: Mutex::default(),
         });
         let options = AzureCliCredentialOptions {
-            tenant_id: Some(self.tenant.clone()),
+            tenant_id: self.tenant.clone(),
             executor: Some(Arc::clone(&runner) as Arc<dyn Executor>),
             subscription: None,
         };
@@ -72,9 +72,11 @@ impl CredentialKind for AzureCli {
                 .error(ErrorKind::NotSignedIn, NAME, "`az` is not on the PATH")
                 .or_help(NOT_INSTALLED),
             Some(Problem::Failed(message)) => {
-                let tenant = &self.tenant;
+                let tenant = self.tenant.as_ref();
+                let tenant = tenant.map(|tenant| format!(" --tenant {tenant}"));
                 request.program_error(NAME, &message).or_help(format!(
-                    "sign in with `az login --tenant {tenant}`, then run again"
+                    "sign in with `az login{}`, then run again",
+                    tenant.unwrap_or_default()
                 ))
             }
             // It succeeded and printed something else than a token, which is not shown.

@@ -12,14 +12,14 @@ use super::token_request::{FetchedToken, TokenError, TokenRequest};
 /// One kind of credential.
 #[async_trait]
 pub(super) trait CredentialKind: fmt::Debug + Send + Sync {
-    /// What is known of its tokens before one is fetched.
+    /// What is known about its tokens before one is fetched.
     fn facts(&self) -> KindFacts<'_>;
 
     /// Fetches a token once.
     async fn fetch(&self, request: TokenRequest<'_>) -> Result<FetchedToken, TokenError>;
 }
 
-/// What is known of a credential's tokens before one is fetched.
+/// What is known about a credential's tokens before one is fetched.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KindFacts<'a> {
     /// The kind's key in a runbook.

@@ -93,9 +93,8 @@ impl GithubOidc {
             ("authorization", bearer.as_str()),
             ("accept", "application/json"),
         ];
-        let response = exchange(request.http, Method::GET, url, &headers, Bytes::new())
-            .await
-            .map_err(|error| request.no_response(NAME, &error))?;
+        let sent = exchange(request.http, NAME, Method::GET, url, &headers, Bytes::new()).await;
+        let response = sent.map_err(|error| request.no_response(NAME, &error))?;
         let body: Option<Value> = serde_json::from_slice(&response.body).ok();
         let value = body.as_ref().and_then(|body| body["value"].as_str());
         match value.filter(|_| (200..300).contains(&response.status)) {

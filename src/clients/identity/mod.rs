@@ -6,7 +6,7 @@
 //!   `given_token`.
 //! - `credential_kind`: what each kind implements.
 //! - [`tokens`]: the tokens of a run.
-//! - [`sign_in`]: what is known of a service's credential before it is used.
+//! - [`sign_in`]: what is known about a service's credential before it is used.
 //! - `token_source`: one token for each identity and scope, renewed five minutes before it expires
 //!   on the program's clock, by one fetch at a time.
 //! - `token_request`: one fetch and its outcome; each fetch creates a new `azure_identity`

@@ -1,4 +1,4 @@
-//! What is known of a service's credential before it is used: its holder, its lifetime, and the
+//! What is known about a service's credential before it is used: its holder, its lifetime, and the
 //! claims of its token.
 
 use std::sync::Arc;

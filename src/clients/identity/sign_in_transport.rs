@@ -22,8 +22,8 @@ use url::Url;
 use super::token_times::cap_times;
 use crate::base::sync::lock;
 use crate::clients::http::{
-    Http, Method, Origin, TransportError, has_no_user, read_limited_body, record_status,
-    request_span,
+    Http, Method, Origin, TransportError, has_no_user, naming_silence, read_limited_body,
+    record_status, request_span,
 };
 
 /// A sign-in response is a few kilobytes.
@@ -147,6 +147,7 @@ impl SignInTransport {
 
     async fn send(
         &self,
+        service: &str,
         request: &Request,
         url: Url,
     ) -> Result<SignInResponse, Arc<ExchangeError>> {
@@ -160,13 +161,15 @@ impl SignInTransport {
             .map_err(|error| invalid(error.to_string()))?;
         let headers = request.headers().iter();
         let headers: Vec<_> = headers.map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        exchange(&self.http, method, url, &headers, body).await
+        exchange(&self.http, service, method, url, &headers, body).await
     }
 }
 
-/// One request for a token or an assertion, over our own connections.
+/// One request for a token or an assertion, over our own connections. Takes the name of the service
+/// that is asked.
 pub(super) async fn exchange(
     http: &Http,
+    service: &str,
     method: Method,
     url: Url,
     headers: &[(&str, &str)],
@@ -174,12 +177,13 @@ pub(super) async fn exchange(
 ) -> Result<SignInResponse, Arc<ExchangeError>> {
     let failed = |error: TransportError| Arc::new(ExchangeError::from(error));
     let span = request_span("sign-in", "a token", method.as_str(), &url);
-    let mut builder = http.client_for(&url).request(method, url).body(body);
+    let mut builder = http.client_for(&url).request(method, url.clone());
+    builder = builder.body(body);
     for (name, value) in headers {
         builder = builder.header(*name, *value);
     }
-    let sent = builder.send().instrument(span.clone()).await;
-    let response = sent.map_err(|error| {
+    let sent = naming_silence(http, service, &url, builder.send());
+    let response = sent.instrument(span.clone()).await.map_err(|error| {
         let error = TransportError::from(error);
         record_status(&span, Err(&error.to_string()));
         failed(error)
@@ -207,7 +211,7 @@ impl HttpClient for SignInTransport {
             let host = request.url().host_str().unwrap_or_default();
             return Err(failed(format!("token requests are not sent to '{host}'")));
         };
-        let result = self.send(request, url).await;
+        let result = self.send(&service, request, url).await;
         let outcome = match &result {
             Ok(response) => Outcome::Responded(response.clone()),
             Err(error) => Outcome::Failed(Arc::clone(error)),

@@ -380,7 +380,7 @@ mod tests {
         let list = json!({"Data": [], "ResultHasMorePages": false});
         let listener = Listener::replying(vec![throttled, enveloped(true, list)]).await;
         lcs(&setup, &listener.url).history("t", None).await.unwrap();
-        // The clock is fast, so it has gone on a few seconds when the wait begins.
+        // The clock is fast, so it has advanced a few seconds when the wait begins.
         assert!(setup.waits.all()[0].duration.as_secs() >= 30);
     }
 

@@ -9,13 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azure_core::Bytes;
-use azure_core::http::{ClientOptions, HttpClient, RetryOptions, Transport};
+use azure_core::http::{ClientOptions, HttpClient, Response, RetryOptions, Transport};
 use azure_storage_blob::models::{
     AppendBlobClientAppendBlockOptions, AppendBlobClientAppendBlockResultHeaders as _,
     AppendBlobClientCreateOptions, BlobClientDeleteOptions, BlobClientDownloadOptions,
-    BlobClientGetPropertiesResultHeaders as _, BlobClientUploadOptions, BlobType, LeaseState,
+    BlobClientGetPropertiesResultHeaders as _, BlobClientUploadOptions,
+    BlobContainerClientListBlobsOptions, BlobItem, BlobType, LeaseState,
 };
 use azure_storage_blob::{BlobClient, BlobContainerClient, BlobContainerClientOptions};
+use futures_util::TryStreamExt as _;
 use tokio::time::{Instant, sleep};
 use url::{Host, Url};
 
@@ -29,7 +31,7 @@ use crate::base::elsewhere::{CopyError, CopyErrorKind};
 const REQUEST: Duration = Duration::from_secs(20);
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long requests are repeated while the service is not available. A lease lasts longer.
-const PATIENCE: Duration = Duration::from_secs(30);
+const RETRY_LIMIT: Duration = Duration::from_secs(30);
 /// The first wait between two attempts; each later one is twice as long, up to the second.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -51,6 +53,11 @@ pub(super) struct Part {
     pub(super) blocks: i32,
     /// Does a process have its lease?
     pub(super) is_leased: bool,
+}
+
+/// Does a process have the lease?
+pub(super) fn is_leased(state: Option<&LeaseState>) -> bool {
+    matches!(state, Some(LeaseState::Leased | LeaseState::Breaking))
 }
 
 /// The outcome of an append.
@@ -105,7 +112,7 @@ impl Container {
         self.client.blob_client(name)
     }
 
-    /// Reads what is known of a part; `None` if there is none.
+    /// Reads what is known about a part; `None` if there is none.
     pub(super) async fn part(&self, name: &str) -> Result<Option<Part>, CopyError> {
         let blob = self.blob(name);
         let found = repeat(|| blob.get_properties(None)).await;
@@ -118,10 +125,7 @@ impl Container {
             let part = Part {
                 length: headers.content_length()?.unwrap_or(0),
                 blocks: headers.blob_committed_block_count()?.unwrap_or(0),
-                is_leased: matches!(
-                    headers.lease_state()?,
-                    Some(LeaseState::Leased | LeaseState::Breaking)
-                ),
+                is_leased: is_leased(headers.lease_state()?.as_ref()),
             };
             let is_append_blob = headers.blob_type()?;
             Ok((part, is_append_blob == Some(BlobType::AppendBlob)))
@@ -132,6 +136,28 @@ impl Container {
             return Err(CopyError::new(CopyErrorKind::Refused, message));
         }
         Ok(Some(part))
+    }
+
+    /// The container's blobs after a marker, and the marker of those that follow.
+    pub(super) async fn list(
+        &self,
+        marker: Option<String>,
+    ) -> Result<(Vec<BlobItem>, Option<String>), CopyError> {
+        let listed = repeat(|| async {
+            let options = BlobContainerClientListBlobsOptions {
+                marker: marker.clone(),
+                ..BlobContainerClientListBlobsOptions::default()
+            };
+            let mut pages = self.client.list_blobs(Some(options))?.into_pages();
+            let page = pages.try_next().await?;
+            page.map(Response::into_model).transpose()
+        });
+        let page = listed
+            .await
+            .map_err(|error| copy_error("listing its blobs", &error))?;
+        let page = page.unwrap_or_default();
+        let next = page.next_marker.filter(|marker| !marker.is_empty());
+        Ok((page.blob_items, next))
     }
 
     /// Creates an empty append blob, if there is none.
@@ -247,7 +273,7 @@ impl Container {
         }
     }
 
-    /// Stores a file of its own, under this name, or with a number if there is another file of this
+    /// Stores a separate blob under this name, or with a number if there is another blob of this
     /// name. Nothing is overwritten.
     pub(super) async fn keep(&self, name: &str, bytes: Vec<u8>) -> Result<(), CopyError> {
         let bytes = Bytes::from(bytes);
@@ -292,12 +318,12 @@ fn numbered(name: &str, number: u32) -> String {
     }
 }
 
-/// Sends a request until the service has responded, or [`PATIENCE`] has ended.
+/// Sends a request until the service has responded, or [`RETRY_LIMIT`] has ended.
 async fn repeat<T, F>(request: impl Fn() -> F) -> azure_core::Result<T>
 where
     F: Future<Output = azure_core::Result<T>>,
 {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + RETRY_LIMIT;
     let mut wait = FIRST_WAIT;
     loop {
         let error = match request().await {

@@ -3,7 +3,8 @@
 //! A lease that is renewed in time is never lost to a process that only asks. It is lost if another
 //! process breaks it (`--takeover`), or if it could not be renewed. Then this process must stop
 //! before its next request; the callback sees to that. It is called before the lease's end, by this
-//! machine's clock; and the service refuses every append without the lease anyway.
+//! machine's clock; and the service refuses every append without the lease anyway. Before a request
+//! to another service, the lease is renewed if the service has not confirmed it for a second.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -25,8 +26,12 @@ const RENEW: Duration = Duration::from_secs(15);
 const AGAIN: Duration = Duration::from_secs(2);
 /// How long before its end it counts as lost.
 const MARGIN: Duration = Duration::from_secs(5);
+/// How long after a response of the service the lease counts as certain, and how long a request may
+/// wait for that.
+const CERTAIN: Duration = Duration::from_secs(1);
+const CONFIRM: Duration = Duration::from_secs(10);
 
-type Tell = Box<dyn FnOnce(CopyError) + Send>;
+type Callback = Box<dyn FnOnce(CopyError) + Send>;
 
 /// A lease on the parts of a copy.
 pub(super) struct Lease {
@@ -34,13 +39,17 @@ pub(super) struct Lease {
     /// The blobs that are leased.
     names: Mutex<Vec<String>>,
     state: Mutex<State>,
+    /// Held by the task that asks the service.
+    confirming: tokio::sync::Mutex<()>,
 }
 
 struct State {
-    /// It is certain until then.
+    /// It lasts until then.
     until: Instant,
+    /// When the last request was sent that the service accepted with this lease.
+    confirmed: Instant,
     lost: Option<CopyError>,
-    tell: Option<Tell>,
+    callback: Option<Callback>,
 }
 
 /// The option that ends a lease now.
@@ -58,14 +67,17 @@ impl Lease {
         name: &str,
         takeover: bool,
     ) -> Result<Self, CopyError> {
+        let now = Instant::now();
         let lease = Self {
             id: Uuid::new_v4(),
             names: Mutex::default(),
             state: Mutex::new(State {
-                until: Instant::now() + LASTS,
+                until: now + LASTS,
+                confirmed: now,
                 lost: None,
-                tell: None,
+                callback: None,
             }),
+            confirming: tokio::sync::Mutex::default(),
         };
         lease.take(container, name, takeover).await?;
         Ok(lease)
@@ -122,15 +134,15 @@ impl Lease {
         lock(&self.names).retain(|leased| leased != name);
     }
 
-    /// Calls `tell` when the lease is lost, or now if it is.
-    pub(super) fn when_lost(&self, tell: Tell) {
+    /// Calls `callback` when the lease is lost, or now if it is.
+    pub(super) fn when_lost(&self, callback: Callback) {
         let mut state = lock(&self.state);
         match state.lost.clone() {
             Some(error) => {
                 drop(state);
-                tell(error);
+                callback(error);
             }
-            None => state.tell = Some(tell),
+            None => state.callback = Some(callback),
         }
     }
 
@@ -144,8 +156,7 @@ impl Lease {
             let renewed = timeout_at(end, self.renew(&container)).await;
             let failed = match renewed {
                 Ok(Ok(())) => {
-                    // From before the request, so that the end is never too late.
-                    lock(&self.state).until = sent + LASTS;
+                    self.note_renewed(sent);
                     next = sent + RENEW;
                     continue;
                 }
@@ -162,6 +173,48 @@ impl Lease {
         }
     }
 
+    /// Was the lease certain a moment ago?
+    pub(super) fn is_certain(&self) -> bool {
+        lock(&self.state).confirmed.elapsed() < CERTAIN
+    }
+
+    /// Renews the lease unless it is certain, or loses it. What a service that does not respond means
+    /// is decided by [`keep`](Self::keep).
+    pub(super) async fn confirm(&self, container: &Container) {
+        let turn = self.confirming.lock().await;
+        if self.is_certain() || lock(&self.state).lost.is_some() {
+            return;
+        }
+        let sent = Instant::now();
+        match timeout_at(sent + CONFIRM, self.renew(container)).await {
+            Ok(Ok(())) => self.note_renewed(sent),
+            Ok(Err(error)) if error.kind != CopyErrorKind::Unavailable => self.lose(error),
+            Ok(Err(_)) | Err(_) => {}
+        }
+        drop(turn);
+    }
+
+    /// The service has renewed the lease. The time is from before the request, so that the end is
+    /// never too late.
+    fn note_renewed(&self, sent: Instant) {
+        let mut state = lock(&self.state);
+        state.until = state.until.max(sent + LASTS);
+        state.confirmed = state.confirmed.max(sent);
+    }
+
+    /// The service has accepted a request with this lease, which was sent at this time.
+    pub(super) fn note_accepted(&self, sent: Instant) {
+        let mut state = lock(&self.state);
+        state.confirmed = state.confirmed.max(sent);
+    }
+
+    /// As if a second had passed.
+    #[cfg(test)]
+    pub(super) fn make_uncertain(&self) {
+        let mut state = lock(&self.state);
+        state.confirmed = state.confirmed.checked_sub(CERTAIN).unwrap();
+    }
+
     async fn renew(&self, container: &Container) -> Result<(), CopyError> {
         let names = lock(&self.names).clone();
         for name in names {
@@ -174,10 +227,10 @@ impl Lease {
     fn lose(&self, error: CopyError) {
         let mut state = lock(&self.state);
         state.lost = Some(error.clone());
-        let tell = state.tell.take();
+        let callback = state.callback.take();
         drop(state);
-        if let Some(tell) = tell {
-            tell(error);
+        if let Some(callback) = callback {
+            callback(error);
         }
     }
 

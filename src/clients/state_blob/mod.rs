@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! mod.rs        StateBlob: opened, read, appended to, released
+//! listing.rs    StateContainer: many copies, read without a lease
 //! container.rs  the requests, through `azure_storage_blob`
 //! lease.rs      the lease: acquired, renewed, lost
 //! errors.rs     what the service's responses mean
@@ -9,28 +10,31 @@
 //! ```
 //!
 //! The lease is the lock. It lasts a minute and is renewed four times in that time, so another
-//! machine can go on a minute after a process has vanished. Every append names the lease and the
+//! machine can continue a minute after a process has vanished. Every append names the lease and the
 //! position at which it must land: the service refuses a process that has lost either, whatever
 //! that process believes.
 //!
 //! An append blob has at most 50,000 blocks (Microsoft Learn, *Append Block*), and an append is a
-//! block. Before the last of them the content goes on in the next blob: `NAME`, `NAME.2`, `NAME.3`.
+//! block. Before the last of them, the next blob takes the content: `NAME`, `NAME.2`, `NAME.3`.
 
 mod container;
 mod errors;
 mod lease;
+mod listing;
 #[cfg(test)]
 mod tests;
 mod token;
 
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
+use tokio::time::Instant;
 use url::Url;
 
 use self::container::{Appended, Container, Part, part_name};
@@ -38,6 +42,7 @@ use self::lease::Lease;
 use super::identity::SignIn;
 use crate::base::elsewhere::{CopyElsewhere, CopyError, CopyErrorKind};
 
+pub use self::listing::{StateContainer, StoredCopy};
 pub use self::token::is_storage_host;
 
 /// How long a process that ends waits for its lease to be released.
@@ -45,7 +50,7 @@ const RELEASE: Duration = Duration::from_secs(5);
 /// The largest append in bytes. Versions of the service before 2022-11-02 take 4 MiB, later ones
 /// 100 MiB (Microsoft Learn, *Append Block*).
 const LARGEST_APPEND: usize = 4 * 1024 * 1024;
-/// The number of appends after which the content goes on in another blob, below the service's
+/// The number of appends after which another blob takes the content, below the service's
 /// 50,000.
 const MOST_BLOCKS: i32 = 49_000;
 
@@ -171,7 +176,7 @@ impl CopyElsewhere for StateBlob {
     }
 
     fn read(&self) -> Result<Vec<u8>, CopyError> {
-        self.call(|inner| async move { inner.read().await })
+        self.call(|inner| async move { read_parts(&inner.container, &inner.name).await })
     }
 
     fn append(&self, at: u64, bytes: &[u8]) -> Result<(), CopyError> {
@@ -188,10 +193,25 @@ impl CopyElsewhere for StateBlob {
         self.call(|inner| async move { inner.clear().await })
     }
 
-    fn when_lost(&self, tell: Box<dyn FnOnce(CopyError) + Send>) {
+    fn when_lost(&self, callback: Box<dyn FnOnce(CopyError) + Send>) {
         if let Some(lease) = &self.inner.lease {
-            lease.when_lost(tell);
+            lease.when_lost(callback);
         }
+    }
+
+    fn confirm_lease(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            let Some(lease) = self.inner.lease.clone().filter(|it| !it.is_certain()) else {
+                return;
+            };
+            let container = self.inner.container.clone();
+            let (sender, receiver) = oneshot::channel();
+            self.requests.spawn(async move {
+                lease.confirm(&container).await;
+                _ = sender.send(());
+            });
+            _ = receiver.await;
+        })
     }
 }
 
@@ -201,22 +221,6 @@ impl Inner {
             let message = "it was opened to be read";
             CopyError::new(CopyErrorKind::Refused, message)
         })
-    }
-
-    /// The content of all parts. Nothing after an empty first part counts: that is how a copy is
-    /// cleared.
-    async fn read(&self) -> Result<Vec<u8>, CopyError> {
-        let mut bytes = Vec::new();
-        for number in 1.. {
-            let name = part_name(&self.name, number);
-            match self.container.part(&name).await? {
-                Some(part) if part.length > 0 => {
-                    bytes.extend(self.container.download(&name, part.length).await?);
-                }
-                _ => break,
-            }
-        }
-        Ok(bytes)
     }
 
     /// Appends whole lines, in blocks that the service takes.
@@ -233,17 +237,19 @@ impl Inner {
             }
             let name = part_name(&self.name, tail.number);
             let lease = self.lease()?;
+            let sent = Instant::now();
             let Appended { blocks } = self
                 .container
                 .append(&name, lease, tail.part.length, block)
                 .await?;
+            lease.note_accepted(sent);
             tail.part.length += block.len() as u64;
             tail.part.blocks = blocks.unwrap_or(tail.part.blocks + 1);
         }
         Ok(())
     }
 
-    /// Creates the blob in which the content goes on, under the same lease.
+    /// Creates the next blob for the content, under the same lease.
     async fn next_part(&self, tail: Tail) -> Result<Tail, CopyError> {
         let number = tail.number + 1;
         let name = part_name(&self.name, number);
@@ -292,6 +298,22 @@ impl Drop for StateBlob {
             _ = receiver.recv_timeout(RELEASE);
         }
     }
+}
+
+/// The content of all parts of a copy. Nothing after an empty first part counts: that is how a copy
+/// is cleared.
+async fn read_parts(container: &Container, name: &str) -> Result<Vec<u8>, CopyError> {
+    let mut bytes = Vec::new();
+    for number in 1.. {
+        let name = part_name(name, number);
+        match container.part(&name).await? {
+            Some(part) if part.length > 0 => {
+                bytes.extend(container.download(&name, part.length).await?);
+            }
+            _ => break,
+        }
+    }
+    Ok(bytes)
 }
 
 /// The last part with content, after what an interrupted clear has left was removed.

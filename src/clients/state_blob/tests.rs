@@ -100,6 +100,7 @@ impl Contents {
                 self.append(&name, lease.as_ref(), at.as_ref(), request.body())
             }
             (Method::Put, _) => self.put(&name, lease, request),
+            (Method::Get, Some("list")) => self.list(query.get("marker")),
             (Method::Head | Method::Get, _) => self.read(&name, request),
             (Method::Delete, _) => match self.blobs.remove(&name) {
                 Some(_) => plain(202),
@@ -107,6 +108,31 @@ impl Contents {
             },
             _ => plain(400),
         }
+    }
+
+    /// A page of two blobs (Microsoft Learn, *List Blobs*).
+    fn list(&self, marker: Option<&String>) -> Answer {
+        let later = |name: &&String| marker.is_none_or(|marker| *name >= marker);
+        let mut names = self.blobs.keys().filter(later);
+        let page: Vec<&String> = names.by_ref().take(2).collect();
+        let blobs = page.iter().map(|name| {
+            let lease = match self.blobs[*name].lease {
+                Some(_) => "leased",
+                None => "available",
+            };
+            format!(
+                "<Blob><Name>{name}</Name><Properties><BlobType>AppendBlob</BlobType>\
+                 <LeaseState>{lease}</LeaseState></Properties></Blob>"
+            )
+        });
+        let (blobs, next) = (blobs.collect::<String>(), names.next());
+        let next = next.map(String::as_str).unwrap_or_default();
+        let body = format!(
+            "<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults \
+             ServiceEndpoint=\"https://contoso.blob.core.windows.net/\" ContainerName=\"runs\">\
+             <Blobs>{blobs}</Blobs><NextMarker>{next}</NextMarker></EnumerationResults>"
+        );
+        Answer(200, "", Vec::new(), body.into_bytes())
     }
 
     fn lease(&mut self, name: &str, request: &Request) -> Answer {
@@ -229,13 +255,16 @@ impl Service {
     }
 
     fn open_with(&self, takeover: bool, most_blocks: i32) -> Result<StateBlob, CopyError> {
+        StateBlob::open_in(self.container()?, NAME.to_owned(), takeover, most_blocks)
+    }
+
+    fn container(&self) -> Result<Container, CopyError> {
         let address = StateBlobAddress {
             container: Url::parse("https://contoso.blob.core.windows.net/runs?sig=abc").unwrap(),
             sign_in: None,
             name: NAME.to_owned(),
         };
-        let container = Container::with_transport(&address, Arc::new(self.clone()))?;
-        StateBlob::open_in(container, NAME.to_owned(), takeover, most_blocks)
+        Container::with_transport(&address, Arc::new(self.clone()))
     }
 
     fn contents(&self) -> std::sync::MutexGuard<'_, Contents> {
@@ -310,6 +339,35 @@ fn a_second_process_is_refused_and_a_takeover_stops_the_first() {
     assert_eq!(second.read().unwrap(), b"one\n2\n3\n");
 }
 
+#[tokio::test]
+async fn a_lease_is_confirmed_before_a_request_and_not_twice_in_a_second() {
+    let service = Service::default();
+    let first = service.open(false).unwrap();
+    let lost: Arc<std::sync::Mutex<Option<CopyError>>> = Arc::default();
+    let found = Arc::clone(&lost);
+    first.when_lost(Box::new(move |error| *lock(&found) = Some(error)));
+    let lease = first.inner.lease.clone().unwrap();
+    lease.make_uncertain();
+    first.confirm_lease().await;
+    assert!(lease.is_certain());
+    assert!(lock(&lost).is_none());
+    // A service that does not respond has not said that the lease is lost.
+    lease.make_uncertain();
+    service.contents().busy = 1;
+    first.confirm_lease().await;
+    assert!(!lease.is_certain() && lock(&lost).is_none());
+    first.append(0, b"one\n").unwrap();
+    assert!(lease.is_certain(), "an append shows it too");
+    let second = service.open(true).unwrap();
+    first.confirm_lease().await;
+    assert!(lock(&lost).is_none(), "the service is not asked again");
+    lease.make_uncertain();
+    first.confirm_lease().await;
+    let error = lock(&lost).clone().unwrap();
+    assert_eq!(error.kind, CopyErrorKind::Taken);
+    drop(second);
+}
+
 #[test]
 fn a_write_past_the_lease_is_detected_by_its_position() {
     let service = Service::default();
@@ -321,7 +379,7 @@ fn a_write_past_the_lease_is_detected_by_its_position() {
     with_lease(&|blob| blob.bytes.extend(b"x\n"));
     let error = copy.append(4, b"2\n").unwrap_err();
     assert_eq!(error.kind, CopyErrorKind::Taken);
-    // Even where the length is what an append that was lost would have left.
+    // Even if the length is what an append that was lost would have left.
     assert!(error.message.contains("something else"), "{error}");
     service.contents().blobs.remove(NAME);
     let error = copy.append(4, b"2\n").unwrap_err();
@@ -329,7 +387,7 @@ fn a_write_past_the_lease_is_detected_by_its_position() {
 }
 
 #[test]
-fn the_content_goes_on_in_another_blob_before_one_is_full() {
+fn another_blob_takes_the_content_before_one_is_full() {
     let service = Service::default();
     let copy = service.open_with(false, 2).unwrap();
     let mut expected: Vec<u8> = Vec::new();
@@ -341,7 +399,7 @@ fn the_content_goes_on_in_another_blob_before_one_is_full() {
     let names: Vec<String> = service.contents().blobs.keys().cloned().collect();
     assert_eq!(names, [NAME, &format!("{NAME}.2"), &format!("{NAME}.3")]);
     assert_eq!(copy.read().unwrap(), expected);
-    // Another process takes all of them, and goes on in the last.
+    // Another process takes all of them, and appends to the last.
     let second = service.open_with(true, 2).unwrap();
     assert_eq!(second.read().unwrap(), expected);
     assert!(copy.append(expected.len() as u64, b"x\n").is_err());
@@ -353,6 +411,45 @@ fn the_content_goes_on_in_another_blob_before_one_is_full() {
     assert_eq!(service.contents().blobs.len(), 1);
     second.append(0, b"new\n").unwrap();
     assert_eq!(second.read().unwrap(), b"new\n");
+}
+
+#[test]
+fn every_copy_of_a_container_is_listed_and_read_without_a_lease() {
+    let service = Service::default();
+    let copy = service.open_with(false, 1).unwrap();
+    copy.append(0, b"one\n").unwrap();
+    copy.append(4, b"two\n").unwrap();
+    copy.keep("uat.iomcopy.01a1.jsonl", b"old\n").unwrap();
+    for name in ["a.iomcopy.jsonl", "eu/z.iomcopy.jsonl"] {
+        let other = Blob {
+            bytes: b"x\n".to_vec(),
+            is_append: true,
+            ..Blob::default()
+        };
+        service.contents().blobs.insert(name.to_owned(), other);
+    }
+    let container = StateContainer::with_container(service.container().unwrap()).unwrap();
+    let found = container.list(".iomcopy.jsonl").unwrap();
+    let names: Vec<(&str, bool)> = found
+        .iter()
+        .map(|copy| (copy.name.as_str(), copy.is_leased))
+        .collect();
+    assert_eq!(
+        names,
+        [
+            ("a.iomcopy.jsonl", false),
+            ("eu/z.iomcopy.jsonl", false),
+            (NAME, true)
+        ]
+    );
+    // A blob that is gone since then does not hide the others.
+    service.contents().blobs.remove("a.iomcopy.jsonl");
+    let appends = service.contents().appends;
+    let contents = container.read(&found);
+    assert_eq!(contents[0].clone().unwrap(), b"");
+    assert_eq!(contents[2].clone().unwrap(), b"one\ntwo\n");
+    assert_eq!(service.contents().appends, appends);
+    assert!(service.contents().blobs[NAME].lease.is_some());
 }
 
 #[test]

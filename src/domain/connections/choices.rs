@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use tokio::try_join;
 
 use super::core_references::core_references;
 use super::custom_connectors::CustomConnectors;
@@ -14,7 +15,7 @@ use crate::runbook::{ConnectionChoice, ConnectionChoices, IomColumn, IomTable};
 
 /// The runbook's choices, resolved by the target's list of connections.
 pub(crate) struct Choices {
-    /// None where the list cannot be read or is empty.
+    /// None if the list cannot be read or is empty.
     connections: Option<Vec<Connection>>,
     /// The connectors that the target knows by another identifier.
     pub(crate) custom: CustomConnectors,
@@ -38,7 +39,7 @@ impl Choices {
     }
 
     /// The connection that a reference should have, found by its name or by any name of its
-    /// connector; none where the runbook chooses none. Takes the section of the runbook that comes
+    /// connector; none if the runbook chooses none. Takes the section of the runbook that comes
     /// before step 3's, and the connector that the reference has now, which may be the source's.
     pub(crate) fn find(
         &self,
@@ -90,7 +91,7 @@ impl Choices {
         )
     }
 
-    /// Is this connection one of the target's? False where there is no list.
+    /// Is this connection one of the target's? False if there is no list.
     pub(crate) fn has(&self, connection: Option<&str>) -> bool {
         let Some((connection, connections)) = connection.zip(self.connections.as_ref()) else {
             return false;
@@ -117,14 +118,14 @@ async fn named_references(
 ) -> Result<BTreeSet<(String, String)>, Failure> {
     let view = refresh.view(journal);
     let names = &refresh.names;
-    let mut found: BTreeSet<(String, String)> = core_references(view)
-        .await?
+    let url_column = names.column(IomColumn::PlatformConnectionReferenceConnectionUrl)?;
+    let table = IomTable::PlatformConnectionReference;
+    let (core, platform) = try_join!(core_references(view), view.by_id(names.table(table)))?;
+    let mut found: BTreeSet<(String, String)> = core
         .into_iter()
         .map(|reference| (reference.logical_name, reference.connector))
         .collect();
-    let url_column = names.column(IomColumn::PlatformConnectionReferenceConnectionUrl)?;
-    let table = IomTable::PlatformConnectionReference;
-    for (id, row) in view.by_id(names.table(table)).await? {
+    for (id, row) in platform {
         let url = row.get(url_column).and_then(Value::as_str);
         if let Some(connector) = url.and_then(connector_of_url) {
             found.insert((names.title(table, &row, id), connector));
@@ -141,9 +142,16 @@ pub(crate) async fn unused_choices(
 ) -> Result<Vec<String>, Failure> {
     let view = refresh.view(journal);
     let names = &refresh.names;
-    let custom = CustomConnectors::read(refresh, journal).await?;
-    let mut used: BTreeSet<String> = named_references(refresh, journal)
-        .await?
+    let url_column = names.column(IomColumn::ProviderConnectionReferenceConnectionUrl)?;
+    let table = IomTable::ProviderConnectionReference;
+    let declarations = IomTable::ProviderDefinitionConnectionReference;
+    let (custom, references, of_providers, from_library) = try_join!(
+        CustomConnectors::read(refresh, journal),
+        named_references(refresh, journal),
+        view.rows(names.table(table)),
+        view.by_id(names.table(declarations)),
+    )?;
+    let mut used: BTreeSet<String> = references
         .into_iter()
         .flat_map(|(name, connector)| {
             let mut words = custom.aliases(&connector);
@@ -151,17 +159,13 @@ pub(crate) async fn unused_choices(
             words
         })
         .collect();
-    let url_column = names.column(IomColumn::ProviderConnectionReferenceConnectionUrl)?;
-    let table = names.table(IomTable::ProviderConnectionReference);
-    for row in view.rows(table).await? {
+    for row in of_providers {
         if let Some(connector) = row.string(url_column).and_then(connector_of_url) {
             used.extend(custom.aliases(&connector));
         }
     }
     let column = IomColumn::ProviderDefinitionConnectionReferenceLogicalName;
-    let table = names.table(IomTable::ProviderDefinitionConnectionReference);
-    let rows = view.by_id(table).await?;
-    let logical_names = names.logical_names(column, rows.iter());
+    let logical_names = names.logical_names(column, from_library.iter());
     used.extend(logical_names.values().map(|name| name.to_ascii_lowercase()));
     let choices = &refresh
         .runbook

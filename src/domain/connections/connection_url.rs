@@ -22,7 +22,7 @@ pub(crate) fn connector_of_url(url: &str) -> Option<String> {
 }
 
 /// A connection URL like this one, for another environment and its connection. Takes the connection
-/// with its connector, which is another one where an environment has its own. IOM's forms take the
+/// with its connector, which is another one if an environment has its own. IOM's forms take the
 /// address of a connection's page, `https://<region>.flow.microsoft.com/manage/environments/<id>/
 /// connections?apiName=…&connectionName=…` (seen in Microsoft's own guide to setting up providers);
 /// newer portals write `…/environments/<id>/connections/<connector>/<connection>/details`. Host and

@@ -1,9 +1,11 @@
 //! Dataverse's own connection references, which flows use.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use super::connector_name;
-use crate::domain::names::Fields;
+use crate::domain::names::{Fields, text};
 use crate::domain::view::View;
 use crate::engine::Failure;
 
@@ -15,19 +17,38 @@ pub(crate) struct CoreReference {
     pub(crate) row: Fields,
 }
 
-/// Every active connection reference.
+/// The columns of a reference that the program uses.
+const COLUMNS: [&str; 7] = [
+    "connectionreferencelogicalname",
+    "connectionreferencedisplayname",
+    "connectorid",
+    "connectionid",
+    "statecode",
+    "statuscode",
+    "_ownerid_value",
+];
+
+/// The rows of the connection references that a filter selects, by id, with the columns that the
+/// program uses.
+pub(crate) async fn reference_rows(
+    view: View<'_>,
+    filter: Option<&str>,
+) -> Result<BTreeMap<Uuid, Fields>, Failure> {
+    let table = view.table("connectionreference").await?;
+    view.selected_fields(&table, &COLUMNS, filter).await
+}
+
+/// Every active connection reference, with the columns that the program uses.
 pub(crate) async fn core_references(view: View<'_>) -> Result<Vec<CoreReference>, Failure> {
-    let rows = view
-        .rows_where("connectionreference", Some("statecode eq 0".to_owned()))
-        .await?;
+    let rows = reference_rows(view, Some("statecode eq 0")).await?;
     Ok(rows
         .into_iter()
-        .filter_map(|row| {
+        .filter_map(|(id, row)| {
             Some(CoreReference {
-                id: row.id("connectionreferenceid")?,
-                logical_name: row.string("connectionreferencelogicalname")?.to_owned(),
-                connector: connector_name(row.string("connectorid").unwrap_or_default()),
-                row: row.value,
+                id,
+                logical_name: text(&row, "connectionreferencelogicalname")?,
+                connector: connector_name(&text(&row, "connectorid").unwrap_or_default()),
+                row,
             })
         })
         .collect())

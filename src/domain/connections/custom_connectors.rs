@@ -2,7 +2,7 @@
 //!
 //! A copy brings connection references and cloud flows that name the source's connector, while the
 //! target's own connections are of the target's (Microsoft Learn, *Copy an environment*: custom
-//! connectors get a new identifier, and flows must be repointed). Both are one connector where
+//! connectors get a new identifier, and flows must be repointed). Both are one connector if
 //! their rows of Dataverse's table `connector` have one `name` and another `connectorinternalid`.
 //! A connector in no solution has no row; the target's connections show its identifier.
 
@@ -97,7 +97,7 @@ impl CustomConnectors {
         Ok((Self::beside(rows, connections.as_deref()), connections))
     }
 
-    /// The rows of both environments; none where the caller may not read them.
+    /// The rows of both environments; none if the caller may not read them.
     async fn read_rows(refresh: &RefreshContext) -> Result<[Option<Vec<Fields>>; 2], Failure> {
         let source = rows(View::AfterCopy(refresh));
         let (source, target) = try_join!(source, rows(View::Target(&refresh.target.dataverse)))?;
@@ -118,7 +118,7 @@ impl CustomConnectors {
         }
     }
 
-    /// The target's identifier of a connector; the same where it has no other.
+    /// The target's identifier of a connector; the same if it has no other.
     pub(crate) fn in_target(&self, connector: &str) -> String {
         let connector = connector_name(connector);
         if self.connected.contains(&connector) {
@@ -137,7 +137,7 @@ impl CustomConnectors {
     }
 
     /// The only connector of the target whose identifier differs in its last part alone, which is
-    /// the environment's. Where the connector's name is known, one of another name is another.
+    /// the environment's. If the connector's name is known, one of another name is another.
     fn alike(&self, connector: &str, is_named: bool) -> Option<String> {
         let stem_of = stem(connector);
         if stem_of == connector.replace("-5f", "_") {
@@ -175,7 +175,7 @@ impl CustomConnectors {
         self.moved(&self.source)
     }
 
-    /// Everything by which a runbook may name a connector: its identifiers in both environments and
+    /// Every name of a connector that a runbook may use: its identifiers in both environments and
     /// its row's name.
     pub(crate) fn aliases(&self, connector: &str) -> BTreeSet<String> {
         let connector = connector_name(connector);
@@ -208,7 +208,7 @@ pub(crate) async fn titles(dataverse: &Dataverse) -> Result<BTreeMap<String, Str
         .collect())
 }
 
-/// The rows of an environment; none where it refuses to show them.
+/// The rows of an environment; none if it refuses to show them.
 async fn rows(view: View<'_>) -> Result<Option<Vec<Fields>>, Failure> {
     let read = async {
         match view.optional_table("connector").await? {
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_one_name_are_one_connector_whatever_their_identifiers() {
+    fn rows_of_one_name_are_one_connector_with_different_identifiers() {
         let source = [row("new_Carrier", SOURCE), row("new_other", "shared_other")];
         let target = [row("new_carrier", TARGET)];
         let connectors = CustomConnectors::from_rows(source.iter(), target.iter());

@@ -6,7 +6,7 @@
 //! connection_url.rs    the URL by which IOM's own references name a connection
 //! core_references.rs   Dataverse's own connection references
 //! custom_connectors.rs connectors that each environment knows by another identifier
-//! owners.rs            who owns references and flows, and as whom they are written
+//! owners.rs            who should own references and flows, and which user writes them
 //! ```
 
 pub(crate) mod choices;
@@ -34,7 +34,7 @@ pub(crate) fn connector_name(connector: &str) -> String {
         .to_ascii_lowercase()
 }
 
-/// The key by which a runbook may choose a connection for a reference: its connector; its name where
+/// The key by which a runbook may choose a connection for a reference: its connector; its name if
 /// it shows no connector.
 pub(crate) fn reference_key<'a>(name: &'a str, connector: &'a str) -> &'a str {
     if connector.is_empty() {
@@ -71,7 +71,7 @@ pub(crate) fn find_choice<'a>(
 pub(crate) enum NotChosen {
     /// None has this id.
     NoSuchId(String),
-    /// None is of this account and connector; it may yet be made.
+    /// No connection belongs to this account and connector yet; a person may still create it.
     NotYet(String),
     /// More than one is.
     Several(String),
@@ -137,7 +137,7 @@ pub(crate) async fn list_connections(
     read().await
 }
 
-/// The target's connections. None where the list cannot be read, and where it is empty: a caller
+/// The target's connections. None if the list cannot be read, and if it is empty: a caller
 /// who may not see other people's connections is shown a shorter list and no error, so an empty one
 /// proves nothing.
 pub(crate) async fn visible_connections(

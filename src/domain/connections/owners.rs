@@ -1,4 +1,4 @@
-//! Who should own references and flows, and as whom they are written.
+//! Who should own references and flows, and which user writes them.
 
 use uuid::Uuid;
 
@@ -27,7 +27,7 @@ impl OwnerRow {
         })
     }
 
-    /// Its id as text; where the runbook names no owner, the present one.
+    /// Its id as text; if the runbook names no owner, the present one.
     pub(crate) fn id_or(owner: Option<&Self>, current: Option<String>) -> Option<String> {
         owner.map(|owner| owner.id.to_string()).or(current)
     }
@@ -39,7 +39,7 @@ impl OwnerRow {
 }
 
 /// Finds the owner that the runbook names, among the users and teams that the target has (after
-/// a copy: the source's). None where the runbook names none.
+/// a copy: the source's). None if the runbook names none.
 pub(crate) async fn find_owner(
     refresh: &RefreshContext,
     view: View<'_>,
@@ -77,7 +77,7 @@ pub(crate) async fn find_owner(
 }
 
 /// The directory object of the user that `act-as` names, among the users that the target has
-/// (after a copy: the source's). None where the runbook names no user.
+/// (after a copy: the source's). None if the runbook names no user.
 pub(crate) async fn find_acting_user(
     refresh: &RefreshContext,
     view: View<'_>,
@@ -124,7 +124,7 @@ fn user_filter(user: &str) -> String {
     named("azureactivedirectoryobjectid", "domainname", user)
 }
 
-/// A condition by id where the text is one, else by name.
+/// A condition by id if the text is one, else by name.
 fn named(id_column: &str, name_column: &str, text: &str) -> String {
     match Uuid::try_parse(text) {
         Ok(id) => format!("{id_column} eq {id}"),

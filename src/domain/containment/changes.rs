@@ -19,7 +19,7 @@ use crate::engine::{Action, Change, Failure, JournalView};
 /// How long Dataverse may take to show a write.
 const SETTLE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The change that closes a surface; none where nothing is to be done in step 2.
+/// The change that closes a surface; `None` if step 2 has nothing to do.
 pub(crate) async fn change(
     refresh: &Arc<RefreshContext>,
     journal: &JournalView,
@@ -67,13 +67,13 @@ fn is_refused(journal: &JournalView, change: &str) -> bool {
 fn set(refresh: &Arc<RefreshContext>, table: &Table, key: String, write: &RowWrite) -> Change {
     let columns: Vec<String> = write.after.keys().cloned().collect();
     let id = write.row.id;
-    let before = shown(&write.before);
+    let before = fingerprinted(&write.before);
     let surveyed = surveyed_version(table, &before, write.row.etag.clone());
     Change {
         key,
         name: write.name.clone(),
         before,
-        after: shown(&write.after),
+        after: fingerprinted(&write.after),
         follows: Vec::new(),
         action: Action::Set(surveyed_row_set(
             refresh,
@@ -85,7 +85,7 @@ fn set(refresh: &Arc<RefreshContext>, table: &Table, key: String, write: &RowWri
                         let value = row.value.get(column).cloned();
                         (column.clone(), value.unwrap_or(Value::Null))
                     };
-                    shown(&columns.iter().map(now).collect())
+                    fingerprinted(&columns.iter().map(now).collect())
                 })
             },
             Request::patch(&table.entity_set, id, &Value::Object(write.after.clone())),
@@ -99,8 +99,8 @@ fn refused(surface: &Surface, write: &RowWrite, why: &str) -> Change {
     ManualChange {
         key: surface.change_key(),
         name: write.name.clone(),
-        before: shown(&write.before),
-        after: shown(&write.after),
+        before: fingerprinted(&write.before),
+        after: fingerprinted(&write.after),
         instructions: vec![
             format!(
                 "'{}' {}. The service refused to change it: {why}",
@@ -144,7 +144,7 @@ fn remove(
 
 /// Columns as they may be shown: text may be an address with a key, or lead to a secret, so it is
 /// shown as its fingerprint.
-fn shown(values: &Fields) -> Value {
+fn fingerprinted(values: &Fields) -> Value {
     let shown = values.iter().map(|(column, value)| {
         let value = match value {
             Value::String(text) => Value::from(fingerprint(text)),
@@ -165,7 +165,7 @@ mod tests {
         let Value::Object(values) = values else {
             unreachable!("it is an object");
         };
-        let shown = shown(&values);
+        let shown = fingerprinted(&values);
         assert_eq!(shown["statecode"], 1);
         assert!(!shown.to_string().contains("secret"), "{shown}");
     }

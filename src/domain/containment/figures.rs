@@ -1,4 +1,4 @@
-//! What became of every surface, counted from the journal: for the end of a run and its reports.
+//! The outcome for every surface, counted from the journal: for the end of a run and its reports.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ const LISTED: usize = 1000;
 /// How many open surfaces a line names.
 const NAMED: usize = 5;
 
-/// What became of every surface.
+/// The outcome for every surface.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct ContainmentFigures {
@@ -32,9 +32,9 @@ pub(crate) struct ContainmentFigures {
     pub replaced: usize,
     /// How many may act, because the runbook or a person allows it.
     pub allowed: usize,
-    /// How many can act, although nobody allowed it.
+    /// How many can act and are not allowed.
     pub open: usize,
-    /// How many a person has to look at, because nobody has documented what a copy does to them.
+    /// How many a person has to look at, because it is not documented what a copy does to them.
     pub unclear: usize,
     /// The surfaces, open ones first.
     pub surfaces: Vec<ListedSurface>,
@@ -68,7 +68,7 @@ pub(crate) fn figures(journal: &JournalView, policy: &Policy) -> Option<Containm
     }
     let titles: BTreeMap<&str, &str> = KINDS
         .iter()
-        .map(|kind| (kind.word(), kind.title()))
+        .map(|kind| (kind.key(), kind.title()))
         .collect();
     for surface in sealed.iter() {
         let state = surface.state_now(journal, policy);
@@ -80,7 +80,7 @@ pub(crate) fn figures(journal: &JournalView, policy: &Policy) -> Option<Containm
                 .to_owned(),
             name: surface.name.clone(),
             reach: surface.reach.clone(),
-            state: state.word().to_owned(),
+            state: state.label().to_owned(),
             detail: state.detail().unwrap_or_default().to_owned(),
         });
     }
@@ -103,8 +103,8 @@ impl ContainmentFigures {
         }
     }
 
-    /// The first surfaces with this state by name, and how many more of this number there are; none
-    /// where none is listed.
+    /// The first surfaces with this state by name, and how many more of this number there are;
+    /// `None` if no surface is listed.
     fn named(&self, state: &str, number: usize) -> Option<String> {
         let meant = self.surfaces.iter().filter(|found| found.state == state);
         let named: Vec<String> = meant
@@ -121,7 +121,7 @@ impl ContainmentFigures {
     /// Corrects what the journal does not show: somebody may have closed or allowed an open surface
     /// since. Takes the target's surfaces as they are now; a kind that could not be read stays open.
     pub(crate) fn correct(&mut self, now: &Inventory) {
-        let open = |surface: &&mut ListedSurface| surface.state == SurfaceState::Open.word();
+        let open = |surface: &&mut ListedSurface| surface.state == SurfaceState::Open.label();
         let mut surfaces = std::mem::take(&mut self.surfaces);
         for listed in surfaces.iter_mut().filter(open) {
             let mut kinds = now.0.iter();
@@ -138,7 +138,7 @@ impl ContainmentFigures {
             }
             *self.number_of(&state) += 1;
             self.open = self.open.saturating_sub(1);
-            state.word().clone_into(&mut listed.state);
+            state.label().clone_into(&mut listed.state);
             state
                 .detail()
                 .unwrap_or_default()
@@ -153,7 +153,7 @@ impl ContainmentFigures {
         if self.open == 0 {
             return None;
         }
-        let named = self.named(SurfaceState::Open.word(), self.open);
+        let named = self.named(SurfaceState::Open.label(), self.open);
         let message = format!(
             "{} of what the copy brought to '{target}' can act on the outside world, and the runbook \
              does not allow it: {}",

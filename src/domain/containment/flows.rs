@@ -9,8 +9,9 @@ use uuid::Uuid;
 use super::kind::SurfaceKind;
 use super::scope::Scope;
 use super::surface::{Closing, Surface, SurfaceState};
+use crate::base::text::list_first;
 use crate::domain::flows::reach::FlowReach;
-use crate::domain::flows::rules::{NAMES_PRODUCTION, Rules, Wanted};
+use crate::domain::flows::rules::{DesiredState, NAMES_PRODUCTION, Rules};
 use crate::domain::flows::{self, cloud_flows, is_on};
 use crate::domain::keys;
 use crate::domain::names::Fields;
@@ -22,12 +23,12 @@ use crate::runbook::StepName;
 /// The kind.
 pub(crate) struct CloudFlows;
 
-/// How many of the things that a flow names are told.
-const TOLD: usize = 4;
+/// How many of the things that a flow names are listed.
+const MAX_LISTED: usize = 4;
 
 #[async_trait]
 impl SurfaceKind for CloudFlows {
-    fn word(&self) -> &'static str {
+    fn key(&self) -> &'static str {
         "cloud-flow"
     }
 
@@ -61,7 +62,7 @@ impl SurfaceKind for CloudFlows {
                 rules.reach(*id, row)
             };
             if !matches!(reach, FlowReach::Held(_) | FlowReach::Allowed(..))
-                && (is_on || is_forecast && rules.wanted(*id, row) == Wanted::On)
+                && (is_on || is_forecast && rules.desired_state(*id, row) == DesiredState::On)
             {
                 let actions = rules.sends_to_data(*id, row);
                 found.extend(sending(&actions, *id, row));
@@ -78,7 +79,8 @@ impl SurfaceKind for CloudFlows {
                 ),
                 FlowReach::Held(named) if is_on => (named, SurfaceState::Open),
                 FlowReach::Held(named) => {
-                    let is_wanted = rules.wanted(*id, row) == Wanted::Off(NAMES_PRODUCTION);
+                    let is_wanted =
+                        rules.desired_state(*id, row) == DesiredState::Off(NAMES_PRODUCTION);
                     let how = if is_wanted { "left off" } else { "off" };
                     let state = if is_wanted && is_forecast {
                         SurfaceState::Open
@@ -89,10 +91,10 @@ impl SurfaceKind for CloudFlows {
                 }
             };
             found.push(Surface {
-                kind: self.word(),
+                kind: self.key(),
                 id: id.to_string(),
                 name: flows::name(*id, row),
-                reach: told(&named),
+                reach: describe_references(&named),
                 closing: closing(&state, is_on, keys::flow(*id)),
                 state,
             });
@@ -105,7 +107,7 @@ impl SurfaceKind for CloudFlows {
 /// that send.
 fn sending(actions: &[String], id: Uuid, row: &Fields) -> Option<Surface> {
     (!actions.is_empty()).then(|| Surface {
-        kind: CloudFlows.word(),
+        kind: CloudFlows.key(),
         id: id.to_string(),
         name: flows::name(id, row),
         reach: format!(
@@ -137,16 +139,13 @@ fn closing(state: &SurfaceState, is_on: bool, turned_on: String) -> Closing {
 }
 
 /// What a flow names, in words; of many things the first, and how many more.
-pub(super) fn told(named: &[SourceReference]) -> String {
-    let mut words: Vec<&str> = named.iter().map(|mark| mark.what.as_str()).collect();
+pub(super) fn describe_references(named: &[SourceReference]) -> String {
+    let mut words: Vec<&str> = named
+        .iter()
+        .map(|reference| reference.what.as_str())
+        .collect();
     words.dedup();
-    let more = words.len().saturating_sub(TOLD);
-    words.truncate(TOLD);
-    let told = words.join(", ");
-    match more {
-        0 => format!("contains {told}"),
-        more => format!("contains {told} and {more} more"),
-    }
+    format!("contains {}", list_first(&words, MAX_LISTED, ", "))
 }
 
 #[cfg(test)]
@@ -154,15 +153,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_flow_names_is_told_and_never_its_text() {
-        let mark = |what: &str| SourceReference {
+    fn a_flow_lists_what_it_names_and_never_its_text() {
+        let reference = |what: &str| SourceReference {
             what: what.to_owned(),
             replacement: None,
         };
-        let one = told(&[mark("the source's environment id")]);
+        let one = describe_references(&[reference("the source's environment id")]);
         assert_eq!(one, "contains the source's environment id");
-        let many: Vec<SourceReference> = (0..6).map(|n| mark(&format!("mark {n}"))).collect();
-        assert!(told(&many).ends_with("mark 3 and 2 more"));
+        let many: Vec<SourceReference> = (0..6)
+            .map(|n| reference(&format!("reference {n}")))
+            .collect();
+        assert!(describe_references(&many).ends_with("reference 3, and 2 more"));
     }
 
     #[test]

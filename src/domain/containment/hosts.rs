@@ -9,7 +9,7 @@ const SCHEMES: [&str; 19] = [
     "tcp", "mqtt", "mqtts", "ldap", "ldaps", "smtp", "smtps",
 ];
 
-/// Every host that the text names by an address, in lower case, with its port where it has one.
+/// Every host that the text names by an address, in lower case, with its port if it has one.
 /// A host that an expression makes (`https://@{variables('host')}`) is not in the text. JSON may
 /// write a slash as `\/`.
 pub(crate) fn hosts_in(text: &str) -> BTreeSet<String> {
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_a_host_does_not_hide_it() {
+    fn text_after_a_host_does_not_hide_it() {
         for text in [
             "https://api.partner.example@{outputs('Path')}",
             "https://api.partner.example{path}",

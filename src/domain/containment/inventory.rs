@@ -15,7 +15,7 @@ use crate::engine::{Failure, JournalView};
 pub(crate) struct KindInventory {
     /// The kind.
     pub(crate) kind: &'static dyn SurfaceKind,
-    /// Its surfaces; or why they could not be read: then nobody knows whether one is open.
+    /// Its surfaces; or why they could not be read: then it is unknown whether one is open.
     pub(crate) surfaces: Result<Vec<Surface>, Failure>,
 }
 
@@ -101,13 +101,13 @@ fn with_closed(
     let recorded = scope
         .sealed
         .iter()
-        .filter(|sealed| sealed.kind == kind.word());
+        .filter(|sealed| sealed.kind == kind.key());
     for sealed in recorded {
         if found.iter().any(|surface| surface.id == sealed.id) {
             continue;
         }
         found.push(Surface {
-            kind: kind.word(),
+            kind: kind.key(),
             id: sealed.id.clone(),
             name: sealed.name.clone(),
             reach: sealed.reach.clone(),

@@ -11,14 +11,14 @@ use crate::engine::Failure;
 /// A kind of surface: it knows how to find what can act, and what closes it.
 #[async_trait]
 pub(crate) trait SurfaceKind: Send + Sync {
-    /// The word in keys, documents and state files: `mailbox`. It never changes.
-    fn word(&self) -> &'static str;
+    /// The name in keys, documents and state files: `mailbox`. It never changes.
+    fn key(&self) -> &'static str;
 
     /// What it finds, in the plural, for people: `mailboxes`.
     fn title(&self) -> &'static str;
 
     /// The phase of step 2 that closes it: what acts on writes before anything else is written,
-    /// jobs last. None where another step or phase leaves it off.
+    /// jobs last. None if another step or phase leaves it off.
     fn phase(&self) -> Option<&'static str> {
         Some(keys::CONTAIN)
     }

@@ -10,7 +10,7 @@
 //! kind.rs           the trait of a kind, and the list of all kinds
 //! scope.rs          where surfaces are looked for, and by what they are judged
 //! policy.rs         what the runbook allows, replaces, keeps and closes
-//! figures.rs        what became of every surface, counted from the journal
+//! figures.rs        the outcome for every surface, counted from the journal
 //! hosts.rs          the hosts that a text names
 //! inventory.rs      every surface of an environment at one time
 //! kinds/            the kinds that step 2 closes or reports

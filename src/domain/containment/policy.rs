@@ -1,4 +1,4 @@
-//! What the runbook wants of a surface: is it allowed, replaced, kept or closed? The only place
+//! What the runbook wants for a surface: is it allowed, replaced, kept or closed? The only place
 //! that reads the runbook's `purpose` and `containment`.
 
 use std::collections::BTreeSet;
@@ -7,7 +7,7 @@ use wildmatch::WildMatch;
 
 use super::hosts::{hosts_in, is_whole};
 use crate::domain::flows::reach::hosts_of_replacement;
-use crate::domain::flows::{replaced, shown};
+use crate::domain::flows::{for_message, replaced};
 use crate::domain::source_references::SourceReferences;
 use crate::runbook::{
     Callbacks, Containment, Located, OffOrKeep, ParameterSource, PlugIns, Purpose,
@@ -21,25 +21,25 @@ pub(crate) struct Policy {
     resolved: ResolvedContainment,
 }
 
-/// What the runbook's `allow` and `replace` say of one text by which something acts.
+/// What the runbook's `allow` and `replace` say about one text with which something acts.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Treatment {
-    /// It may act; by which entry.
+    /// It may act; the entry that allows it.
     Allowed(String),
     /// It holds a replacement already, and nothing that is still to be replaced; which.
     Replaced(String),
-    /// It is to be replaced by this text; how, in words.
+    /// It must be replaced by this text; how, in words.
     Replace {
         /// The whole new text.
         text: String,
         /// `shop.contoso.com by shop-uat.contoso.com`.
         how: String,
     },
-    /// The runbook says nothing of it.
+    /// The runbook says nothing about it.
     Nothing,
 }
 
-/// The text by which something acts, and what is known of it.
+/// A text with which something acts (an address, a definition), and what is known about it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ActingText<'t> {
     /// The text.
@@ -47,14 +47,14 @@ pub(crate) struct ActingText<'t> {
     /// The hosts that it names.
     pub(crate) hosts: &'t BTreeSet<String>,
     /// What names production.
-    pub(crate) marks: &'t SourceReferences,
+    pub(crate) references: &'t SourceReferences,
     /// Has this run replaced something in it already?
     pub(crate) is_replaced: bool,
 }
 
 impl Policy {
     /// The policy of a runbook.
-    pub(crate) fn of(runbook: &Runbook) -> Self {
+    pub(crate) fn from_runbook(runbook: &Runbook) -> Self {
         Self::new(&runbook.containment, runbook.purpose.value)
     }
 
@@ -70,7 +70,7 @@ impl Policy {
         self.resolved.purpose
     }
 
-    /// Why a thing for which the runbook has no key of its own may act, if it may.
+    /// Why a thing that no key of the runbook covers may act, if it may.
     pub(crate) fn keeps_everything(&self) -> Option<String> {
         let purpose = self.purpose();
         purpose
@@ -97,7 +97,7 @@ impl Policy {
         self.kept(kept, "webhooks: keep", self.written.webhooks.is_some())
     }
 
-    /// What becomes of the jobs that waited in the source.
+    /// What the run does with the jobs that waited in the source.
     pub(crate) fn jobs(&self) -> WaitingJobs {
         self.resolved.jobs
     }
@@ -108,7 +108,7 @@ impl Policy {
         self.kept(kept, "jobs: keep", self.written.jobs.is_some())
     }
 
-    /// What becomes of plug-in steps whose configuration names production.
+    /// What the run does with plug-in steps whose configuration names production.
     pub(crate) fn plug_ins(&self) -> PlugIns {
         self.resolved.plug_ins
     }
@@ -119,7 +119,7 @@ impl Policy {
         self.kept(kept, "plug-ins: keep", self.written.plug_ins.is_some())
     }
 
-    /// What becomes of the trigger registrations of flows that the copy brought.
+    /// What the run does with the copied trigger registrations of flows.
     pub(crate) fn callbacks(&self) -> Callbacks {
         self.resolved.callbacks
     }
@@ -130,7 +130,7 @@ impl Policy {
         self.kept(kept, "callbacks: keep", self.written.callbacks.is_some())
     }
 
-    /// Why a provider may get the source's values where the target had none, if it may.
+    /// Why a provider may get the source's values if the target had none, if it may.
     pub(crate) fn takes_parameters(&self) -> Option<String> {
         let kept = self.resolved.parameters == ParameterSource::Source;
         self.kept(
@@ -200,22 +200,22 @@ impl Policy {
         })
     }
 
-    /// The same of a thing that acts by a text: a host that is allowed does not allow what else of
-    /// production stands beside it.
+    /// The same for a thing that acts by a text: an allowed host does not allow anything else of
+    /// production in the same text.
     pub(crate) fn allows_text(&self, name: &str, acting: ActingText<'_>) -> Option<String> {
         self.allows_name(name).or_else(|| {
             let text = self.without_replaced(acting.text);
-            let hits = acting.marks.hits(&text).into_iter();
-            let is_covered = hits.map(|(mark, _)| mark).all(|mark| {
-                let host = hosts_in(mark).into_iter().next();
-                let host = host.unwrap_or_else(|| mark.to_owned());
-                mark.contains('.') && self.allows_host(&host).is_some()
+            let hits = acting.references.hits(&text).into_iter();
+            let is_covered = hits.map(|(found, _)| found).all(|found| {
+                let host = hosts_in(found).into_iter().next();
+                let host = host.unwrap_or_else(|| found.to_owned());
+                found.contains('.') && self.allows_host(&host).is_some()
             });
             is_covered.then(|| self.allows(name, acting.hosts))?
         })
     }
 
-    /// A text without what the runbook has put there, where that holds what it was put for:
+    /// A text without what the runbook has put there, if that holds what it was put for:
     /// `shop-uat` for `shop`.
     pub(crate) fn without_replaced(&self, text: &str) -> String {
         let rules = self.replacements();
@@ -223,7 +223,7 @@ impl Policy {
         masks.fold(text.to_owned(), |text, (_, with)| text.replace(with, " "))
     }
 
-    /// A text with every replacement of the runbook; none where nothing is replaced in it.
+    /// A text with every replacement of the runbook; none if nothing is replaced in it.
     pub(crate) fn replace(&self, text: &str) -> Option<String> {
         let mut new = text.to_owned();
         for (find, with) in self.replacements() {
@@ -232,7 +232,7 @@ impl Policy {
         (new != text).then_some(new)
     }
 
-    /// The texts that `replace` looks for: whatever still holds one names production.
+    /// The texts that `replace` looks for: a text that still contains one names production.
     pub(crate) fn find_texts(&self) -> impl Iterator<Item = &str> {
         self.replacements().map(|(find, _)| find.value.as_str())
     }
@@ -250,16 +250,21 @@ impl Policy {
         rules.map(|rule| (&rule.find, rule.with.value.as_str()))
     }
 
-    /// What `allow` and `replace` say of a thing with this name that acts by this text. It is
+    /// What `allow` and `replace` say about a thing with this name that acts by this text. It is
     /// replaced only if the whole of it is: nothing of production is left in it, and each of its
-    /// hosts is one that the runbook puts there or allows. A replacement that would leave
-    /// something of production is none.
+    /// hosts is one that the runbook puts there or allows. A replacement that would leave something
+    /// of production does not count.
     pub(crate) fn treat(&self, name: &str, acting: ActingText<'_>) -> Treatment {
         let text = acting.text;
         if let Some(by) = self.allows_name(name) {
             return Treatment::Allowed(by);
         }
-        let is_clean = |text: &str| acting.marks.hits(&self.without_replaced(text)).is_empty();
+        let is_clean = |text: &str| {
+            acting
+                .references
+                .hits(&self.without_replaced(text))
+                .is_empty()
+        };
         if let Some(new) = self.replace(text).filter(|new| is_clean(new)) {
             let how = self.rules(|find, _| text.contains(find));
             return Treatment::Replace { text: new, how };
@@ -289,14 +294,14 @@ impl Policy {
             .replacements()
             .map(|(find, with)| (find.value.as_str(), with))
             .filter(|(find, with)| is_meant(find, with))
-            .map(|(find, with)| format!("'{}' by '{}'", shown(find), shown(with)))
+            .map(|(find, with)| format!("'{}' by '{}'", for_message(find), for_message(with)))
             .collect();
         rules.join(", ")
     }
 }
 
 fn allowed_by(entry: &str) -> String {
-    format!("containment.allow: {}", shown(entry))
+    format!("containment.allow: {}", for_message(entry))
 }
 
 /// The host that an entry of `allow` names, in lower case: an address, or a name with a dot and
@@ -368,14 +373,15 @@ mod tests {
         assert!(policy.allows("x", &hosts(&[])).is_none());
     }
 
-    /// What a policy says of a text; its `find` texts and these name production.
-    fn treat(policy: &Policy, text: &str, marks: &[&str], is_replaced: bool) -> Treatment {
-        let marks = policy.find_texts().chain(marks.iter().copied());
-        let marks = SourceReferences::default().with_texts(marks.map(str::to_owned).collect());
+    /// What a policy says about a text; its `find` texts and these name production.
+    fn treat(policy: &Policy, text: &str, references: &[&str], is_replaced: bool) -> Treatment {
+        let references = policy.find_texts().chain(references.iter().copied());
+        let references =
+            SourceReferences::default().with_texts(references.map(str::to_owned).collect());
         let acting = ActingText {
             text,
             hosts: &hosts_in(text),
-            marks: &marks,
+            references: &references,
             is_replaced,
         };
         policy.treat("Orders", acting)
@@ -407,7 +413,8 @@ mod tests {
                 "{text}"
             );
         }
-        // What this run put there is replaced, also where the host is not written in the runbook.
+        // A text that this run wrote counts as replaced, even if the runbook does not name the
+        // host.
         let own = treat(&short, "https://contoso.example.com", &[], true);
         assert!(matches!(own, Treatment::Replaced(_)), "{own:?}");
 
@@ -415,11 +422,11 @@ mod tests {
         let both = "https://shop-uat.contoso.com https://erp.contoso.com";
         assert_eq!(treat(&shop, both, &[], false), Treatment::Nothing);
         let marked = "https://shop-uat.contoso.com?e=11111111-2222";
-        let marks = ["11111111-2222"];
-        assert_eq!(treat(&shop, marked, &marks, false), Treatment::Nothing);
-        assert_eq!(treat(&shop, marked, &marks, true), Treatment::Nothing);
+        let references = ["11111111-2222"];
+        assert_eq!(treat(&shop, marked, &references, false), Treatment::Nothing);
+        assert_eq!(treat(&shop, marked, &references, true), Treatment::Nothing);
         let partly = "https://shop.contoso.com?e=11111111-2222";
-        assert_eq!(treat(&shop, partly, &marks, false), Treatment::Nothing);
+        assert_eq!(treat(&shop, partly, &references, false), Treatment::Nothing);
         // A replacement may hold what it replaces.
         let longer = replacing("shop", "shop-uat");
         let longer = treat(&longer, "server=shop-uat", &[], false);
@@ -457,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_names_its_key_or_the_purpose() {
+    fn a_kept_surface_names_its_key_or_the_purpose() {
         let mut containment = Containment::default();
         let of = |containment: &Containment| {
             Policy::new(containment, Purpose::DisasterRecovery).keeps_mailboxes()

@@ -10,11 +10,11 @@ use async_trait::async_trait;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::flows::told;
+use super::flows::describe_references;
 use super::kind::SurfaceKind;
 use super::scope::Scope;
 use super::surface::{Closing, Surface, SurfaceState};
-use crate::domain::flows::reach::{FIXED_ADDRESS, FlowReach, ReachRules, production_marks};
+use crate::domain::flows::reach::{FIXED_ADDRESS, FlowReach, ReachRules, production_references};
 use crate::domain::names::Fields;
 use crate::domain::providers::Catalogue;
 use crate::domain::source_references::SourceReference;
@@ -26,7 +26,7 @@ pub(crate) struct ProviderFlows;
 
 #[async_trait]
 impl SurfaceKind for ProviderFlows {
-    fn word(&self) -> &'static str {
+    fn key(&self) -> &'static str {
         "provider-flow"
     }
 
@@ -50,7 +50,7 @@ impl SurfaceKind for ProviderFlows {
                 return Ok(Vec::new());
             }
         }
-        // Without these columns nobody knows which flows a provider has; step 6 needs them too.
+        // Without these columns it is unknown which flows a provider has; step 6 needs them too.
         let columns = [
             IomColumn::ProviderDefinition,
             IomColumn::LogicDefinitionDefinition,
@@ -66,8 +66,8 @@ impl SurfaceKind for ProviderFlows {
             .view
             .by_id(names.table(IomTable::LogicDefinition))
             .await?;
-        let marks = production_marks(scope.refresh, scope.journal);
-        let rules = ReachRules::new(scope.refresh, marks);
+        let references = production_references(scope.refresh, scope.journal);
+        let rules = ReachRules::new(scope.refresh, references);
         let judged = rows
             .iter()
             .filter_map(|(id, row)| self.judge(&rules, &catalogue, *id, row));
@@ -106,10 +106,10 @@ impl ProviderFlows {
             )),
         };
         Some(Surface {
-            kind: self.word(),
+            kind: self.key(),
             id: id.to_string(),
             name,
-            reach: told(&named),
+            reach: describe_references(&named),
             state,
             closing,
         })
@@ -142,7 +142,7 @@ fn reach(rules: &ReachRules<'_>, id: Uuid, name: &str, row: &Fields) -> FlowReac
 fn state(named: &[SourceReference]) -> SurfaceState {
     let of_production: BTreeSet<&str> = named
         .iter()
-        .map(|mark| mark.what.as_str())
+        .map(|reference| reference.what.as_str())
         .filter(|what| !what.starts_with(FIXED_ADDRESS))
         .collect();
     if of_production.is_empty() {
@@ -158,17 +158,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_names_production_is_open_and_a_fixed_address_is_for_a_person() {
-        let mark = |what: &str| SourceReference {
+    fn a_flow_that_names_production_is_open_and_a_fixed_address_is_unclear() {
+        let reference = |what: &str| SourceReference {
             what: what.to_owned(),
             replacement: None,
         };
-        let address = mark(&format!("{FIXED_ADDRESS} api.partner.example in 'Call'"));
+        let address = reference(&format!("{FIXED_ADDRESS} api.partner.example in 'Call'"));
         assert!(matches!(
             state(std::slice::from_ref(&address)),
             SurfaceState::Unclear(_)
         ));
-        let production = mark("the source's environment id");
+        let production = reference("the source's environment id");
         assert_eq!(state(&[address, production]), SurfaceState::Open);
     }
 }

@@ -7,6 +7,8 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
+use futures_util::future::try_join_all;
+use tokio::try_join;
 use uuid::Uuid;
 
 use super::kind::SurfaceKind;
@@ -16,7 +18,7 @@ use crate::domain::provider_rows::{
     NamedRows, PARAMETER, RowKind, RowsByName, Setting, TRANSFORMATION, by_name, is_declared,
 };
 use crate::domain::provider_settings::{takes_production, where_to_set};
-use crate::domain::providers::{Catalogue, Provider};
+use crate::domain::providers::Provider;
 use crate::domain::seals::{self, Part};
 use crate::domain::view::View;
 use crate::engine::Failure;
@@ -27,7 +29,7 @@ pub(crate) struct ProviderSettings;
 
 #[async_trait]
 impl SurfaceKind for ProviderSettings {
-    fn word(&self) -> &'static str {
+    fn key(&self) -> &'static str {
         "provider-setting"
     }
 
@@ -40,48 +42,64 @@ impl SurfaceKind for ProviderSettings {
     }
 
     async fn find(&self, scope: &Scope<'_>) -> Result<Vec<Surface>, Failure> {
-        let mut found = Vec::new();
-        for kind in [&PARAMETER, &TRANSFORMATION] {
-            if !has_tables(kind, scope).await? {
-                continue;
-            }
-            if let Err(failure) = kind.require_columns(&scope.refresh.names) {
-                found.push(unreadable(self.word(), kind, failure));
-                continue;
-            }
-            let now = NamedRows::read(kind, scope.refresh, scope.view).await?;
-            let judge = Judge {
-                scope,
-                kind,
-                copied: copied_providers(scope, &now.catalogue).await?,
-                target: target_rows(kind, scope).await?,
-                production: match scope.journal {
-                    Some(journal) => kind.production_rows(&scope.refresh.names, journal)?,
-                    None => RowsByName::new(),
-                },
-            };
-            let valued = now.settings().filter(|setting| setting.value.is_some());
-            found.extend(valued.filter_map(|setting| judge.surface(self.word(), &setting)));
-        }
+        let (mut found, more) = try_join!(
+            find_settings(&PARAMETER, self.key(), scope),
+            find_settings(&TRANSFORMATION, self.key(), scope),
+        )?;
+        found.extend(more);
         Ok(found)
     }
 }
 
-/// Does the environment have providers with rows of this kind?
-async fn has_tables(kind: &RowKind, scope: &Scope<'_>) -> Result<bool, Failure> {
-    for table in [IomTable::Provider, kind.table, kind.declarations] {
-        let name = scope.refresh.names.table(table);
-        if scope.view.optional_table(name).await?.is_none() {
-            return Ok(false);
-        }
+/// The surfaces among the rows of one kind.
+async fn find_settings(
+    kind: &'static RowKind,
+    key: &'static str,
+    scope: &Scope<'_>,
+) -> Result<Vec<Surface>, Failure> {
+    if !has_tables(kind, scope).await? {
+        return Ok(Vec::new());
     }
-    Ok(true)
+    let names = &scope.refresh.names;
+    if let Err(failure) = kind.require_columns(names) {
+        return Ok(vec![unreadable(key, kind, failure)]);
+    }
+    let (now, copied, target) = try_join!(
+        NamedRows::read(kind, scope.refresh, scope.view),
+        copied_providers(scope),
+        target_rows(kind, scope),
+    )?;
+    let judge = Judge {
+        scope,
+        kind,
+        copied: copied.unwrap_or_else(|| now.catalogue.provider_ids()),
+        target,
+        production: match scope.journal {
+            Some(journal) => kind.production_rows(names, journal)?,
+            None => RowsByName::new(),
+        },
+    };
+    let valued = now.settings().filter(|setting| setting.value.is_some());
+    Ok(valued
+        .filter_map(|setting| judge.surface(key, &setting))
+        .collect())
 }
 
-/// Rows of a kind whose columns nobody knows: what they hold is unknown.
-fn unreadable(word: &'static str, kind: &RowKind, failure: Failure) -> Surface {
+/// Does the environment have providers with rows of this kind?
+async fn has_tables(kind: &RowKind, scope: &Scope<'_>) -> Result<bool, Failure> {
+    let tables = [IomTable::Provider, kind.table, kind.declarations];
+    let tables = tables.map(|table| {
+        let name = scope.refresh.names.table(table);
+        scope.view.optional_table(name)
+    });
+    let tables = try_join_all(tables).await?;
+    Ok(tables.iter().all(Option::is_some))
+}
+
+/// The rows of a kind whose columns are unknown: so their content is unknown.
+fn unreadable(key: &'static str, kind: &RowKind, failure: Failure) -> Surface {
     Surface {
-        kind: word,
+        kind: key,
         id: kind.noun.to_owned(),
         name: format!("{}s of providers", kind.noun),
         reach: "may have production's values".to_owned(),
@@ -90,19 +108,16 @@ fn unreadable(word: &'static str, kind: &RowKind, failure: Failure) -> Surface {
     }
 }
 
-/// The ids of the providers that the copy brought.
-async fn copied_providers(
-    scope: &Scope<'_>,
-    catalogue: &Catalogue,
-) -> Result<BTreeSet<Uuid>, Failure> {
+/// The ids of the providers that the copy brought; none before it: it brings all.
+async fn copied_providers(scope: &Scope<'_>) -> Result<Option<BTreeSet<Uuid>>, Failure> {
     if matches!(scope.view, View::AfterCopy(_)) {
-        return Ok(catalogue.provider_ids());
+        return Ok(None);
     }
     let table = scope.refresh.names.table(IomTable::Provider);
-    scope.ids_in_source(table, None).await
+    scope.ids_in_source(table, None).await.map(Some)
 }
 
-/// The target's rows before the copy; none where nobody knows them any more.
+/// The target's rows before the copy; `None` if they are no longer known.
 async fn target_rows(kind: &RowKind, scope: &Scope<'_>) -> Result<Option<RowsByName>, Failure> {
     let names = &scope.refresh.names;
     let is_active = |provider: &Provider| provider.active;
@@ -138,14 +153,14 @@ struct Judge<'a> {
     kind: &'static RowKind,
     /// The providers that the copy brought.
     copied: BTreeSet<Uuid>,
-    /// What the target had before the copy, where that is known.
+    /// What the target had before the copy, if that is known.
     target: Option<RowsByName>,
     /// What the copied providers had.
     production: RowsByName,
 }
 
 impl Judge<'_> {
-    fn surface(&self, word: &'static str, setting: &Setting<'_>) -> Option<Surface> {
+    fn surface(&self, key: &'static str, setting: &Setting<'_>) -> Option<Surface> {
         let shipped = self.shipped(setting);
         if shipped.as_deref() == setting.value || self.own_value(setting) == setting.value {
             return None;
@@ -161,14 +176,13 @@ impl Judge<'_> {
             ""
         };
         let is_left_to_step = self.copied.contains(&setting.provider.id)
-            && self
+            && !self
                 .scope
                 .refresh
                 .runbook
                 .steps
                 .reinstall_providers
-                .skip
-                .is_none();
+                .is_skipped();
         let closing = match &state {
             SurfaceState::Open if is_left_to_step => Closing::ByStep {
                 step: StepName::ReinstallProviders,
@@ -182,17 +196,17 @@ impl Judge<'_> {
             )),
             _ => Closing::Nothing,
         };
-        let told = if is_left_to_step && state == SurfaceState::Open {
+        let hint = if is_left_to_step && state == SurfaceState::Open {
             ", and the target had none"
         } else {
             ""
         };
         Some(Surface {
-            kind: word,
+            kind: key,
             id: format!("{}/{}/{}", setting.definition, self.kind.noun, setting.name),
             name: format!("{}/{}", setting.definition, setting.name),
             reach: format!(
-                "is a {} with production's value{secret}{told}",
+                "is a {} with production's value{secret}{hint}",
                 self.kind.noun
             ),
             state,
@@ -212,7 +226,7 @@ impl Judge<'_> {
         Some(taken.map_or(SurfaceState::Open, SurfaceState::Allowed))
     }
 
-    /// The state of a new provider's setting; none where it is not production's.
+    /// The state of a new provider's setting; none if it is not production's.
     fn new_state(&self, setting: &Setting<'_>) -> Option<SurfaceState> {
         let at = (setting.definition.to_owned(), setting.name.to_owned());
         let production = self

@@ -10,7 +10,7 @@ use super::policy::{ActingText, Policy, Treatment};
 use super::sealed::{SealedClosing, SealedSurfaces};
 use crate::clients::Row;
 use crate::domain::RefreshContext;
-use crate::domain::flows::reach::production_marks;
+use crate::domain::flows::reach::production_references;
 use crate::domain::names::Fields;
 use crate::domain::source_references::SourceReferences;
 use crate::domain::view::View;
@@ -25,13 +25,13 @@ pub(crate) struct Scope<'a> {
     /// What the runbook wants.
     pub(crate) policy: Policy,
     /// What names production: ids and hosts of the source, and the `find` texts of the runbook.
-    pub(crate) marks: SourceReferences,
-    /// What the journal knows, where there is one.
+    pub(crate) references: SourceReferences,
+    /// What the journal knows, if there is one.
     pub(crate) journal: Option<&'a JournalView>,
     /// The surfaces that step 2 recorded; none before.
     pub(crate) sealed: SealedSurfaces,
-    /// Are administration mode on and background operations off? Then whatever waits came with the
-    /// copy, or was made by this run.
+    /// Are administration mode on and background operations off? Then every waiting job came with
+    /// the copy, or this run made it.
     pub(crate) is_closed: bool,
 }
 
@@ -53,7 +53,8 @@ impl<'a> Scope<'a> {
         Self::new(refresh, view, Some(journal), is_closed)
     }
 
-    /// The target as it is, whatever the run has done. Takes the journal, if there is a state file.
+    /// The target as it is, without what the run has done. Takes the journal, if there is a state
+    /// file.
     pub(crate) fn target(
         refresh: &'a RefreshContext,
         journal: Option<&'a JournalView>,
@@ -72,8 +73,8 @@ impl<'a> Scope<'a> {
         Self {
             refresh,
             view,
-            policy: Policy::of(&refresh.runbook),
-            marks: production_marks(refresh, journal),
+            policy: Policy::from_runbook(&refresh.runbook),
+            references: production_references(refresh, journal),
             sealed: journal.map(SealedSurfaces::read).unwrap_or_default(),
             journal,
             is_closed,
@@ -83,13 +84,13 @@ impl<'a> Scope<'a> {
     /// What of production a text names, in words, each once. The text itself is never shown.
     pub(crate) fn names_production(&self, text: &str) -> Vec<String> {
         let text = self.policy.without_replaced(text);
-        let found = self.marks.found_in(&text).into_iter();
-        let found: BTreeSet<String> = found.map(|mark| mark.what.clone()).collect();
+        let found = self.references.found_in(&text).into_iter();
+        let found: BTreeSet<String> = found.map(|reference| reference.what.clone()).collect();
         found.into_iter().collect()
     }
 
-    /// What the runbook's `allow` and `replace` say of a surface that acts by this text. Takes the
-    /// surface's key and name, and the text with its hosts.
+    /// What the runbook's `allow` and `replace` say about a surface that acts by this text. Takes
+    /// the surface's key and name, and the text with its hosts.
     pub(crate) fn treat(
         &self,
         key: &str,
@@ -100,7 +101,7 @@ impl<'a> Scope<'a> {
         self.policy.treat(name, acting)
     }
 
-    /// The entry of `allow` by which a thing that acts by this text may act.
+    /// The entry of `allow` that lets a thing act with this text.
     pub(crate) fn allows(
         &self,
         name: &str,
@@ -119,7 +120,7 @@ impl<'a> Scope<'a> {
         ActingText {
             text,
             hosts,
-            marks: &self.marks,
+            references: &self.references,
             is_replaced,
         }
     }
@@ -135,7 +136,7 @@ impl<'a> Scope<'a> {
             .is_some_and(|journal| journal.maker(change) == Some(Maker::Program))
     }
 
-    /// The rows of a table that may be missing; no rows where it is. Only these columns are read,
+    /// The rows of a table that may be missing; no rows if it is. Only these columns are read,
     /// of those that the table has, with its primary key.
     pub(crate) async fn rows(
         &self,

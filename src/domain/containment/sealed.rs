@@ -26,7 +26,7 @@ pub(crate) const ROW: &str = "row/";
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct SealedSurface {
-    /// The word of its kind.
+    /// The key of its kind.
     pub(crate) kind: String,
     /// What distinguishes it within its kind.
     pub(crate) id: String,
@@ -44,13 +44,13 @@ pub(crate) struct SealedSurface {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum SealedClosing {
-    /// Nothing was to be done.
+    /// Nothing had to be done.
     Nothing,
     /// A change of step 2 with this key.
     Change(String),
     /// A change of step 2 that makes it reach the target's own partner.
     Replace {
-        /// The change's key; of another surface's change where it reaches that one.
+        /// The change's key; of another surface's change if it reaches that one.
         change: String,
         /// What is replaced by what.
         how: String,
@@ -69,7 +69,7 @@ pub(crate) enum SealedClosing {
 }
 
 impl SealedSurface {
-    /// A surface whose record this version cannot read: nobody knows whether it can act.
+    /// A surface whose record this version cannot read: it is unknown whether it can act.
     fn unreadable(key: &str) -> Self {
         let (kind, id) = key.split_once('/').unwrap_or(("", key));
         Self {
@@ -85,7 +85,7 @@ impl SealedSurface {
     }
 
     /// What the seal holds of a surface.
-    pub(crate) fn of(surface: &Surface) -> Self {
+    pub(crate) fn from_surface(surface: &Surface) -> Self {
         let closing = match &surface.closing {
             Closing::Nothing => SealedClosing::Nothing,
             Closing::Set(RowWrite {
@@ -133,7 +133,8 @@ impl SealedSurface {
         if let Some(state) = self.made_by(journal, Maker::Program) {
             return state;
         }
-        // What a person was asked for is also no longer found once the runbook allows the thing.
+        // Once the runbook allows the thing, the survey does not list the manual task any more
+        // either.
         let by_person = self.made_by(journal, Maker::Person);
         let allowed = self
             .allowed(policy)
@@ -156,7 +157,7 @@ impl SealedSurface {
         }
     }
 
-    /// Its state if this maker closed it; none where nobody of this kind did.
+    /// Its state if this maker closed it, else `None`.
     fn made_by(&self, journal: &JournalView, maker: Maker) -> Option<SurfaceState> {
         let own = keys::surface(&self.kind, &self.id);
         let is_made = |key: &str| journal.maker(key) == Some(maker);
@@ -183,9 +184,9 @@ impl SealedSurface {
         }
     }
 
-    /// Did the step that leaves it off, or does not take it over, end so? A thing that is off until
-    /// a change turns it on is off as long as nobody made that change; everything else needs the
-    /// step, which may have been skipped.
+    /// Did the step end that leaves it off or does not take it over? A thing that is off until a
+    /// change turns it on stays off until that change is made; everything else needs the step,
+    /// which may have been skipped.
     fn is_left_off(&self, journal: &JournalView) -> bool {
         let SealedClosing::ByStep { step, opened_by } = &self.closing else {
             return false;
@@ -213,12 +214,12 @@ impl SealedSurface {
             .or_else(of_address)
     }
 
-    /// The entries of `allow` by which it may reach every host of which it told.
+    /// The entries of `allow` that cover every host in its description.
     fn allowed_hosts(&self, policy: &Policy) -> Option<String> {
-        policy.allows(&self.name, &hosts_told(&self.reach))
+        policy.allows(&self.name, &described_hosts(&self.reach))
     }
 
-    /// Its state where the target no longer shows it: nothing of it can act.
+    /// Its state if the target no longer shows it: nothing of it can act.
     pub(crate) fn state_gone(&self, journal: Option<&JournalView>) -> SurfaceState {
         let made = |maker| self.made_by(journal?, maker);
         made(Maker::Program)
@@ -226,7 +227,7 @@ impl SealedSurface {
             .unwrap_or_else(|| self.state_after())
     }
 
-    /// The same, where nothing shows who did it.
+    /// The same, if nothing shows who did it.
     fn state_after(&self) -> SurfaceState {
         match (&self.state, &self.closing) {
             (SurfaceState::Replaced(how), _) | (_, SealedClosing::Replace { how, .. }) => {
@@ -240,7 +241,7 @@ impl SealedSurface {
     /// the process was killed has no record of its end, and the phase ends only when its survey
     /// finds nothing left.
     fn has_phase_ended(&self, journal: &JournalView) -> bool {
-        // What a person was asked for, and did not do, may have been waived.
+        // A manual task that a person did not do may have been waived.
         let is_closed_there = match &self.closing {
             SealedClosing::Change(key)
             | SealedClosing::Ask(key)
@@ -253,15 +254,15 @@ impl SealedSurface {
     }
 }
 
-/// The word of cloud flows: the copy turns them off (Microsoft Learn, *Copy an environment*).
+/// The key of cloud flows: the copy turns them off (Microsoft Learn, *Copy an environment*).
 const FLOW: &str = "cloud-flow";
 
-/// The word of environment variables, which the phase `variables` restores.
+/// The key of environment variables, which the phase `variables` restores.
 const VARIABLE: &str = "environment-variable";
 
 /// The phase of step 2 that closes this kind.
 fn closing_phase(kind: &str) -> Option<&'static str> {
-    let kind = KINDS.iter().find(|known| known.word() == kind);
+    let kind = KINDS.iter().find(|known| known.key() == kind);
     kind.and_then(|kind| kind.phase())
 }
 
@@ -279,8 +280,8 @@ fn variable_keys(kind: &str, id: &str) -> Vec<String> {
     ]
 }
 
-/// The waiver of the manual task that this surface was part of, if a person gave one. A waiver says
-/// nothing about what nobody was asked for.
+/// The waiver of the manual task that this surface was part of, if a person gave one. A waiver does
+/// not cover what no manual task asked for.
 pub(crate) fn waiver(journal: &JournalView, kind: &str, id: &str) -> Option<String> {
     let mut asked = variable_keys(kind, id);
     asked.push(keys::surface(kind, id));
@@ -288,9 +289,9 @@ pub(crate) fn waiver(journal: &JournalView, kind: &str, id: &str) -> Option<Stri
     Some(format!("the waiver of {task}"))
 }
 
-/// The hosts in a surface's own words: `calls 'Audit' at audit.contoso.com, synchronously`. Nothing
-/// where it did not tell of all.
-fn hosts_told(reach: &str) -> Vec<String> {
+/// The hosts in a surface's description: `calls 'Audit' at audit.contoso.com, synchronously`. Empty
+/// if the description does not list all of them.
+fn described_hosts(reach: &str) -> Vec<String> {
     if reach.ends_with(" more") {
         return Vec::new();
     }
@@ -311,7 +312,7 @@ fn hosts_told(reach: &str) -> Vec<String> {
 pub(crate) struct SealedSurfaces(BTreeMap<String, SealedSurface>);
 
 impl SealedSurfaces {
-    /// From the seal; nothing where there is none yet.
+    /// Reads them from the seal. Empty if the seal does not exist yet.
     pub(crate) fn read(journal: &JournalView) -> Self {
         let captures = seals::captures(journal, Part::Surfaces, SURFACE);
         let surfaces = captures.into_iter().map(|(key, value)| {
@@ -448,7 +449,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_step_leaves_off_is_closed_once_that_step_has_ended_as_done() {
+    async fn a_surface_that_a_step_leaves_off_is_closed_when_that_step_is_done() {
         let step = "reinstall-providers";
         let setting = || {
             let closing = SealedClosing::ByStep {
@@ -470,8 +471,8 @@ mod tests {
         ] {
             let journal = journal(records).await;
             let state = setting().state_now(&journal, &test_policy());
-            assert_eq!(state.word(), expected);
-            assert_eq!(setting().state_now(&journal, &takes).word(), "allowed");
+            assert_eq!(state.label(), expected);
+            assert_eq!(setting().state_now(&journal, &takes).label(), "allowed");
         }
     }
 
@@ -485,7 +486,7 @@ mod tests {
         let key = keys::variable_by_hand("contoso_Key");
         let waived = journal(phase("variables", waived("variables", &key))).await;
         let state = variable.state_now(&waived, &test_policy());
-        assert_eq!(state.word(), "allowed");
+        assert_eq!(state.label(), "allowed");
         let restored = keys::variable("contoso_Key");
         let set = vec![
             intent(STEP, "variables", &restored, ChangeKind::Set),
@@ -493,11 +494,11 @@ mod tests {
         ];
         let restored = journal(phase("variables", set)).await;
         let state = variable.state_now(&restored, &test_policy());
-        assert_eq!(state.word(), "closed");
+        assert_eq!(state.label(), "closed");
     }
 
     #[tokio::test]
-    async fn what_the_runbook_allows_by_its_address_is_not_a_persons_work() {
+    async fn an_address_that_the_runbook_allows_is_not_a_manual_task() {
         let allow = ["orders@contoso.com", "audit.contoso.com"]
             .map(|entry| Located::new(entry.to_owned(), Span::default()));
         let containment = Containment {
@@ -521,20 +522,20 @@ mod tests {
                 reach: reach.to_owned(),
                 ..surface(kind, "1", SealedClosing::Change(key))
             };
-            assert_eq!(refused.state_now(&journal, &policy).word(), "allowed");
+            assert_eq!(refused.state_now(&journal, &policy).label(), "allowed");
             let state = refused.state_now(&journal, &test_policy());
             assert_eq!(state, SurfaceState::Closed("a person".to_owned()));
         }
     }
 
     #[test]
-    fn the_hosts_that_a_surface_told_are_found_in_its_words() {
-        let hosts = |reach| hosts_told(reach);
+    fn the_hosts_in_the_description_of_a_surface_are_found() {
+        let hosts = |reach| described_hosts(reach);
         assert_eq!(
             hosts("calls 'Audit' at audit.contoso.com, asynchronously"),
             ["audit.contoso.com"]
         );
         assert!(hosts("reaches e-mail at once").is_empty());
-        assert!(hosts("contains a.contoso.com and 2 more").is_empty());
+        assert!(hosts("contains a.contoso.com, and 2 more").is_empty());
     }
 }

@@ -13,7 +13,7 @@ use crate::runbook::StepName;
 /// One thing that can act on the outside world.
 #[derive(Clone, Debug)]
 pub(crate) struct Surface {
-    /// Its kind, the word of its [`SurfaceKind`](super::kind::SurfaceKind).
+    /// Its kind, the key of its [`SurfaceKind`](super::kind::SurfaceKind).
     pub(crate) kind: &'static str,
     /// What distinguishes it within its kind: a row id that survives the copy, or a logical name.
     pub(crate) id: String,
@@ -23,7 +23,7 @@ pub(crate) struct Surface {
     pub(crate) reach: String,
     /// Can it act?
     pub(crate) state: SurfaceState,
-    /// What closes it, where it is open.
+    /// What closes it, if it is open.
     pub(crate) closing: Closing,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct Surface {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum SurfaceState {
-    /// It can, and nobody allowed it.
+    /// It can, and it is not allowed.
     Open,
     /// Nobody has documented whether it can after a copy, or it cannot be read; why. A person has
     /// to look at it.
@@ -47,13 +47,13 @@ pub(crate) enum SurfaceState {
 /// What closes a surface that is open, or makes it point elsewhere.
 #[derive(Clone, Debug)]
 pub(crate) enum Closing {
-    /// Nothing is to be done: it is closed, allowed or replaced.
+    /// Nothing has to be done: it is closed, allowed or replaced.
     Nothing,
     /// Step 2 writes the row, while administration mode is on. The row is captured first.
     Set(RowWrite),
     /// Step 2 deletes the row. It is captured first.
     Remove(RowRemoval),
-    /// The change of another surface makes it reach the target's own partner. Where the service
+    /// The change of another surface makes it reach the target's own partner. If the service
     /// refuses that change for good, step 2 closes this one.
     ByChange {
         /// The key of that change.
@@ -109,7 +109,7 @@ pub(crate) struct CapturedRow {
 }
 
 impl CapturedRow {
-    pub(super) fn of(table: &'static str, id: Uuid, row: &Row) -> Self {
+    pub(super) fn from_row(table: &'static str, id: Uuid, row: &Row) -> Self {
         Self {
             table,
             id,
@@ -137,7 +137,7 @@ impl RowRemoval {
     /// The removal of this row.
     pub(crate) fn new(table: &'static str, id: Uuid, row: &Row, name: String) -> Self {
         Self {
-            row: CapturedRow::of(table, id, row),
+            row: CapturedRow::from_row(table, id, row),
             name,
         }
     }
@@ -154,7 +154,7 @@ pub(crate) struct RowWrite {
     pub(crate) before: Fields,
     /// The same columns with the values that are written. Text is shown as a fingerprint.
     pub(crate) after: Fields,
-    /// What is replaced by what, where the write does not close the surface but makes it reach the
+    /// What is replaced by what, if the write does not close the surface but makes it reach the
     /// target's own partner.
     pub(crate) replaces: Option<String>,
     /// Does the row's publisher forbid changes of it? The service may then refuse the write.
@@ -191,7 +191,7 @@ impl RowWrite {
                 .into_iter()
                 .map(|(column, value)| (column.to_owned(), value))
                 .collect(),
-            row: CapturedRow::of(table, id, row),
+            row: CapturedRow::from_row(table, id, row),
             name,
             replaces: None,
             is_protected: is_protected(row),
@@ -218,7 +218,7 @@ impl Surface {
         keys::surface(self.kind, &self.id)
     }
 
-    /// Its name, what it could do, and what there is to say of its state.
+    /// Its name, what it could do, and what there is to say about its state.
     pub(crate) fn described(&self) -> String {
         let detail = self.state.detail().map(|detail| format!(" ({detail})"));
         format!(
@@ -229,7 +229,7 @@ impl Surface {
         )
     }
 
-    /// Can it act, although nobody allowed it?
+    /// Can it act without being allowed?
     pub(crate) fn is_open(&self) -> bool {
         self.state == SurfaceState::Open
     }
@@ -247,8 +247,8 @@ impl SurfaceState {
         }
     }
 
-    /// The state in a word, as documents write it.
-    pub(crate) fn word(&self) -> &'static str {
+    /// The label of the state, as documents write it.
+    pub(crate) fn label(&self) -> &'static str {
         match self {
             Self::Open => "open",
             Self::Unclear(_) => "unclear",
@@ -258,7 +258,7 @@ impl SurfaceState {
         }
     }
 
-    /// How or why, where there is more to say than the word.
+    /// How or why, if there is more to say than the label.
     pub(crate) fn detail(&self) -> Option<&str> {
         match self {
             Self::Open => None,

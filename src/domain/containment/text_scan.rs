@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_read_is_said() {
+    fn tables_that_were_not_read_are_reported() {
         let scan = Scan {
             tables: 2,
             rows: 210,

@@ -20,7 +20,7 @@ pub(crate) struct EnvironmentVariables;
 
 #[async_trait]
 impl SurfaceKind for EnvironmentVariables {
-    fn word(&self) -> &'static str {
+    fn key(&self) -> &'static str {
         "environment-variable"
     }
 
@@ -40,8 +40,7 @@ impl SurfaceKind for EnvironmentVariables {
             .runbook
             .steps
             .exit_administration_mode
-            .skip
-            .is_some();
+            .is_skipped();
         let is_forecast = scope.is_closed || matches!(scope.view, View::AfterCopy(_));
         let mut found = Vec::new();
         for (schema_name, definition) in &now.definitions {
@@ -99,7 +98,7 @@ impl SurfaceKind for EnvironmentVariables {
                 (Some(_), None) => "; the target had none",
             };
             found.push(Surface {
-                kind: self.word(),
+                kind: self.key(),
                 id: schema_name.clone(),
                 name: schema_name.clone(),
                 reach: format!(
@@ -116,7 +115,7 @@ impl SurfaceKind for EnvironmentVariables {
 /// The variables of both environments before the copy.
 struct Before {
     source: VariableValues,
-    /// None where nobody knows them any more.
+    /// `None` if they are no longer known.
     target: Option<VariableValues>,
 }
 

@@ -12,10 +12,13 @@
 //! | `target/dual-write/map/<name>`, `…/project/<name>` | state and version of each map, its filters | the gateway |
 //!
 //! The runtime configuration of both environments is captured beside these, with the platform's
-//! tables. Dataverse and Finance and Operations are always read, the gateway only where the runbook
+//! tables. Dataverse and Finance and Operations are always read, the gateway only if the runbook
 //! acknowledges it.
 
 use std::collections::BTreeSet;
+
+use futures_util::future::try_join_all;
+use tokio::try_join;
 
 use crate::clients::{EntityMap, Query, Row};
 use crate::domain::RefreshContext;
@@ -44,8 +47,8 @@ pub(crate) const GATEWAY: &str = "dual-write";
 /// Finance and Operations, as the seal names it; an entity set follows.
 pub(crate) const FINANCE: &str = "finance";
 
-/// Lists it once. Nothing where the target's Dataverse has no dual-write, and nothing beside the
-/// tables where the runbook leaves the step to a person.
+/// Lists it once. Nothing if the target's Dataverse has no dual-write, and nothing beside the
+/// tables if the runbook leaves the step to a person.
 pub(crate) async fn capture_dual_write(
     refresh: &RefreshContext,
 ) -> Result<Vec<ListedRow>, Failure> {
@@ -53,16 +56,23 @@ pub(crate) async fn capture_dual_write(
     if target.table(RUNTIME_CONFIGURATION).await?.is_none() {
         return Ok(Vec::new());
     }
-    let mut captures = Vec::new();
-    for table in [ENTITY_MAPS, "cdm_company", "team", "businessunit"] {
-        captures.extend(seals::list_table(target, table, &Part::Target.key(table)).await?);
+    let tables = async {
+        let tables = [ENTITY_MAPS, "cdm_company", "team", "businessunit"];
+        let lists = tables.map(|table| async move {
+            let prefix = Part::Target.key(table);
+            seals::list_table(target, table, &prefix).await
+        });
+        let lists = try_join_all(lists).await?;
+        let mut captures: Vec<ListedRow> = lists.into_iter().flatten().collect();
+        captures.extend(solutions(refresh, &captures).await?);
+        Ok(captures)
+    };
+    if refresh.runbook.steps.reconfigure_dual_write.is_skipped() {
+        return tables.await;
     }
-    captures.extend(solutions(refresh, &captures).await?);
-    if refresh.runbook.steps.reconfigure_dual_write.skip.is_some() {
-        return Ok(captures);
-    }
-    captures.extend(finance(refresh).await?);
-    captures.extend(linked(refresh).await?);
+    let (mut captures, finance, linked) = try_join!(tables, finance(refresh), linked(refresh))?;
+    captures.extend(finance);
+    captures.extend(linked);
     Ok(captures)
 }
 
@@ -94,17 +104,17 @@ async fn solutions(
     ))
 }
 
-/// The rows of Finance and Operations, where one is linked.
+/// The rows of Finance and Operations, if one is linked.
 async fn finance(refresh: &RefreshContext) -> Result<Vec<ListedRow>, Failure> {
     let Some(finance) = &refresh.target.finance else {
         return Ok(Vec::new());
     };
-    let mut captures = Vec::new();
-    for (set, key) in [
+    let sets = [
         (PROJECTS, "ProjectName"),
         (COMPANIES, "LegalEntityId"),
         (APPLICATIONS, "AADClientId"),
-    ] {
+    ];
+    let lists = sets.map(|(set, key)| async move {
         let rows = finance.list(set, &Query::new()).await.map_err(|error| {
             Failure::from(error).with_help(
                 "the refresh destroys these rows, so they must be read before: register the \
@@ -112,11 +122,11 @@ async fn finance(refresh: &RefreshContext) -> Result<Vec<ListedRow>, Failure> {
                  dual-write is not used, give reconfigure-dual-write a `skip`",
             )
         })?;
-        for row in rows {
-            captures.push(captured_row(set, key, row)?);
-        }
-    }
-    Ok(captures)
+        let rows = rows.into_iter().map(|row| captured_row(set, key, row));
+        rows.collect::<Result<Vec<_>, Failure>>()
+    });
+    let lists = try_join_all(lists).await?;
+    Ok(lists.into_iter().flatten().collect())
 }
 
 fn captured_row(set: &str, key: &str, row: Row) -> Result<ListedRow, Failure> {
@@ -132,7 +142,7 @@ fn captured_row(set: &str, key: &str, row: Row) -> Result<ListedRow, Failure> {
     })
 }
 
-/// What the gateway knows, where the runbook acknowledges it.
+/// What the gateway knows, if the runbook acknowledges it.
 async fn linked(refresh: &RefreshContext) -> Result<Vec<ListedRow>, Failure> {
     let Some(gateway) = &refresh.services.dual_write else {
         return Ok(Vec::new());

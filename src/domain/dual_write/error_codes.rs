@@ -6,30 +6,30 @@
 
 use std::borrow::Cow;
 
-/// What a message is known by.
+/// How a message is recognised.
 #[derive(Clone, Copy, Debug)]
-enum By {
+enum Pattern {
     /// A code that it contains as a word.
     Code(&'static str),
     /// One of the codes with this prefix from the first number to the last.
     Codes(&'static str, u32, u32),
-    /// Words that it contains, whatever their case.
+    /// Words that it contains, in upper or lower case.
     Words(&'static str),
 }
 
 /// A message that is known.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KnownError {
-    by: By,
+    pattern: Pattern,
     /// What it means.
     pub(crate) meaning: &'static str,
     /// What to do.
     pub(crate) remedy: &'static str,
 }
 
-const fn known(by: By, meaning: &'static str, remedy: &'static str) -> KnownError {
+const fn known(pattern: Pattern, meaning: &'static str, remedy: &'static str) -> KnownError {
     KnownError {
-        by,
+        pattern,
         meaning,
         remedy,
     }
@@ -40,146 +40,146 @@ const REFRESH: &str = "open the map and press Refresh tables, then start it agai
 const STALE: &str = "delete every row of Dual Write Runtime Configurations in Dataverse, with the \
                      maps stopped";
 
-/// Every message that is known, the most telling first.
+/// Every known message, the most specific first.
 const TABLE: [KnownError; 27] = [
     known(
-        By::Words("SecureConfig Organization"),
+        Pattern::Words("SecureConfig Organization"),
         "the runtime configuration is another organization's; every write to a mapped table is refused",
         STALE,
     ),
     known(
-        By::Words("prvReadcol_"),
+        Pattern::Words("prvReadcol_"),
         "the team that owns the row has no role that reads the table",
         "give the default team of the root business unit, and each company's owning team, the roles \
          Dual-write runtime user and Dual-write app user",
     ),
     known(
-        By::Words("0x80072560"),
+        Pattern::Words("0x80072560"),
         "an application of dual-write is not a user of the organization",
         "add the application users 00000015-0000-0000-c000-000000000000 and \
          2e49aa60-1bd3-43b6-8ab6-03ada3d9f08b to the environment",
     ),
     known(
-        By::Words("user is not a member of the organization"),
+        Pattern::Words("user is not a member of the organization"),
         "an application of dual-write is not a user of the organization",
         "add the application users 00000015-0000-0000-c000-000000000000 and \
          2e49aa60-1bd3-43b6-8ab6-03ada3d9f08b to the environment",
     ),
     known(
-        By::Words("Exceeds the maximum partitions"),
+        Pattern::Words("Exceeds the maximum partitions"),
         "more than 40 legal entities are linked",
         "reset the link with at most 40 legal entities",
     ),
     known(
-        By::Words("Unable to get partition map"),
+        Pattern::Words("Unable to get partition map"),
         "the map's project has no legal entities, or more than 40",
         "Data management > Dual-write: look at the legal entities of the link; with none or more than \
          40, reset it with the right ones",
     ),
     known(
-        By::Code("DW9003"),
+        Pattern::Code("DW9003"),
         "the two halves cannot connect to each other: a service principal lacks its permission",
         "look at the application users in Dataverse and at Microsoft Entra ID applications in Finance \
          and Operations, whose user must be enabled",
     ),
     known(
-        By::Words("AX export encountered an error"),
-        "Dynamics Data Integration may not enter Finance and Operations",
+        Pattern::Words("AX export encountered an error"),
+        "Dynamics Data Integration has no access to Finance and Operations",
         "register 2e49aa60-1bd3-43b6-8ab6-03ada3d9f08b in Microsoft Entra ID applications again, for an \
          enabled user",
     ),
     known(
-        By::Words("Couldn't resolve the guid for the field: owning"),
+        Pattern::Words("Couldn't resolve the guid for the field: owning"),
         "the team or business unit that owns the rows is not found by its name: a copy renames it",
         RESET,
     ),
     known(
-        By::Words("Couldn't resolve the guid"),
+        Pattern::Words("Couldn't resolve the guid"),
         "a row that is referred to does not exist on the other side",
         "synchronize the map of the table that is referred to first",
     ),
     known(
-        By::Words("lookup value was not found"),
+        Pattern::Words("lookup value was not found"),
         "a row that is referred to does not exist on the other side",
         "synchronize the map of the table that is referred to first",
     ),
     known(
-        By::Words("Unable to generate payload"),
+        Pattern::Words("Unable to generate payload"),
         "the environment was changed under dual-write",
         STALE,
     ),
     known(
-        By::Words("Invalid URI: The URI is empty"),
+        Pattern::Words("Invalid URI: The URI is empty"),
         "the environment was changed under dual-write",
         STALE,
     ),
     known(
-        By::Code("DWDVEV1001"),
+        Pattern::Code("DWDVEV1001"),
         "the connection to Dataverse is missing",
         RESET,
     ),
     known(
-        By::Code("DWFOEV1001"),
+        Pattern::Code("DWFOEV1001"),
         "the connection to Finance and Operations is missing",
         RESET,
     ),
     known(
-        By::Code("DWDVEV1002"),
+        Pattern::Code("DWDVEV1002"),
         "the connector is deprecated",
         "ask Microsoft Support",
     ),
     known(
-        By::Code("DWDVEV1003"),
+        Pattern::Code("DWDVEV1003"),
         "the legal entities of dual-write are not those of Dataverse",
         "remove the companies that do not match, or reset the link with the right legal entities",
     ),
     known(
-        By::Code("DWFOEV1003"),
+        Pattern::Code("DWFOEV1003"),
         "the legal entities of dual-write are not those of Finance and Operations",
         "remove the companies that do not match, or reset the link with the right legal entities",
     ),
     known(
-        By::Code("DWDVEV1004"),
+        Pattern::Code("DWDVEV1004"),
         "Dataverse holds stale runtime configuration",
         STALE,
     ),
     known(
-        By::Code("DWFOEV1004"),
+        Pattern::Code("DWFOEV1004"),
         "Finance and Operations holds stale runtime configuration",
         "delete the rows of DualWriteProjectConfiguration with the maps stopped, or reset the link",
     ),
     known(
-        By::Code("DWFOEV1005"),
+        Pattern::Code("DWFOEV1005"),
         "the connection to Finance and Operations is missing",
         "ask Microsoft Support",
     ),
     known(
-        By::Code("DWFOEV1006"),
+        Pattern::Code("DWFOEV1006"),
         "the default team has not the name that dual-write knows it by",
         RESET,
     ),
     known(
-        By::Code("DWDVEV1007"),
+        Pattern::Code("DWDVEV1007"),
         "a company has no default owning team",
         "set Default owning team on the company, and give the team both dual-write roles",
     ),
     known(
-        By::Code("DIPV1003"),
+        Pattern::Code("DIPV1003"),
         "the integration key of the table is missing",
         "Data management > Dual-write > Integration key: set it, then start the map again",
     ),
     known(
-        By::Code("DIPV1008"),
+        Pattern::Code("DIPV1008"),
         "a partition is not valid: its business unit or legal entity was renamed or deleted",
         "rename it back or make it again, then start the map",
     ),
     known(
-        By::Codes("DIPV", 1018, 1025),
+        Pattern::Codes("DIPV", 1018, 1025),
         "a schema is stale or missing",
         REFRESH,
     ),
     known(
-        By::Codes("DIPV", 1000, 1031),
+        Pattern::Codes("DIPV", 1000, 1031),
         "the map or its link is not valid",
         "look the code up in Microsoft Learn, Dual-write error codes; 1005, 1016 and 1017 are repaired \
          by Reset link, 1010, 1011 and 1030 in the map itself",
@@ -192,19 +192,19 @@ pub(crate) fn is_stale_schema(message: &str) -> bool {
     decoded(message).is_some_and(|known| known.remedy == REFRESH)
 }
 
-/// What a message is known to mean; none where it is not known.
+/// What a message is known to mean; none if it is not known.
 pub(crate) fn decoded(message: &str) -> Option<&'static KnownError> {
     let upper = message.to_ascii_uppercase();
-    TABLE.iter().find(|known| match known.by {
-        By::Code(code) => has_word(&upper, code),
-        By::Codes(prefix, first, last) => {
+    TABLE.iter().find(|known| match known.pattern {
+        Pattern::Code(code) => has_word(&upper, code),
+        Pattern::Codes(prefix, first, last) => {
             (first..=last).any(|n| has_word(&upper, &format!("{prefix}{n}")))
         }
-        By::Words(words) => upper.contains(&words.to_ascii_uppercase()),
+        Pattern::Words(words) => upper.contains(&words.to_ascii_uppercase()),
     })
 }
 
-/// A message, and in brackets what it means and what to do, where that is known.
+/// A message, and in brackets what it means and what to do, if that is known.
 pub(crate) fn explained(message: &str) -> String {
     match decoded(message) {
         Some(known) => format!("{message} ({}: {})", known.meaning, known.remedy),
@@ -328,7 +328,7 @@ mod tests {
         ] {
             let found = decoded(code).unwrap();
             assert!(
-                matches!(found.by, By::Code(known) if known == code),
+                matches!(found.pattern, Pattern::Code(known) if known == code),
                 "{code}"
             );
         }

@@ -166,8 +166,8 @@ impl Evidence {
     }
 
     /// The names of the maps that run: with a project that is enabled, or with runtime
-    /// configuration. None is an answer too, because [`Evidence::read`] fails if a side cannot be
-    /// read.
+    /// configuration. An empty list means that no map runs, because [`Evidence::read`] fails if a
+    /// side cannot be read.
     pub(crate) fn running(&self) -> BTreeMap<String, String> {
         let mut running = BTreeMap::new();
         for row in &self.configurations {
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_side_shows_to_run_is_not_stopped() {
+    fn a_map_that_one_side_shows_as_running_is_not_stopped() {
         assert!(evidence(Vec::new(), Vec::new()).running().is_empty());
         assert!(
             evidence(vec![project("Disabled", UAT)], Vec::new())

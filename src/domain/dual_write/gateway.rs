@@ -21,7 +21,7 @@ use crate::engine::{Failure, Progress, Reading, Set, WriteError, Written};
 const SETTLE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// The target's link as the gateway shows it now.
-pub(crate) struct Linked {
+pub(crate) struct GatewayState {
     pub(crate) link: DualWriteLink,
     pub(crate) set: ConnectionSet,
     pub(crate) maps: Vec<EntityMap>,
@@ -45,7 +45,7 @@ pub(crate) async fn read_link(
         ))
         .with_help(
             "it also answers like this if the environment is stopped, or linked in another region: \
-             correct `endpoints: { dual-write: … }`; where the target does not use dual-write, \
+             correct `endpoints: { dual-write: … }`; if the target does not use dual-write, \
              leave `gateway` out",
         )
         .permanent()
@@ -61,7 +61,7 @@ pub(crate) fn acknowledged_gateway(refresh: &RefreshContext) -> Result<&DualWrit
         .ok_or_else(|| Failure::failed("the runbook does not acknowledge the dual-write gateway"))
 }
 
-impl Linked {
+impl GatewayState {
     /// Reads the link, its connection set and its maps.
     pub(crate) async fn read(refresh: &RefreshContext) -> Result<Self, Failure> {
         let gateway = acknowledged_gateway(refresh)?;
@@ -107,11 +107,11 @@ pub(crate) fn map_version(map: Option<&EntityMap>) -> Value {
 
 /// What is done to a map.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Act {
+pub(crate) enum MapWrite {
     /// An action, which the gateway accepts and ends later.
-    Request(MapAction),
+    Action(MapAction),
     /// Another version becomes the active one.
-    Switch(MapVersion),
+    SwitchVersion(MapVersion),
 }
 
 /// A set on one map.
@@ -119,43 +119,43 @@ pub(crate) struct MapSet {
     pub(crate) refresh: Arc<RefreshContext>,
     /// The map's name.
     pub(crate) map: String,
-    pub(crate) act: Act,
+    pub(crate) write: MapWrite,
 }
 
 impl MapSet {
     /// Takes the map's name.
-    pub(crate) fn action(refresh: &Arc<RefreshContext>, map: &str, act: Act) -> Action {
+    pub(crate) fn action(refresh: &Arc<RefreshContext>, map: &str, write: MapWrite) -> Action {
         Action::Set(Arc::new(Self {
             refresh: Arc::clone(refresh),
             map: map.to_owned(),
-            act,
+            write,
         }))
     }
 
     fn projected(&self, map: Option<&EntityMap>) -> Value {
-        match self.act {
-            Act::Request(MapAction::Initialise) => map_initialised(map),
-            Act::Request(MapAction::Start | MapAction::Stop) => map_state(map),
-            Act::Switch(_) => map_version(map),
+        match self.write {
+            MapWrite::Action(MapAction::Initialise) => map_initialised(map),
+            MapWrite::Action(MapAction::Start | MapAction::Stop) => map_state(map),
+            MapWrite::SwitchVersion(_) => map_version(map),
         }
     }
 
     async fn send(&self) -> Result<Option<String>, WriteError> {
         let refused = |failure| WriteError::Refused(failure);
-        let linked = Linked::read(&self.refresh).await.map_err(refused)?;
+        let linked = GatewayState::read(&self.refresh).await.map_err(refused)?;
         let missing = || {
             let message = format!("the gateway lists no map '{}'", self.map);
             WriteError::Refused(Failure::failed(message))
         };
         let map = linked.map(&self.map).ok_or_else(missing)?;
         let gateway = acknowledged_gateway(&self.refresh).map_err(refused)?;
-        match self.act {
-            Act::Request(action) => gateway
+        match self.write {
+            MapWrite::Action(action) => gateway
                 .request_action(&linked.link, map, action)
                 .await
                 .map(Some)
                 .map_err(WriteError::from),
-            Act::Switch(wanted) => {
+            MapWrite::SwitchVersion(wanted) => {
                 let template = map
                     .templates
                     .iter()
@@ -174,7 +174,7 @@ impl MapSet {
 #[async_trait]
 impl Set for MapSet {
     async fn read(&self) -> Result<Reading, Failure> {
-        let linked = Linked::read(&self.refresh).await?;
+        let linked = GatewayState::read(&self.refresh).await?;
         Ok(Reading::of(self.projected(linked.map(&self.map))))
     }
 
@@ -228,13 +228,13 @@ pub(crate) fn integration_key(set: &ConnectionSet, table: &str) -> Value {
 #[async_trait]
 impl Set for KeySet {
     async fn read(&self) -> Result<Reading, Failure> {
-        let linked = Linked::read(&self.refresh).await?;
+        let linked = GatewayState::read(&self.refresh).await?;
         Ok(Reading::of(integration_key(&linked.set, &self.table)))
     }
 
     async fn write(&self, _reading: &Reading) -> Result<Written, WriteError> {
         let refused = |failure| WriteError::Refused(failure);
-        let linked = Linked::read(&self.refresh).await.map_err(refused)?;
+        let linked = GatewayState::read(&self.refresh).await.map_err(refused)?;
         let gateway = acknowledged_gateway(&self.refresh).map_err(refused)?;
         let dataset = linked.set.dataverse().and_then(|side| side.name.clone());
         let dataset = dataset.ok_or_else(|| {
@@ -254,7 +254,7 @@ impl Set for KeySet {
 /// A change that stops a map; `when` distinguishes the keys of several stops.
 pub(crate) fn stop_map(
     refresh: &Arc<RefreshContext>,
-    linked: &Linked,
+    linked: &GatewayState,
     map: &str,
     when: MapChange,
 ) -> Change {
@@ -264,6 +264,6 @@ pub(crate) fn stop_map(
         before: map_state(linked.map(map)),
         after: json!({ "state": "stopped" }),
         follows: Vec::new(),
-        action: MapSet::action(refresh, map, Act::Request(MapAction::Stop)),
+        action: MapSet::action(refresh, map, MapWrite::Action(MapAction::Stop)),
     }
 }

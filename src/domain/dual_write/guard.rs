@@ -1,13 +1,13 @@
 //! The guard of every reset: the link must be the target's own.
 //!
-//! After a copy the gateway's record of the link may describe the source's pair, and whatever is
-//! sent by it goes there. A reset of the production pair is the worst that this program could do,
+//! After a copy the gateway's record of the link may describe the source's pair, and every request
+//! for it goes there. A reset of the production pair is the worst that this program could do,
 //! so Finance and Operations, the organization and the environment must all be the target's, each
-//! confirmed separately, whatever the connection set says.
+//! confirmed separately. The connection set alone is not enough.
 
 use serde_json::{Value, json};
 
-use super::gateway::Linked;
+use super::gateway::GatewayState;
 use crate::base::text::escape;
 use crate::clients::{ConnectionSet, DualWriteLink, LinkedEnvironment};
 use crate::domain::RefreshContext;
@@ -27,7 +27,7 @@ pub(crate) struct Pair {
     pub(crate) finance: String,
 }
 
-/// Reads again who the target is. Fails where the admin API and Dataverse do not name the same
+/// Reads again who the target is. Fails if the admin API and Dataverse do not name the same
 /// organization.
 pub(crate) async fn read_target_pair(refresh: &RefreshContext) -> Result<Pair, Failure> {
     let id = refresh.target_id();
@@ -116,7 +116,7 @@ pub(crate) fn require_same_pair(
         let what = format!("environment of {name}");
         compare(&what, environment.as_deref(), &pair.environment);
     }
-    // The gateway is not known to name the organization; where it does, it must be the target's.
+    // The gateway is not known to name the organization; if it does, it must be the target's.
     if let Some(organization) = set
         .dataverse()
         .and_then(|side| side.organization.as_deref())
@@ -143,11 +143,11 @@ pub(crate) fn require_same_pair(
     ))
 }
 
-/// Reads whether the link that the gateway shows is the target's own. Fails where it is not
-/// ([`FailureKind::Refused`](crate::engine::FailureKind::Refused)) and where that is unknown.
+/// Reads whether the link that the gateway shows is the target's own. Fails if it is not
+/// ([`FailureKind::Refused`](crate::engine::FailureKind::Refused)) and if that is unknown.
 pub(crate) async fn own_link(refresh: &RefreshContext) -> Result<String, Failure> {
     let pair = read_target_pair(refresh).await?;
-    let linked = Linked::read(refresh).await?;
+    let linked = GatewayState::read(refresh).await?;
     require_same_pair(&pair, &linked.link, &linked.set)?;
     Ok(format!(
         "'{}' links {} with {}",
@@ -276,7 +276,7 @@ mod tests {
         assert_eq!(body["powerAppsEnvironmentName"], ENVIRONMENT);
         assert_eq!(body["environments"][0]["targetType"], "CRM");
         assert_eq!(body["environments"][1]["id"], ENVIRONMENT);
-        // None is selected unless it is named.
+        // A legal entity that is not named is not selected.
         assert_eq!(body["legalEntities"], json!(["USMF"]));
     }
 }

@@ -5,7 +5,7 @@
 //! capture.rs      what the first seal takes
 //! tables.rs       rows of the tables that describe maps
 //! evidence.rs     what Dataverse and Finance and Operations show of running maps
-//! gateway.rs      the undocumented gateway, where the runbook acknowledges it: its maps, and
+//! gateway.rs      the undocumented gateway, if the runbook acknowledges it: its maps, and
 //!                 changes of them
 //! guard.rs        no pair but the target's own is ever reset
 //! root_team.rs    the root business unit's team, and the teams, users and roles that
@@ -25,8 +25,8 @@ pub(crate) mod tables;
 use serde::Serialize;
 
 use self::capture::RUNTIME_CONFIGURATION;
-use self::gateway::Linked;
-use self::recorded::{RecordedDualWrite, Was};
+use self::gateway::GatewayState;
+use self::recorded::{PreviousState, RecordedDualWrite};
 use super::RefreshContext;
 use super::keys::{self, MapChange};
 use super::names::is_active;
@@ -43,7 +43,7 @@ pub(crate) fn reset_key(refresh: &RefreshContext) -> String {
 
 /// Does the runbook leave dual-write to a person altogether?
 pub(crate) fn is_left_out(refresh: &RefreshContext) -> bool {
-    refresh.runbook.steps.reconfigure_dual_write.skip.is_some()
+    refresh.runbook.steps.reconfigure_dual_write.is_skipped()
 }
 
 /// Is there something to do, and through the gateway?
@@ -51,22 +51,22 @@ pub(crate) fn by_gateway(refresh: &RefreshContext, recorded: &RecordedDualWrite)
     recorded.in_use() && !is_left_out(refresh) && refresh.services.dual_write.is_some()
 }
 
-/// What the gateway shows since the reset; none where that is still to come, so that a forecast
-/// finds everything to do.
+/// What the gateway shows after the reset; `None` before it, so that a forecast finds everything to
+/// do.
 pub(crate) async fn read_link_after_reset(
     refresh: &RefreshContext,
     journal: &JournalView,
-) -> Result<Option<Linked>, Failure> {
+) -> Result<Option<GatewayState>, Failure> {
     let to_come = matches!(refresh.view(journal), View::AfterCopy(_))
         || (journal.is_planning() && !journal.is_launch_proved(&reset_key(refresh)));
     if to_come {
         return Ok(None);
     }
-    Linked::read(refresh).await.map(Some)
+    GatewayState::read(refresh).await.map(Some)
 }
 
 /// What the first seal holds of dual-write, read as the runbook wants it: maps that were paused run
-/// again where it says so.
+/// again if it says so.
 pub(crate) fn recorded_for(refresh: &RefreshContext, journal: &JournalView) -> RecordedDualWrite {
     let recorded = RecordedDualWrite::from_journal(journal);
     let options = &refresh.runbook.steps.reconfigure_dual_write.options;
@@ -81,7 +81,7 @@ pub(crate) fn recorded_for(refresh: &RefreshContext, journal: &JournalView) -> R
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct MapCount {
     /// How many should run: those that synchronized before the copy, and those that were paused
-    /// where the runbook runs them again.
+    /// if the runbook runs them again.
     pub ran: usize,
     /// How many of them run again.
     pub run_again: usize,
@@ -123,21 +123,21 @@ pub(crate) fn count_maps(refresh: &RefreshContext, journal: &JournalView) -> Map
     let mut count = MapCount::default();
     for map in recorded_for(refresh, journal).maps.values() {
         let start = keys::dual_write_map(&map.name, MapChange::Start);
-        match map.was {
+        match map.state_before {
             _ if map.ran() => {
                 count.ran += 1;
                 count.run_again += usize::from(by_hand || journal.maker(&start).is_some());
             }
-            Was::Paused => count.paused += 1,
-            Was::Stopped => count.left_stopped += 1,
-            Was::Running | Was::Unknown(_) => {}
+            PreviousState::Paused => count.paused += 1,
+            PreviousState::Stopped => count.left_stopped += 1,
+            PreviousState::Running | PreviousState::Unknown(_) => {}
         }
     }
     count
 }
 
 /// Is dual-write in use in an environment, by the active runtime configuration of its Dataverse?
-/// Fails where that cannot be read.
+/// Fails if that cannot be read.
 pub(crate) async fn has_running_maps(dataverse: &Dataverse) -> Result<bool, Failure> {
     let Some(table) = dataverse.table(RUNTIME_CONFIGURATION).await? else {
         return Ok(false);

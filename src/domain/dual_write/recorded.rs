@@ -1,7 +1,7 @@
 //! What dual-write was in the target before the copy, read from the first seal: which maps there
 //! were, which ran, at which version, with which keys and filters.
 //!
-//! The gateway's account is taken where it was captured. Else the same is put together from
+//! The gateway's data are used if they were captured. Otherwise the same is put together from
 //! Dataverse's runtime configuration and saved versions and from the projects of Finance and
 //! Operations; what these do not show stays unknown.
 
@@ -21,7 +21,7 @@ use crate::engine::JournalView;
 
 /// What a map did before the copy.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Was {
+pub(crate) enum PreviousState {
     /// It synchronized.
     Running,
     /// It did not.
@@ -32,7 +32,7 @@ pub(crate) enum Was {
     Unknown(String),
 }
 
-/// Which rows a map takes in each direction; none where it takes all.
+/// Which rows a map takes in each direction; none if it takes all.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Filters {
     /// Of Finance and Operations' rows.
@@ -47,22 +47,22 @@ pub(crate) struct RecordedMap {
     /// Its name: `accounts - Customers V3`.
     pub(crate) name: String,
     /// What it did.
-    pub(crate) was: Was,
+    pub(crate) state_before: PreviousState,
     /// Had it been initialised?
     pub(crate) initialised: bool,
-    /// Its active version, where that is recorded.
+    /// Its active version, if that is recorded.
     pub(crate) version: Option<MapVersion>,
-    /// Its saved versions, where it is not recorded which of them was active.
+    /// Its saved versions, if it is not recorded which of them was active.
     pub(crate) saved: BTreeSet<MapVersion>,
     /// Does the runbook run it again, although it was paused?
     pub(crate) resumes: bool,
     /// The entity set of Dataverse.
     pub(crate) table: Option<String>,
-    /// Its integration key, where that is recorded.
+    /// Its integration key, if that is recorded.
     pub(crate) key: Option<Vec<String>>,
-    /// Its filters, where they are recorded.
+    /// Its filters, if they are recorded.
     pub(crate) filters: Option<Filters>,
-    /// The unique name of the solution that its version is in, where one is known.
+    /// The unique name of the solution that its version is in, if one is known.
     pub(crate) solution: Option<String>,
     /// Did it have runtime configuration in Dataverse? Only maps that Dataverse sends for have it.
     pub(crate) configured: bool,
@@ -73,7 +73,7 @@ pub(crate) struct RecordedMap {
 pub(crate) struct RecordedDualWrite {
     /// Its maps, by name.
     pub(crate) maps: BTreeMap<String, RecordedMap>,
-    /// The companies that synchronized, where the gateway showed them.
+    /// The companies that synchronized, if the gateway showed them.
     pub(crate) legal_entities: Option<Vec<String>>,
     /// The companies of Finance and Operations, by their codes.
     pub(crate) companies: BTreeSet<String>,
@@ -83,7 +83,7 @@ impl RecordedMap {
     fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            was: Was::Stopped,
+            state_before: PreviousState::Stopped,
             initialised: true,
             version: None,
             saved: BTreeSet::new(),
@@ -98,7 +98,8 @@ impl RecordedMap {
 
     /// Should it run again?
     pub(crate) fn ran(&self) -> bool {
-        self.was == Was::Running || (self.was == Was::Paused && self.resumes)
+        self.state_before == PreviousState::Running
+            || (self.state_before == PreviousState::Paused && self.resumes)
     }
 
     /// Its version for people, to be read after the word `version`.
@@ -152,7 +153,9 @@ impl RecordedDualWrite {
 
     /// Was dual-write in use: did any map synchronize or queue, or may one have?
     pub(crate) fn in_use(&self) -> bool {
-        self.maps.values().any(|map| map.was != Was::Stopped)
+        self.maps
+            .values()
+            .any(|map| map.state_before != PreviousState::Stopped)
     }
 
     /// The maps that should run again.
@@ -180,13 +183,13 @@ impl RecordedDualWrite {
             let map = self.map(&project.map);
             // One of the two rows may be behind the other: the livelier one counts.
             let status = match project.status.as_str() {
-                "Enabled" => Was::Running,
-                "Disabled" => Was::Stopped,
-                "Queueing" => Was::Paused,
-                other => Was::Unknown(other.to_owned()),
+                "Enabled" => PreviousState::Running,
+                "Disabled" => PreviousState::Stopped,
+                "Queueing" => PreviousState::Paused,
+                other => PreviousState::Unknown(other.to_owned()),
             };
-            if map.was == Was::Stopped || status == Was::Running {
-                map.was = status;
+            if map.state_before == PreviousState::Stopped || status == PreviousState::Running {
+                map.state_before = status;
             }
             map.key = map.key.take().or(project.key);
         }
@@ -199,8 +202,8 @@ impl RecordedDualWrite {
             let map = self.map(&configuration.map);
             map.configured = true;
             map.version = configuration.version;
-            if map.was == Was::Stopped {
-                map.was = Was::Running;
+            if map.state_before == PreviousState::Stopped {
+                map.state_before = PreviousState::Running;
             }
         }
     }
@@ -221,16 +224,16 @@ impl RecordedDualWrite {
             .into_iter()
             .filter_map(|(_, value)| EntityMap::from_value(&value))
             .collect();
-        // A map that the gateway does not list does not exist, whatever a leftover row says.
+        // A map that the gateway does not list does not exist, even if a leftover row names it.
         let names: BTreeSet<&str> = listed.iter().map(|map| map.name.as_str()).collect();
         self.maps.retain(|name, _| names.contains(name.as_str()));
         for listed in &listed {
             let map = self.map(&listed.name);
-            map.was = match &listed.state {
-                state if state.is_running() => Was::Running,
-                state if state.is_stopped() => Was::Stopped,
-                MapState::Paused => Was::Paused,
-                other => Was::Unknown(other.to_string()),
+            map.state_before = match &listed.state {
+                state if state.is_running() => PreviousState::Running,
+                state if state.is_stopped() => PreviousState::Stopped,
+                MapState::Paused => PreviousState::Paused,
+                other => PreviousState::Unknown(other.to_string()),
             };
             map.initialised = listed.project.is_some();
             map.version = listed.template.version;
@@ -244,7 +247,7 @@ impl RecordedDualWrite {
         }
     }
 
-    /// The solution of each map's version, and its filters where the gateway did not show them.
+    /// The solution of each map's version, and its filters if the gateway did not show them.
     fn find_versions(&mut self, journal: &JournalView) {
         let solutions: BTreeMap<Uuid, String> = seals::rows(journal, Part::Target, SOLUTIONS)
             .into_iter()
@@ -334,12 +337,12 @@ pub(crate) mod tests {
         )]);
         let recorded = RecordedDualWrite::from_journal(&journal);
         let map = recorded.maps.values().next().unwrap();
-        assert_eq!(map.was, Was::Paused);
+        assert_eq!(map.state_before, PreviousState::Paused);
         assert!(!map.ran() && recorded.in_use());
     }
 
     #[test]
-    fn a_paused_map_runs_again_only_where_the_runbook_says_so() {
+    fn a_paused_map_runs_again_only_if_the_runbook_says_so() {
         let journal = sealed(&[(
             "target/finance/DualWriteProjectConfigurations/a",
             project("a", "Queueing"),
@@ -391,7 +394,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn where_nothing_ran_dual_write_was_not_in_use() {
+    fn dual_write_was_not_in_use_if_no_map_ran() {
         let journal = sealed(&[(
             "target/finance/DualWriteProjectConfigurations/a",
             project("a", "Disabled"),

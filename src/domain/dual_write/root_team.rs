@@ -22,7 +22,7 @@ pub(crate) struct RootTeam {
 
 impl RootTeam {
     /// Do the business unit and its team have different names, so that one of them was renamed?
-    /// False where a name is not shown.
+    /// False if a name is not shown.
     pub(crate) fn is_renamed(&self) -> bool {
         self.unit_name.is_some() && self.team_name.is_some() && self.unit_name != self.team_name
     }

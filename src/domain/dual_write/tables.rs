@@ -1,6 +1,6 @@
 //! The rows behind dual-write, as they are read: runtime configuration and saved versions of
 //! Dataverse, projects of Finance and Operations. They are documented tables, so they can be read
-//! where the gateway may not be asked.
+//! if the gateway may not be asked.
 //!
 //! A map is known by one name everywhere: the entity set of Dataverse, ` - `, and what Finance and
 //! Operations calls its entity.
@@ -53,7 +53,7 @@ pub(crate) fn field_text<'row>(row: &'row Fields, name: &str) -> Option<&'row st
     field_any_case(row, name)?.as_str()
 }
 
-/// The same of a boolean field: a JSON boolean, or a word of the enumeration `NoYes`.
+/// The same for a boolean field: a JSON boolean, or a word of the enumeration `NoYes`.
 pub(crate) fn field_bool(row: &Fields, name: &str) -> Option<bool> {
     match field_any_case(row, name)? {
         Value::Bool(yes) => Some(*yes),
@@ -68,7 +68,7 @@ fn name(dataverse: &str, finance: &str) -> String {
 }
 
 impl Configuration {
-    /// Reads a row; none where it does not name its map.
+    /// Reads a row; none if it does not name its map.
     pub(crate) fn from_row(id: Uuid, row: &Fields) -> Option<Self> {
         let unsecure: Value = serde_json::from_str(&text(row, "msdyn_unsecure")?).ok()?;
         let of = |member: &str| unsecure.get(member).and_then(Value::as_str);
@@ -84,7 +84,7 @@ impl Configuration {
 }
 
 impl Project {
-    /// Reads a row; none where it does not name its map.
+    /// Reads a row; none if it does not name its map.
     pub(crate) fn from_row(row: &Fields) -> Option<Self> {
         let filled = |column: &str| text(row, column).filter(|text| !text.trim().is_empty());
         let key = filled("IntegrationKey").map(|key| {
@@ -105,7 +105,7 @@ impl Project {
 }
 
 impl SavedVersion {
-    /// Reads a row; none where it does not name its map. The mapping names it, else the row's name,
+    /// Reads a row; none if it does not name its map. The mapping names it, else the row's name,
     /// which has the form `prefix_[map]`.
     pub(crate) fn from_row(row: &Fields) -> Option<Self> {
         let mapping: Value = text(row, "msdyn_mapping")

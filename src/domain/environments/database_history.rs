@@ -18,12 +18,12 @@ const DAY: Duration = Duration::from_hours(24);
 
 /// A quota that is spent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Spent {
+pub(crate) struct SpentQuota {
     /// When the oldest that counts began.
     pub(crate) oldest: Timestamp,
 }
 
-impl Spent {
+impl SpentQuota {
     /// Whether a history shows the quota as spent. Takes the service's own time.
     pub(crate) fn from_history(history: &[HistoryEntry], now: Timestamp) -> Option<Self> {
         let mut starts: Vec<Timestamp> = history
@@ -118,7 +118,7 @@ mod tests {
             ("SFSourceDbToSandbox", at(5), "Completed"),
             ("SFSourceDbToSandbox", at(-30), "Completed"),
         ]);
-        let spent = Spent::from_history(&history, at(24)).unwrap();
+        let spent = SpentQuota::from_history(&history, at(24)).unwrap();
         assert_eq!(spent.oldest, at(5));
         assert!(
             spent.explained().contains("2026-03-07 05:00 UTC"),
@@ -126,15 +126,15 @@ mod tests {
             spent.explained()
         );
         assert_eq!(
-            Spent::from_history(&history, at(30)),
+            SpentQuota::from_history(&history, at(30)),
             None,
             "a day after the oldest"
         );
-        assert_eq!(Spent::from_history(&history[..3], at(24)), None);
+        assert_eq!(SpentQuota::from_history(&history[..3], at(24)), None);
     }
 
     #[test]
-    fn what_has_not_ended_is_running() {
+    fn an_entry_that_has_not_ended_is_running() {
         let of = |word: &str| history_of(&[("SFSourceDbToSandbox", at(0), word)]);
         for word in [
             "InProgress",

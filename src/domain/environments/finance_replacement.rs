@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use tokio::join;
 
 use super::{copy_key, is_lcs_managed};
 use crate::clients::Reachability;
@@ -26,7 +27,7 @@ const UNREAD: &str = "unread";
 /// How many of each are recorded: a production environment may have thousands.
 const RECORDED: usize = 20;
 
-/// What differs now, before the copy. None where the copy carries no Finance and Operations.
+/// What differs now, before the copy. None if the copy carries no Finance and Operations.
 pub(crate) async fn finance_before(refresh: &RefreshContext) -> Result<Option<Value>, Failure> {
     if is_lcs_managed(refresh) {
         return Ok(None);
@@ -34,15 +35,16 @@ pub(crate) async fn finance_before(refresh: &RefreshContext) -> Result<Option<Va
     let (Some(source), Some(target)) = (&refresh.source.finance, &refresh.target.finance) else {
         return Ok(None);
     };
-    let source = or_why_unknown(FinanceUsers::read(source).await)?;
-    let target = or_why_unknown(FinanceUsers::read(target).await)?;
+    let (source, target) = join!(FinanceUsers::read(source), FinanceUsers::read(target));
+    let source = or_why_unknown(source)?;
+    let target = or_why_unknown(target)?;
     Ok(Some(match (source, target) {
         (Ok(source), Ok(target)) => difference(&ids(&source), &ids(&target)),
         (Err(why), _) | (_, Err(why)) => json!({ UNREAD: why }),
     }))
 }
 
-/// Whether the copy replaced Finance and Operations. None where it carries none, is not proved, or
+/// Whether the copy replaced Finance and Operations. None if it carries none, is not proved, or
 /// was requested by a program that did not record what differed.
 pub(crate) async fn finance_replaced(
     refresh: &RefreshContext,
@@ -122,7 +124,7 @@ fn judge(before: &Value, now: &BTreeSet<String>) -> Answer {
     }
     if let Some(first) = of_source.first() {
         found.push(format!(
-            "it has nothing of what only the source had ({first})"
+            "it contains nothing that only the source had ({first})"
         ));
     }
     Answer::Fail(found.join(", and "))
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_one_side_had_shows_whether_finance_was_replaced() {
+    fn rows_of_only_one_side_show_whether_finance_was_replaced() {
         let source = set(&["user admin", "user prod"]);
         let target = set(&["user admin", "user uat"]);
         let before = difference(&source, &target);

@@ -71,7 +71,7 @@ pub(crate) async fn read_target(refresh: &RefreshContext) -> Result<Environment,
     environment.ok_or_else(|| Failure::failed(format!("there is no environment {target}")))
 }
 
-/// The host of an address in lower case, with its port where that is not the scheme's own: ports
+/// The host of an address in lower case, with its port if that is not the scheme's own: ports
 /// distinguish services of one host.
 pub(crate) fn host(address: &str) -> Option<String> {
     let url = Url::parse(address).ok()?;

@@ -1,5 +1,5 @@
 //! The fixed addresses in a cloud flow's definition: hosts that its HTTP actions, HTTP triggers and
-//! connector actions reach whatever environment the flow runs in.
+//! connector actions reach in every environment.
 //!
 //! An address that comes from an environment variable or from data is not fixed. One that an
 //! expression takes from a variable, a `Compose` action or a parameter of the flow is as fixed as the
@@ -42,10 +42,10 @@ const HOST_PARAMETERS: [&str; 8] = [
 /// Parameters of connectors that name recipients, by the end of their keys.
 const RECIPIENTS: [&str; 3] = ["to", "cc", "bcc"];
 
-/// A host that a flow reaches wherever it runs.
+/// A host that a flow reaches in every environment.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct FixedAddress {
-    /// The host in lower case, with its port where one is written; of a recipient the domain.
+    /// The host in lower case, with its port if one is written; of a recipient the domain.
     pub(crate) host: String,
     /// The name of the action or trigger.
     pub(crate) action: String,
@@ -53,7 +53,7 @@ pub(crate) struct FixedAddress {
 
 /// Every fixed address of a definition.
 pub(super) fn fixed_addresses(definition: &Value) -> BTreeSet<FixedAddress> {
-    let origins = Origins::of(definition);
+    let origins = Origins::from_definition(definition);
     let mut found = BTreeSet::new();
     each_object(definition, "", &mut |name, members| {
         let mut hosts = BTreeSet::new();
@@ -66,10 +66,10 @@ pub(super) fn fixed_addresses(definition: &Value) -> BTreeSet<FixedAddress> {
     found
 }
 
-/// The actions that send to recipients of which none is written in the definition: they are taken
-/// from data, and a copy has production's.
+/// The actions that send to recipients, if the definition names no recipient: they are taken from
+/// data, and a copy has production's.
 pub(super) fn sending_to_data(definition: &Value) -> BTreeSet<String> {
-    let origins = Origins::of(definition);
+    let origins = Origins::from_definition(definition);
     let mut found = BTreeSet::new();
     each_object(definition, "", &mut |name, members| {
         let parameters = members.get("inputs").and_then(|it| it.get("parameters"));
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_action_calls_is_no_address() {
+    fn a_host_that_no_action_calls_is_not_an_address() {
         let schema = json!({"schema": {"$schema": "http://json-schema.org/draft-07/schema"}});
         assert!(hosts(&action("ParseJson", &schema)).is_empty());
         let note = json!({"body": "see https://wiki.contoso.com"});

@@ -12,15 +12,15 @@ use crate::domain::connections::connector_name;
 use crate::domain::names::Fields;
 
 /// A flow's definition, read from its row.
-pub(crate) struct Definition(Value);
+pub(crate) struct FlowDefinition(Value);
 
-impl Definition {
-    /// The definition that a row of `workflow` holds; none where its `clientdata` is not JSON.
+impl FlowDefinition {
+    /// The definition that a row of `workflow` holds; none if its `clientdata` is not JSON.
     pub(crate) fn from_row(row: &Fields) -> Option<Self> {
         Self::from_text(row.get("clientdata")?.as_str()?)
     }
 
-    /// The definition in this text; none where it is not JSON.
+    /// The definition in this text; none if it is not JSON.
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok().map(Self)
     }
@@ -85,7 +85,7 @@ impl Definition {
             .any(|trigger| is(trigger, "Recurrence") || trigger.get("recurrence").is_some())
     }
 
-    /// The fixed addresses that its actions and triggers reach wherever it runs.
+    /// The fixed addresses that its actions and triggers reach in every environment.
     pub(super) fn fixed_addresses(&self) -> BTreeSet<FixedAddress> {
         fixed_addresses(&self.0)
     }
@@ -98,7 +98,7 @@ impl Definition {
     /// Its text without the values of environment variables that its author saw: the service reads
     /// the environment's own values when the flow is turned on (Microsoft Learn, *Use environment
     /// variables in solution cloud flows*).
-    pub(super) fn text_of_its_own(&self) -> String {
+    pub(super) fn own_text(&self) -> String {
         let mut value = self.0.clone();
         for place in PARAMETERS {
             let parameters = value.pointer_mut(place).and_then(Value::as_object_mut);
@@ -187,8 +187,8 @@ pub(crate) fn moved_connectors(
         .collect()
 }
 
-/// Of the connectors that a definition names, the custom ones of which an environment has none,
-/// whatever its suffix. A custom connector is known by the suffix that an environment gave it.
+/// The custom connectors that a definition names and an environment does not have under any suffix.
+/// A custom connector is recognised by the suffix that an environment gave it.
 pub(crate) fn missing_connectors(used: &BTreeSet<String>, here: &BTreeSet<String>) -> Vec<String> {
     let stems: BTreeSet<String> = here.iter().map(|id| stem(id)).collect();
     let is_custom = |id: &str| stem(id) != id.to_ascii_lowercase().replace("-5f", "_");
@@ -204,12 +204,12 @@ mod tests {
 
     use super::*;
 
-    fn definition(data: &Value) -> Definition {
+    fn definition(data: &Value) -> FlowDefinition {
         let row = json!({ "clientdata": data.to_string() });
-        Definition::from_row(row.as_object().unwrap()).unwrap()
+        FlowDefinition::from_row(row.as_object().unwrap()).unwrap()
     }
 
-    fn triggered_by(trigger: &Value) -> Definition {
+    fn triggered_by(trigger: &Value) -> FlowDefinition {
         definition(&json!({"properties":{"definition":{"triggers":{"manual": trigger}}}}))
     }
 
@@ -229,16 +229,16 @@ mod tests {
             BTreeSet::from([Uuid::try_parse(child).unwrap()])
         );
         let row = json!({ "clientdata": "not json" });
-        assert!(Definition::from_row(row.as_object().unwrap()).is_none());
+        assert!(FlowDefinition::from_row(row.as_object().unwrap()).is_none());
     }
 
     #[test]
-    fn the_value_of_a_variable_is_no_text_of_the_flow() {
+    fn the_value_of_a_variable_does_not_belong_to_the_flow() {
         let flow = definition(&json!({"properties":{"definition":{"parameters":{
             "Shop (contoso_Shop)":{"defaultValue":"https://shop.contoso.com","type":"String",
                 "metadata":{"schemaName":"contoso_Shop"}},
             "fixed":{"defaultValue":"https://own.contoso.com","type":"String"}}}}}));
-        let text = flow.text_of_its_own();
+        let text = flow.own_text();
         assert!(!text.contains("shop.contoso.com") && text.contains("own.contoso.com"));
     }
 

@@ -1,8 +1,8 @@
 //! Cloud flows: who deployed them, which should be on, and their definitions.
 //!
 //! - this file: a flow's row: its name, its state, and who deployed it.
-//! - [`Definition`]: its `clientdata`: what calls it, what it calls, what it is connected to.
-//! - `addresses`: the fixed addresses that it reaches wherever it runs.
+//! - [`FlowDefinition`]: its `clientdata`: what calls it, what it calls, what it is connected to.
+//! - `addresses`: the fixed addresses that it reaches in every environment.
 //! - `origins`: where its expressions take their texts from.
 //! - `walk`: every object and every text in it.
 //! - [`reach`]: what of production it names, or which fixed addresses it reaches.
@@ -30,8 +30,8 @@ use wildmatch::WildMatch;
 
 use super::names::{Fields, text as text_of};
 
-pub(crate) use definition::{Definition, missing_connectors, moved_connectors, stem};
-pub(crate) use replacement::{replaced, shown};
+pub(crate) use definition::{FlowDefinition, missing_connectors, moved_connectors, stem};
+pub(crate) use replacement::{for_message, replaced};
 pub(crate) use switch::{SurveyedFlow, switch, switch_value, switched, turn_on_owned};
 
 /// What a compiled flow's name begins with: one for each tile and each policy of a published
@@ -47,7 +47,7 @@ pub(crate) fn is_cloud_flow(row: &Fields) -> bool {
         && row.get("type").and_then(Value::as_i64).unwrap_or(1) == 1
 }
 
-/// A flow's name, or its id where it has none.
+/// A flow's name, or its id if it has none.
 pub(crate) fn name(id: Uuid, row: &Fields) -> String {
     text_of(row, "name").unwrap_or_else(|| id.to_string())
 }
@@ -109,17 +109,67 @@ pub(crate) fn deployer(name: &str) -> Option<Deployer> {
 /// The condition that selects the definitions of cloud flows.
 pub(crate) const CLOUD_FLOWS: &str = "category eq 5 and type eq 1";
 
-/// Every cloud flow, by id.
+/// The columns of a flow that the program uses. The others, and the annotations of all, would be
+/// most of what a list of flows takes.
+const COLUMNS: [&str; 13] = [
+    "name",
+    "category",
+    "type",
+    "clientdata",
+    "statecode",
+    "statuscode",
+    "suspensionreasondetails",
+    "_ownerid_value",
+    "createdon",
+    "modifiedon",
+    "uniquename",
+    "ismanaged",
+    "iscustomizable",
+];
+
+/// Every cloud flow, by id, with the columns that the program uses.
 pub(crate) async fn cloud_flows(view: View<'_>) -> Result<BTreeMap<Uuid, Fields>, Failure> {
-    let filter = Some(CLOUD_FLOWS.to_owned());
-    let mut flows = view.fields_where("workflow", filter).await?;
+    let table = view.table("workflow").await?;
+    let mut flows = view
+        .selected_fields(&table, &COLUMNS, Some(CLOUD_FLOWS))
+        .await?;
     flows.retain(|_, row| is_cloud_flow(row));
     Ok(flows)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::clients::Dataverse;
+    use crate::clients::testing::{Listener, Reply, Setup};
+
+    /// A whole row with its annotations is several times as long.
+    #[tokio::test]
+    async fn a_list_of_flows_has_only_the_columns_that_are_used() {
+        let id = Uuid::from_u128(7);
+        let row = json!({"workflowid": id, "name": "Nightly", "category": 5, "type": 1});
+        let columns = ["name", "category", "type", "clientdata", "ownerid", "xaml"];
+        let columns = columns.map(|column| json!({ "LogicalName": column }));
+        let table = json!({"LogicalName": "workflow", "EntitySetName": "workflows",
+            "PrimaryIdAttribute": "workflowid", "Attributes": columns,
+            "ManyToOneRelationships": []});
+        let page = json!({ "value": [row] });
+        let listener = Listener::start(move |request, _| {
+            let is_list = request.path.contains("/workflows?");
+            Reply::json(200, if is_list { &page } else { &table })
+        })
+        .await;
+        let setup = Setup::new(1_000.0);
+        let target = Dataverse::new(setup.service(&listener.url));
+        let flows = cloud_flows(View::Target(&target)).await.unwrap();
+        assert_eq!(name(id, &flows[&id]), "Nightly");
+        let list = listener.received().pop().unwrap();
+        let select = "$select=name,category,type,clientdata,_ownerid_value,workflowid&";
+        assert!(list.path.contains(select), "{}", list.path);
+        assert_eq!(list.header("prefer"), None);
+    }
 
     #[test]
     fn a_pattern_is_a_glob_over_names_or_a_workflow_id() {

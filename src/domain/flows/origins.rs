@@ -14,10 +14,10 @@ pub(super) struct Origins<'d>(BTreeMap<String, Vec<&'d Value>>);
 
 impl<'d> Origins<'d> {
     /// The origins of a definition.
-    pub(super) fn of(definition: &'d Value) -> Self {
+    pub(super) fn from_definition(definition: &'d Value) -> Self {
         let mut origins = Self(BTreeMap::new());
         each_object(definition, "", &mut |name, members| {
-            origins.read(name, members);
+            origins.add_action(name, members);
         });
         for place in PARAMETERS {
             let parameters = definition.pointer(place).and_then(Value::as_object);
@@ -35,7 +35,7 @@ impl<'d> Origins<'d> {
         self.0.entry(key).or_default().extend(value);
     }
 
-    fn read(&mut self, name: &str, members: &'d Fields) {
+    fn add_action(&mut self, name: &str, members: &'d Fields) {
         let Some(kind) = type_of(members) else {
             return;
         };
@@ -121,7 +121,7 @@ mod tests {
             "B": {"type": "SetVariable", "inputs": {"name": "b", "value": "@variables('a')"}},
             "C": {"type": "SetVariable", "inputs": {"name": "b", "value": "written"}},
             "Each": {"type": "Foreach", "foreach": ["first", "second"]}}}});
-        let origins = Origins::of(&definition);
+        let origins = Origins::from_definition(&definition);
         assert!(origins.behind("@variables('a')").contains(&"written"));
         assert!(origins.behind("@items('Each')").contains(&"second"));
         assert_eq!(origins.behind("variables('a')"), ["variables('a')"]);

@@ -1,12 +1,13 @@
-//! What a cloud flow would reach if it were on: what of production its definition names, and its
-//! fixed addresses. The target's own hosts and the texts that the runbook put in production's place
-//! are no reach.
+//! What a cloud flow would reach if it were on: the names of production in its definition, and its
+//! fixed addresses. The target's own hosts and the texts with which the runbook replaces production
+//! do not count.
 
 use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::{Definition, is_named, replaced};
+use super::{FlowDefinition, is_named, replaced};
+use crate::base::text::digest;
 use crate::clients::Environment;
 use crate::domain::RefreshContext;
 use crate::domain::containment::Policy;
@@ -16,25 +17,28 @@ use crate::domain::source_references::{SourceReference, SourceReferences, api_ho
 use crate::engine::JournalView;
 use crate::runbook::Replacement;
 
-/// What the words of a fixed address begin with.
+/// The beginning of the description of a fixed address.
 pub(crate) const FIXED_ADDRESS: &str = "the fixed address";
 
-/// What the words are of a flow whose definition is missing or is no definition: nobody knows what
-/// it would do.
+/// The description of a flow whose definition is missing or cannot be parsed: it is unknown what
+/// the flow would do.
 pub(crate) const UNREADABLE: &str = "no definition that can be read";
 
 /// What decides how far a flow reaches.
 pub(crate) struct ReachRules<'a> {
     /// The runbook's replacements in single flows.
     replacements: &'a [Replacement],
-    /// What the runbook wants of whatever can act.
+    /// What the runbook allows to act.
     policy: Policy,
     /// What names production.
-    marks: SourceReferences,
+    references: SourceReferences,
     /// The hosts of the target itself.
     own_hosts: BTreeSet<String>,
     /// The texts of the runbook that hold what they replace: `shop-uat` for `shop`.
     masks: Vec<String>,
+    /// The digest of everything above that decides what a definition names, except the recorded
+    /// references.
+    digest: [u8; 32],
 }
 
 /// Whether a flow may be on, by what it reaches.
@@ -42,16 +46,16 @@ pub(crate) struct ReachRules<'a> {
 pub(crate) enum FlowReach {
     /// It reaches nothing that matters.
     Nothing,
-    /// It may act; by what in the runbook.
+    /// It may act; which part of the runbook allows it.
     Allowed(String, Vec<SourceReference>),
-    /// It reaches only what the runbook put in production's place; what it named before.
+    /// It reaches only what the runbook replaced production with; what it named before.
     Replaced(Vec<SourceReference>),
-    /// It would act on production or outside; on what.
+    /// It would act on production or on the outside world; on what.
     Held(Vec<SourceReference>),
 }
 
 impl FlowReach {
-    /// What it would act on, where it may not.
+    /// What it would act on although it must not.
     pub(crate) fn into_held(self) -> Vec<SourceReference> {
         match self {
             Self::Held(named) => named,
@@ -62,11 +66,11 @@ impl FlowReach {
 
 impl<'a> ReachRules<'a> {
     /// Takes what names production.
-    pub(crate) fn new(refresh: &'a RefreshContext, marks: SourceReferences) -> Self {
+    pub(crate) fn new(refresh: &'a RefreshContext, references: SourceReferences) -> Self {
         Self::from_parts(
             &refresh.runbook.steps.activate_flows.options.replace,
-            Policy::of(&refresh.runbook),
-            marks,
+            Policy::from_runbook(&refresh.runbook),
+            references,
             own_hosts(&refresh.target.environment),
         )
     }
@@ -74,23 +78,26 @@ impl<'a> ReachRules<'a> {
     fn from_parts(
         replacements: &'a [Replacement],
         policy: Policy,
-        marks: SourceReferences,
+        references: SourceReferences,
         own_hosts: BTreeSet<String>,
     ) -> Self {
         let of_flows = replacements
             .iter()
             .map(|it| (&it.find, it.with.value.as_str()));
-        let put_texts = of_flows
+        let put_texts: Vec<String> = of_flows
             .chain(policy.replacements())
             .filter(|(find, with)| with.contains(&find.value))
             .map(|(_, with)| with.to_owned())
             .collect();
+        let given: Vec<&str> = references.given().collect();
+        let digest = digest(format!("{given:?}{own_hosts:?}{put_texts:?}").as_bytes());
         Self {
             replacements,
             policy,
-            marks,
+            references,
             own_hosts,
             masks: put_texts,
+            digest,
         }
     }
 
@@ -125,7 +132,7 @@ impl<'a> ReachRules<'a> {
         }
     }
 
-    fn judge(&self, named: Vec<Named>) -> FlowReach {
+    fn judge(&self, named: Vec<NamedReference>) -> FlowReach {
         let mut by = BTreeSet::new();
         let mut held = Vec::new();
         let mut all = Vec::new();
@@ -175,30 +182,48 @@ impl<'a> ReachRules<'a> {
     /// Does a flow, by its definition as text, send to recipients that are taken from data: the
     /// addresses in a copy are production's? No text of it can be allowed by a host.
     pub(crate) fn sends_to_data(&self, name: &str, data: &str) -> Vec<String> {
-        let definition = Definition::from_text(data).filter(|_| self.allowed_by(name).is_none());
+        let definition =
+            FlowDefinition::from_text(data).filter(|_| self.allowed_by(name).is_none());
         let actions = definition.map(|it| it.sending_to_data());
         actions.into_iter().flatten().collect()
     }
 
     /// What of production a definition names, and its fixed addresses except these; each with the
-    /// host by which it may be allowed, if it is one.
-    fn names(&self, data: &str, put: &BTreeSet<String>) -> Vec<Named> {
-        let definition = Definition::from_text(data);
+    /// host by which it may be allowed, if it is one. A definition that names nothing is read once.
+    fn names(&self, data: &str, put: &BTreeSet<String>) -> Vec<NamedReference> {
+        let key = self.key(data);
+        if self.references.is_harmless(&key) {
+            return Vec::new();
+        }
+        let named = self.read_names(data, put);
+        if named.is_empty() && put.is_empty() {
+            self.references.keep_harmless(key);
+        }
+        named
+    }
+
+    /// The digest of a definition and of what decides what it names.
+    fn key(&self, data: &str) -> [u8; 32] {
+        digest(&[self.digest.as_slice(), data.as_bytes()].concat())
+    }
+
+    fn read_names(&self, data: &str, put: &BTreeSet<String>) -> Vec<NamedReference> {
+        let definition = FlowDefinition::from_text(data);
         let text = definition
             .as_ref()
-            .map_or_else(|| data.to_owned(), Definition::text_of_its_own);
+            .map_or_else(|| data.to_owned(), FlowDefinition::own_text);
         let text = self
             .masks
             .iter()
             .fold(text, |text, mask| text.replace(mask, " "));
-        let hits = self.marks.hits(&text).into_iter();
-        let mut named: Vec<Named> = hits
+        let hits = self.references.hits(&text).into_iter();
+        let mut named: Vec<NamedReference> = hits
             // The step itself repoints a flow to the target's custom connectors.
-            .filter(|(mark, _)| !mark.starts_with("shared_"))
-            .map(|(mark, reference)| {
-                let host = mark.contains('.').then(|| {
-                    let hosts = hosts_in(mark).into_iter().next();
-                    hosts.unwrap_or_else(|| mark.to_owned())
+            .filter(|(found, _)| !found.starts_with("shared_"))
+            .map(|(found, reference)| {
+                let host = found.contains('.').then(|| {
+                    let hosts = hosts_in(found).into_iter().next();
+                    hosts.unwrap_or_else(|| found.to_owned())
                 });
                 (host, reference.clone())
             })
@@ -232,30 +257,31 @@ impl<'a> ReachRules<'a> {
 
 /// What names production in a flow: ids and hosts of the source, the texts that the runbook
 /// replaces, and what the first seal adds.
-pub(crate) fn production_marks(
+pub(crate) fn production_references(
     refresh: &RefreshContext,
     journal: Option<&JournalView>,
 ) -> SourceReferences {
     let rules = &refresh.runbook.steps.activate_flows.options.replace;
-    let policy = Policy::of(&refresh.runbook);
+    let policy = Policy::from_runbook(&refresh.runbook);
     let texts = rules.iter().map(|rule| rule.find.value.as_str());
     let texts = texts.chain(policy.find_texts()).map(str::to_owned);
-    let marks = SourceReferences::between(&refresh.source.environment, &refresh.target.environment)
-        .with_texts(texts.collect());
+    let references =
+        SourceReferences::between(&refresh.source.environment, &refresh.target.environment)
+            .with_texts(texts.collect());
     match journal {
-        Some(journal) => marks.with_recorded(journal),
-        None => marks,
+        Some(journal) => references.with_recorded(journal),
+        None => references,
     }
 }
 
-/// What a definition names, with its host where it is one.
-type Named = (Option<String>, SourceReference);
+/// What a definition names, with its host if it is one.
+type NamedReference = (Option<String>, SourceReference);
 
-fn references(named: Vec<Named>) -> Vec<SourceReference> {
+fn references(named: Vec<NamedReference>) -> Vec<SourceReference> {
     named.into_iter().map(|(_, reference)| reference).collect()
 }
 
-/// The hosts in a text that the runbook puts in production's place; the text itself, where it is
+/// The hosts in a text that the runbook puts in production's place; the text itself, if it is
 /// nothing but a host.
 pub(crate) fn hosts_of_replacement(with: &str) -> BTreeSet<String> {
     let mut hosts = hosts_in(with);
@@ -291,10 +317,11 @@ mod tests {
 
     /// What a flow with an HTTP action to this address reaches, before and after the replacements.
     fn reach(purpose: Purpose, containment: &Containment, uri: &str) -> [FlowReach; 2] {
-        let marks = SourceReferences::default().with_texts(vec!["shop.contoso.com".to_owned()]);
+        let references =
+            SourceReferences::default().with_texts(vec!["shop.contoso.com".to_owned()]);
         let own = BTreeSet::from(["uat.crm.dynamics.com".to_owned()]);
         let policy = Policy::new(containment, purpose);
-        let rules = ReachRules::from_parts(&[], policy, marks, own);
+        let rules = ReachRules::from_parts(&[], policy, references, own);
         let data: Value = json!({"properties": {"definition": {"actions": {
             "Call": {"type": "Http", "inputs": {"uri": uri}}}}}});
         let data = data.to_string();
@@ -306,6 +333,36 @@ mod tests {
 
     fn is_held(reach: &FlowReach) -> bool {
         matches!(reach, FlowReach::Held(_))
+    }
+
+    /// The rules of another target find something else in the same definition.
+    #[test]
+    fn a_definition_that_names_nothing_is_read_once_by_the_same_rules() {
+        let marks = SourceReferences::default();
+        let rules = |own: &[&str]| {
+            let own = own.iter().map(|host| (*host).to_owned()).collect();
+            let policy = Policy::new(&Containment::default(), Purpose::Test);
+            ReachRules::from_parts(&[], policy, marks.clone(), own)
+        };
+        let data: Value = json!({"properties": {"definition": {"actions": {
+            "Call": {"type": "Http", "inputs": {"uri": "https://uat.crm.dynamics.com/api"}}}}}});
+        let data = data.to_string();
+        let is_known = |rules: &ReachRules<'_>| rules.references.is_harmless(&rules.key(&data));
+        let ours = rules(&["uat.crm.dynamics.com"]);
+        assert!(!is_known(&ours));
+        for _ in 0..2 {
+            assert_eq!(
+                ours.after_replacement(FLOW, NAME, &data),
+                FlowReach::Nothing
+            );
+            assert!(is_known(&ours));
+        }
+        assert!(is_known(&rules(&["uat.crm.dynamics.com"])));
+        let other = rules(&[]);
+        for _ in 0..2 {
+            assert!(is_held(&other.after_replacement(FLOW, NAME, &data)));
+            assert!(!is_known(&other));
+        }
     }
 
     #[test]
@@ -335,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replaced_text_is_no_reach_and_the_text_it_replaces_is() {
+    fn a_replaced_text_does_not_count_and_the_text_it_replaces_does() {
         let containment = Containment {
             replace: vec![ContainmentReplacement {
                 find: located("shop.contoso.com"),
@@ -362,8 +419,8 @@ mod tests {
     fn a_flow_without_a_definition_is_held_unless_it_is_allowed() {
         let of = |containment: &Containment, data: &str| {
             let policy = Policy::new(containment, Purpose::Test);
-            let marks = SourceReferences::default();
-            let rules = ReachRules::from_parts(&[], policy, marks, BTreeSet::new());
+            let references = SourceReferences::default();
+            let rules = ReachRules::from_parts(&[], policy, references, BTreeSet::new());
             rules.after_replacement(FLOW, NAME, data)
         };
         for data in ["", "not JSON"] {

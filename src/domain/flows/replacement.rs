@@ -7,9 +7,10 @@ use serde_json::Value;
 use crate::base::redaction::redact;
 use crate::base::text::escape;
 
-/// The text with every `find` replaced. What is replaced already is left alone also where the new
-/// text holds the old one (`shop` by `shop-uat`). A definition is JSON text: a `find` with quotes
-/// or backslashes is also found as JSON writes it, and its replacement is then written so too.
+/// The text with every `find` replaced. A text that is replaced already is left as it is, even if
+/// the new text contains the old one (`shop` by `shop-uat`). A definition is JSON text: a `find`
+/// with quotes or backslashes is also found as JSON writes it, and its replacement is then written
+/// so too.
 pub(crate) fn replaced<'a>(text: &'a str, find: &str, with: &str) -> Cow<'a, str> {
     if find.is_empty() {
         return Cow::Borrowed(text);
@@ -57,7 +58,7 @@ fn is_json(text: &str) -> bool {
 }
 
 /// A replaced text as it may be shown: what looks like a signature or a token as its fingerprint.
-pub(crate) fn shown(text: &str) -> String {
+pub(crate) fn for_message(text: &str) -> String {
     redact(&escape(text)).into_owned()
 }
 
@@ -112,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_signature_is_shown_as_its_fingerprint() {
-        let shown = shown("https://x/invoke?sp=1&sig=SECRET0123&v=1");
+        let shown = for_message("https://x/invoke?sp=1&sig=SECRET0123&v=1");
         assert!(
             !shown.contains("SECRET0123") && shown.contains("sha256:"),
             "{shown}"

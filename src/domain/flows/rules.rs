@@ -1,27 +1,29 @@
 //! Which cloud flows should be on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use tokio::try_join;
 use uuid::Uuid;
 
-use super::reach::{FlowReach, ReachRules, production_marks};
-use super::{COMPILED, cloud_flows};
-use crate::clients::Query;
+use super::reach::{FlowReach, ReachRules, production_references};
+use super::{CLOUD_FLOWS, COMPILED, cloud_flows};
 use crate::domain::names::{Fields, Names, text};
 use crate::domain::publication::is_published;
 use crate::domain::seals::{self, Part};
 use crate::domain::source_references::SourceReference;
+use crate::domain::view::View;
 use crate::domain::{RefreshContext, flows, marked};
 use crate::engine::{Failure, FailureKind, JournalView};
 use crate::runbook::{IomTable, TurnOn, Word as _};
 
 /// Why a flow that the runbook would turn on is left off: its definition names the source or has a
-/// fixed address that nobody allowed, so it would act on production.
+/// fixed address that is not allowed, so it would act on production.
 pub(crate) const NAMES_PRODUCTION: &str = "names production";
 
 /// Should a flow be on, and if not, why not?
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Wanted {
+pub(crate) enum DesiredState {
     On,
     Off(&'static str),
 }
@@ -29,18 +31,22 @@ pub(crate) enum Wanted {
 /// What decides which flows should be on.
 pub(crate) struct Rules<'a> {
     refresh: &'a RefreshContext,
-    /// Every flow of the source; with a copy they come by the same ids.
-    in_source: BTreeSet<Uuid>,
-    on_in_source: BTreeSet<Uuid>,
-    old_providers: BTreeSet<Uuid>,
-    policies: BTreeSet<String>,
+    source: Arc<SourceState>,
     reach: ReachRules<'a>,
 }
 
-/// What the rules need of the source's flows.
+/// What the rules need of the source.
+struct SourceState {
+    flows: SourceFlows,
+    old_providers: BTreeSet<Uuid>,
+    /// The names of the published policies.
+    policies: BTreeSet<String>,
+}
+
+/// What the rules need from the source's flows.
 #[derive(Default)]
 pub(crate) struct SourceFlows {
-    /// Every cloud flow.
+    /// Every cloud flow; with a copy they come by the same ids.
     in_source: BTreeSet<Uuid>,
     /// Those that are on.
     on_in_source: BTreeSet<Uuid>,
@@ -48,7 +54,7 @@ pub(crate) struct SourceFlows {
 
 impl SourceFlows {
     /// Takes rows of the table `workflow`.
-    pub(crate) fn of<'r>(rows: impl Iterator<Item = (&'r Uuid, &'r Fields)>) -> Self {
+    pub(crate) fn from_rows<'r>(rows: impl Iterator<Item = (&'r Uuid, &'r Fields)>) -> Self {
         let mut flows = Self::default();
         for (id, row) in rows {
             flows.add(*id, row);
@@ -66,9 +72,9 @@ impl SourceFlows {
     }
 }
 
-impl<'a> Rules<'a> {
-    /// The rules of this run, from the runbook and the source's rows in the first seal.
-    pub(crate) fn from_journal(refresh: &'a RefreshContext, journal: &JournalView) -> Self {
+impl SourceState {
+    /// The source's rows in the first seal.
+    fn recorded(names: &Names, journal: &JournalView) -> Self {
         let mut flows = SourceFlows::default();
         // One after the other: a flow's definition can be large, and the rules need none.
         seals::each_row(journal, Part::Source, "workflow", |id, row| {
@@ -76,18 +82,25 @@ impl<'a> Rules<'a> {
         });
         let source = |table: IomTable| seals::rows(journal, Part::Source, table.word());
         let providers = source(IomTable::Provider).into_iter();
-        Self::new(
-            refresh,
-            Some(journal),
+        let policies = source(IomTable::Policy);
+        Self {
             flows,
-            providers.map(|(id, _)| id).collect(),
-            source(IomTable::Policy)
-                .iter()
-                .map(|(id, row)| (id, &**row)),
-        )
+            old_providers: providers.map(|(id, _)| id).collect(),
+            policies: published_policies(names, policies.iter().map(|(id, row)| (id, &**row))),
+        }
+    }
+}
+
+impl<'a> Rules<'a> {
+    /// The rules of this run, from the runbook and the source's rows in the first seal.
+    pub(crate) fn from_journal(refresh: &'a RefreshContext, journal: &JournalView) -> Self {
+        let source = journal.derived(seals::BEFORE_COPY, || {
+            SourceState::recorded(&refresh.names, journal)
+        });
+        Self::of(refresh, Some(journal), source)
     }
 
-    /// Does the journal hold what the rules need of the source?
+    /// Does the journal hold what the rules need from the source?
     pub(crate) fn is_recorded(journal: &JournalView) -> bool {
         seals::has_captures(journal, Part::Source, "workflow/")
     }
@@ -98,7 +111,7 @@ impl<'a> Rules<'a> {
         refresh: &'a RefreshContext,
         journal: &JournalView,
     ) -> Result<Self, Failure> {
-        if Self::is_recorded(journal) || refresh.runbook.steps.copy_environments.skip.is_none() {
+        if Self::is_recorded(journal) || !refresh.runbook.steps.copy_environments.is_skipped() {
             return Ok(Self::from_journal(refresh, journal));
         }
         Self::read_source(refresh).await
@@ -107,15 +120,17 @@ impl<'a> Rules<'a> {
     /// The same, from what the source holds now.
     pub(crate) async fn read_source(refresh: &'a RefreshContext) -> Result<Self, Failure> {
         let names = &refresh.names;
-        let workflows = live(refresh, "workflow").await?;
-        let providers = live(refresh, names.table(IomTable::Provider)).await?;
-        let policies = live(refresh, names.table(IomTable::Policy)).await?;
+        let (workflows, providers, policies) = try_join!(
+            live_flows(refresh),
+            live(refresh, names.table(IomTable::Provider)),
+            live(refresh, names.table(IomTable::Policy)),
+        )?;
         Ok(Self::new(
             refresh,
             None,
-            SourceFlows::of(workflows.iter().map(|(id, row)| (id, row))),
-            providers.into_iter().map(|(id, _)| id).collect(),
-            policies.iter().map(|(id, row)| (id, row)),
+            workflows,
+            providers.into_keys().collect(),
+            policies.iter(),
         ))
     }
 
@@ -128,23 +143,29 @@ impl<'a> Rules<'a> {
         old_providers: BTreeSet<Uuid>,
         policies: impl Iterator<Item = (&'r Uuid, &'r Fields)>,
     ) -> Self {
-        let SourceFlows {
-            in_source,
-            on_in_source,
-        } = workflows;
-        Self {
-            refresh,
-            reach: ReachRules::new(refresh, production_marks(refresh, journal)),
-            in_source,
-            on_in_source,
+        let source = SourceState {
+            flows: workflows,
             old_providers,
             policies: published_policies(&refresh.names, policies),
+        };
+        Self::of(refresh, journal, Arc::new(source))
+    }
+
+    fn of(
+        refresh: &'a RefreshContext,
+        journal: Option<&JournalView>,
+        source: Arc<SourceState>,
+    ) -> Self {
+        Self {
+            refresh,
+            source,
+            reach: ReachRules::new(refresh, production_references(refresh, journal)),
         }
     }
 
     /// Did an old provider deploy this flow?
     pub(crate) fn is_deployed(&self, name: &str) -> bool {
-        flows::is_deployed_by(name, &self.old_providers)
+        flows::is_deployed_by(name, &self.source.old_providers)
     }
 
     /// Does this flow belong to a provider: an old one, which step 6 recreates, or one that was
@@ -155,7 +176,7 @@ impl<'a> Rules<'a> {
     }
 
     fn is_deployed_here(&self, id: Uuid, name: &str) -> bool {
-        is_deployed_here(id, name, &self.in_source)
+        is_deployed_here(id, name, &self.source.flows.in_source)
     }
 
     /// Why this step skips a flow: another step recreates it.
@@ -164,7 +185,7 @@ impl<'a> Rules<'a> {
             return Some("deployed by a provider that is reinstalled");
         }
         let part = name.strip_prefix(COMPILED)?;
-        (!self.policies.contains(part))
+        (!self.source.policies.contains(part))
             .then_some("compiled from an orchestration that is published again")
     }
 
@@ -191,7 +212,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// The name and the definition of a flow; none of one that another step recreates.
+    /// The name and the definition of a flow; `None` if another step recreates the flow.
     fn name_and_definition(&self, id: Uuid, row: &Fields) -> Option<(String, String)> {
         let name = flows::name(id, row);
         if self.recreated_because(&name).is_some() || self.is_deployed_here(id, &name) {
@@ -200,7 +221,7 @@ impl<'a> Rules<'a> {
         Some((name, text(row, "clientdata").unwrap_or_default()))
     }
 
-    /// The actions of a flow that send to recipients which are taken from data; none where the
+    /// The actions of a flow that send to recipients which are taken from data; none if the
     /// runbook allows the flow, or another step recreates it.
     pub(crate) fn sends_to_data(&self, id: Uuid, row: &Fields) -> Vec<String> {
         match self.name_and_definition(id, row) {
@@ -209,8 +230,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// What the flow would act on once the runbook's replacements are made, although nobody
-    /// allowed it.
+    /// What the flow would act on without being allowed, once the runbook's replacements are made.
     pub(crate) fn named_by(&self, id: Uuid, row: &Fields) -> Vec<SourceReference> {
         self.reach(id, row).into_held()
     }
@@ -221,9 +241,11 @@ impl<'a> Rules<'a> {
     }
 
     /// Should this flow be on? Never if it would act on production.
-    pub(crate) fn wanted(&self, id: Uuid, row: &Fields) -> Wanted {
+    pub(crate) fn desired_state(&self, id: Uuid, row: &Fields) -> DesiredState {
         match self.asked_for(id, &flows::name(id, row)) {
-            Wanted::On if !self.named_by(id, row).is_empty() => Wanted::Off(NAMES_PRODUCTION),
+            DesiredState::On if !self.named_by(id, row).is_empty() => {
+                DesiredState::Off(NAMES_PRODUCTION)
+            }
             asked_for => asked_for,
         }
     }
@@ -238,7 +260,7 @@ impl<'a> Rules<'a> {
             .filter(|(_, row)| !flows::is_on(row))
             .filter_map(|(id, row)| {
                 let name = flows::name(*id, row);
-                if self.asked_for(*id, &name) != Wanted::On {
+                if self.asked_for(*id, &name) != DesiredState::On {
                     return None;
                 }
                 let named = self.named_by(*id, row);
@@ -249,9 +271,9 @@ impl<'a> Rules<'a> {
     }
 
     /// Does the runbook want this flow on?
-    fn asked_for(&self, id: Uuid, name: &str) -> Wanted {
+    fn asked_for(&self, id: Uuid, name: &str) -> DesiredState {
         if let Some(reason) = self.recreated_because(name) {
-            return Wanted::Off(reason);
+            return DesiredState::Off(reason);
         }
         let options = &self.refresh.runbook.steps.activate_flows.options;
         if options
@@ -259,18 +281,18 @@ impl<'a> Rules<'a> {
             .iter()
             .any(|pattern| flows::is_named(&pattern.value, id, name))
         {
-            return Wanted::Off("excepted by the runbook");
+            return DesiredState::Off("excepted by the runbook");
         }
         match &options.turn_on.value {
-            TurnOn::All => Wanted::On,
-            TurnOn::AsInSource if self.on_in_source.contains(&id) => Wanted::On,
-            TurnOn::AsInSource => Wanted::Off("off in the source"),
+            TurnOn::All => DesiredState::On,
+            TurnOn::AsInSource if self.source.flows.on_in_source.contains(&id) => DesiredState::On,
+            TurnOn::AsInSource => DesiredState::Off("off in the source"),
             TurnOn::Flows(patterns)
                 if patterns.iter().any(|p| flows::is_named(&p.value, id, name)) =>
             {
-                Wanted::On
+                DesiredState::On
             }
-            TurnOn::Flows(_) => Wanted::Off("not named by the runbook"),
+            TurnOn::Flows(_) => DesiredState::Off("not named by the runbook"),
         }
     }
 
@@ -299,16 +321,16 @@ impl<'a> Rules<'a> {
 }
 
 /// The flows of the target that are off although the runbook wants them on, because they would act
-/// on production; nothing where step 4 is skipped.
+/// on production; nothing if step 4 is skipped.
 pub(crate) async fn held_flows(
     refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Result<Vec<String>, Failure> {
-    if refresh.runbook.steps.activate_flows.skip.is_some() {
+    if refresh.runbook.steps.activate_flows.is_skipped() {
         return Ok(Vec::new());
     }
-    let flows = cloud_flows(refresh.view(journal)).await?;
-    let rules = Rules::read(refresh, journal).await?;
+    let flows = cloud_flows(refresh.view(journal));
+    let (flows, rules) = try_join!(flows, Rules::read(refresh, journal))?;
     Ok(rules.held_back(flows.iter()))
 }
 
@@ -329,21 +351,26 @@ fn published_policies<'r>(
         .collect()
 }
 
-/// The rows of a table of the source as they are now.
-async fn live(refresh: &RefreshContext, table: &str) -> Result<Vec<(Uuid, Fields)>, Failure> {
-    let Some(table) = refresh.source.dataverse.table(table).await? else {
-        return Ok(Vec::new());
+/// What the rules need of the source's flows as they are now.
+async fn live_flows(refresh: &RefreshContext) -> Result<SourceFlows, Failure> {
+    let view = View::Target(&refresh.source.dataverse);
+    let Some(table) = view.optional_table("workflow").await? else {
+        return Ok(SourceFlows::default());
     };
-    let query = Query::new().order_by(&table.primary_id).annotated();
-    let rows = refresh
-        .source
-        .dataverse
-        .list(&table.entity_set, &query)
+    let columns = ["category", "type", "statecode"];
+    let rows = view
+        .selected_fields(&table, &columns, Some(CLOUD_FLOWS))
         .await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| Some((row.id(&table.primary_id)?, row.value)))
-        .collect())
+    Ok(SourceFlows::from_rows(rows.iter()))
+}
+
+/// The rows of a table of the source as they are now.
+async fn live(refresh: &RefreshContext, table: &str) -> Result<BTreeMap<Uuid, Fields>, Failure> {
+    let view = View::Target(&refresh.source.dataverse);
+    match view.optional_table(table).await? {
+        Some(_) => view.by_id(table).await,
+        None => Ok(BTreeMap::new()),
+    }
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ impl SwitchChange {
     }
 }
 
-/// Switches a flow, as this user of the directory where there is one.
+/// Switches a flow, as this user of the directory if there is one.
 pub(crate) fn switch(
     refresh: &Arc<RefreshContext>,
     flow: &SurveyedFlow<'_>,
@@ -153,7 +153,7 @@ fn action(
     }))
 }
 
-/// What is read of a flow before it is switched.
+/// The reading of a flow before it is switched.
 fn reading(compared: Compared, row: &Fields) -> Reading {
     Reading {
         value: compared(row),
@@ -224,7 +224,7 @@ impl Set for Switch {
 }
 
 impl Switch {
-    /// Sends the request; where the tenant refuses the owner and the state together, the owner
+    /// Sends the request; if the tenant refuses the owner and the state together, the owner
     /// first.
     async fn send(&self, reading: &Reading) -> Result<Option<Row>, Error> {
         let sent = send(&self.refresh, &self.request, reading.etag.as_deref()).await;

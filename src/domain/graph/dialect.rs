@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::GraphError;
 use super::json::{child, is_own_name, members, string, value_at};
-use super::slots::{Kind, Object, id_in, lookup_of, slots, walk};
+use super::slots::{Object, SlotKind, id_in, lookup_of, slots, walk};
 
 /// The content of a slot that holds no action.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -38,7 +38,7 @@ impl Default for Form {
 /// How this tenant writes its graphs, learned from all of them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Dialect {
-    forms: BTreeMap<Kind, Form>,
+    forms: BTreeMap<SlotKind, Form>,
 }
 
 /// An id in the place of an action that no action has.
@@ -72,7 +72,7 @@ impl Dialect {
         actions: &BTreeMap<Uuid, String>,
     ) -> Self {
         // The members that hold actions, and the shapes of their tiles.
-        let mut kinds: BTreeMap<Kind, Vec<Shape>> = BTreeMap::new();
+        let mut kinds: BTreeMap<SlotKind, Vec<Shape>> = BTreeMap::new();
         for graph in graphs.clone() {
             for slot in slots(graph, actions).unwrap_or_default() {
                 let object = slot.pointer.rfind('/').map(|at| &slot.pointer[..at]);
@@ -81,7 +81,7 @@ impl Dialect {
                 kinds.entry(slot.kind).or_default().push(shape);
             }
         }
-        let mut seen: BTreeMap<Kind, BTreeMap<Form, usize>> = BTreeMap::new();
+        let mut seen: BTreeMap<SlotKind, BTreeMap<Form, usize>> = BTreeMap::new();
         for graph in graphs {
             // An unreadable graph ends its walk; what was seen before counts anyway.
             let walked = walk(graph, &mut |object| {
@@ -111,8 +111,8 @@ impl Dialect {
         }
     }
 
-    /// The empty form of a kind of slot; `null` where the tenant shows none.
-    pub(crate) fn form(&self, kind: &Kind) -> Form {
+    /// The empty form of a kind of slot; `null` if the tenant shows none.
+    pub(crate) fn form(&self, kind: &SlotKind) -> Form {
         self.forms.get(kind).cloned().unwrap_or_default()
     }
 
@@ -154,7 +154,7 @@ pub(crate) fn still_holds(graph: &str, dangling: &Dangling) -> bool {
 
 fn dangling(
     object: &Object<'_>,
-    kind: &Kind,
+    kind: &SlotKind,
     actions: &BTreeMap<Uuid, String>,
 ) -> Option<Dangling> {
     let (key, raw) = object.members.iter().find(|(key, _)| *key == kind.key)?;
@@ -187,7 +187,7 @@ fn dangling(
 }
 
 /// How this object leaves a kind of slot empty, if it does.
-fn empty_form(object: &Object<'_>, kind: &Kind, shapes: &[Shape]) -> Option<Form> {
+fn empty_form(object: &Object<'_>, kind: &SlotKind, shapes: &[Shape]) -> Option<Form> {
     if !kind.is_lookup && object.types() != kind.types {
         return None;
     }

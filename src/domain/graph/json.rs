@@ -17,7 +17,7 @@ use super::GraphError;
 /// The step of a pointer that goes from a string into the JSON that it holds.
 pub(crate) const INTO_STRING: &str = "/~json";
 
-/// What begins the step to an item of an array that has its own id.
+/// The beginning of the step to an item of an array that has its own id.
 const BY_ID: &str = "id=";
 
 /// How deep a document may be nested.
@@ -106,7 +106,7 @@ pub(crate) fn items(text: &str) -> Vec<&str> {
     }
 }
 
-/// The raw value of an object's member, whatever the case of its name.
+/// The raw value of an object's member, by its name in upper or lower case.
 pub(crate) fn member<'a>(text: &'a str, name: &str) -> Option<(String, &'a str)> {
     members(text)
         .into_iter()
@@ -130,7 +130,7 @@ pub(crate) fn child(pointer: &str, member: &str) -> String {
     format!("{pointer}/{}", member.replace('~', "~0").replace('/', "~1"))
 }
 
-/// The pointers of an array's items: by their own ids where each has its own, else by
+/// The pointers of an array's items: by their own ids if each has its own, else by
 /// index. A list of lookups, an id and a name each, is not a list of things with ids.
 pub(crate) fn item_steps(items: &[&str]) -> Vec<String> {
     let ids: Vec<Option<String>> = items.iter().map(|item| item_id(item, true)).collect();
@@ -153,7 +153,7 @@ pub(super) fn is_own_name(key: &str) -> bool {
     OWN_NAMES.iter().any(|own| key.eq_ignore_ascii_case(own))
 }
 
-/// An item's own id; where asked, only of an item that is more than an id and a name.
+/// An item's own id; if asked, only of an item that is more than an id and a name.
 fn item_id(item: &str, is_thing: bool) -> Option<String> {
     let members = members(item);
     let is_more = members
@@ -166,7 +166,7 @@ fn item_id(item: &str, is_thing: bool) -> Option<String> {
         .and_then(|(_, raw)| string(raw))
 }
 
-/// A pointer's parent and last step; none of the root.
+/// A pointer's parent and last step; `None` for the root.
 pub(crate) fn parent(pointer: &str) -> Option<(&str, &str)> {
     pointer.rfind('/').map(|at| pointer.split_at(at))
 }
@@ -349,14 +349,14 @@ pub(crate) fn replace(text: &str, pointer: &str, replacement: &str) -> Result<St
     })
 }
 
-/// A member or item that was cut out of its container, with its separator, and where it stood.
+/// A member or item that was cut out of its container, with its separator and its place.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Cutting {
     /// The pointer of the object or array.
     container: String,
     /// The bytes that were cut.
     text: String,
-    /// The step to what stood before it; none where it was the first.
+    /// The step to the member or item before it; none if it was the first.
     previous: Option<String>,
     /// Its index.
     index: usize,
@@ -400,7 +400,7 @@ fn cut_range(text: &str, parts: &[(String, Range<usize>)], index: usize) -> Rang
     open..parts.get(1).map_or(end, |next| next.1.start)
 }
 
-/// What would be cut to take out the part of a container to which a step leads.
+/// The cutting that takes out the part of a container that a step names.
 pub(crate) fn cutting(text: &str, container: &str, step: &str) -> Result<Cutting, GraphError> {
     let nowhere = || GraphError(format!("there is nothing at {container}/{step}"));
     let value = value_at(text, container)?.ok_or_else(nowhere)?;
@@ -417,7 +417,7 @@ pub(crate) fn cutting(text: &str, container: &str, step: &str) -> Result<Cutting
     })
 }
 
-/// Takes the part of a container out to which a step leads.
+/// Takes out the part of a container that a step names.
 pub(crate) fn cut(text: &str, container: &str, step: &str) -> Result<String, GraphError> {
     edit(text, container, &|value| {
         let parts = parts(value)?;
@@ -430,7 +430,8 @@ pub(crate) fn cut(text: &str, container: &str, step: &str) -> Result<String, Gra
     })
 }
 
-/// Puts a cutting back where it stood: after what stood before it, else at its index.
+/// Puts a cutting back at its place: after the member or item that was before it, else at its
+/// index.
 pub(crate) fn paste(text: &str, cutting: &Cutting) -> Result<String, GraphError> {
     edit(text, &cutting.container, &|value| {
         let parts = parts(value)?;
@@ -451,7 +452,7 @@ pub(crate) fn paste(text: &str, cutting: &Cutting) -> Result<String, GraphError>
     })
 }
 
-/// A cutting with a comma before and after it where one is wanted, because its neighbours may be
+/// A cutting with a comma before and after it if one is wanted, because its neighbours may be
 /// others now. Its own spaces stay.
 fn separated(cut: &str, (before, after): (bool, bool)) -> String {
     let mut text = cut.to_owned();
@@ -476,7 +477,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_cut_and_pasted_is_as_it_was() {
+    fn a_cut_and_pasted_member_is_unchanged() {
         let text = r#"{ "list" : [ {"id":"a","x":1} , {"id":"b","x":2},3 ], "one":{ "k" : 1 } }"#;
         let places = [
             ("", "list"),

@@ -1,7 +1,7 @@
 //! An orchestration's JSON, edited without knowing its schema.
 //!
 //! The schema is not published, so as little as can be depends on it. A **slot** is a place whose
-//! value is the id of a known provider action; it is found by that id alone, in whatever case and
+//! value is the id of a known provider action; it is found by that id alone, in any case and
 //! with or without braces, also in JSON that is kept as a string inside JSON. Edits replace the
 //! bytes of the slot and leave every other byte as it was.
 //!

@@ -1,7 +1,7 @@
-//! A graph as a picture has it: its tiles, and which leads to which.
+//! The outline of a graph for a picture: its tiles, and the arrows between them.
 //!
-//! Read in the three forms that `tiles.rs` knows. What has none of them has no outline, and is not
-//! drawn: nothing that changes a graph depends on this.
+//! It is read in the three forms that `tiles.rs` knows. A graph in another form has no outline and
+//! is not drawn: nothing that changes a graph depends on this.
 
 use super::json::{INTO_STRING, child, is_document, item_steps, items, member, members, string};
 use super::tiles::ends_of;
@@ -28,9 +28,9 @@ pub(crate) struct OutlinedTile {
 /// What leads from one tile to another.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Arrow {
-    /// The index of the tile from which it leads.
+    /// The index of the tile where it begins.
     pub(crate) from: usize,
-    /// The index of the tile to which it leads.
+    /// The index of the tile where it ends.
     pub(crate) to: usize,
     /// The branch, if it has a name.
     pub(crate) label: Option<String>,
@@ -137,7 +137,7 @@ fn is_actions(members: &[(String, &str)]) -> bool {
             .any(|(_, raw)| member(raw, "runAfter").is_some())
 }
 
-/// Adds actions, and those that stand within them: they follow the one that holds them.
+/// Adds actions, and the actions inside them: these follow the one that holds them.
 fn add_actions(
     outline: &mut Outline,
     text: &str,
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_graph_has_no_outline() {
+    fn a_text_that_is_not_a_graph_has_no_outline() {
         for text in ["", "null", "{}", "[1]", "no JSON", r#"{"nodes":[]}"#] {
             assert_eq!(outline(text), None, "{text}");
         }

@@ -22,12 +22,12 @@ pub(crate) struct Slot {
     /// The action that it holds.
     pub(crate) action: Uuid,
     /// Its form, which decides how it is emptied.
-    pub(crate) kind: Kind,
+    pub(crate) kind: SlotKind,
     /// The members that make it: a whole lookup object, or an id and its name beside it.
     members: Vec<Member>,
     /// The member that holds the id: its index in `members`, and the pointer within it.
     id: (usize, String),
-    /// The same of the action's name, if the slot has one.
+    /// The same for the action's name, if the slot has one.
     name: Option<(usize, String)>,
 }
 
@@ -48,7 +48,7 @@ impl Member {
 
 /// What distinguishes slots of one kind from other members.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) struct Kind {
+pub(crate) struct SlotKind {
     /// The member's name.
     pub(crate) key: String,
     /// Is it an object of an id and a name, or a plain id?
@@ -87,7 +87,7 @@ impl Object<'_> {
         self.own_name().unwrap_or_else(|| self.outer.to_owned())
     }
 
-    /// The tile around it, where its own name is that of what it refers to.
+    /// The tile around it, if its own name is that of what it refers to.
     pub(crate) fn outer_tile(&self) -> String {
         self.outer.to_owned()
     }
@@ -232,7 +232,7 @@ pub(crate) fn lookup_of(raw: &str) -> Option<(String, Option<String>)> {
     Some((called("id")?, name))
 }
 
-/// The id that a JSON string is, whatever its case, with or without braces.
+/// The id in a JSON string, in upper or lower case, with or without braces.
 pub(crate) fn id_in(raw: &str) -> Option<Uuid> {
     if !raw.starts_with('"') {
         return None;
@@ -282,7 +282,7 @@ fn lookup_slot(
         pointer: child(object.pointer, key),
         tile: object.tile(),
         action,
-        kind: Kind {
+        kind: SlotKind {
             key: key.to_owned(),
             is_lookup: true,
             name_key: None,
@@ -326,7 +326,7 @@ fn plain_slot(
             object.tile()
         },
         action,
-        kind: Kind {
+        kind: SlotKind {
             key: key.to_owned(),
             is_lookup: false,
             name_key: beside.map(|(key, _)| key.clone()),
@@ -581,7 +581,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_no_action_has_is_dangling_and_is_no_slot() {
+    fn an_id_without_an_action_is_dangling_and_not_a_slot() {
         let lost = "deadbeef-0000-4000-8000-000000000001";
         let text = format!(
             r#"{{"nodes":[{{"name":"A","action":{{"id":"{OLD}","name":"Bulk Upload"}},"policy":{{"id":"{lost}","name":"P"}}}},
@@ -642,7 +642,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_beside_an_id_is_rewritten_whatever_its_key() {
+    fn the_name_beside_an_id_is_rewritten_under_every_key() {
         for key in ["name", "Name", "displayName", "actionName"] {
             let text = format!(
                 r#"{{"displayName":"Ship","action":{{"id":"{OLD}","{key}":"Bulk Upload","providerName":"FedEx"}}}}"#

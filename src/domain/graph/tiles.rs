@@ -165,7 +165,7 @@ fn edges_beside(text: &str, nodes: &str) -> Result<Option<Form>, GraphError> {
     Ok(None)
 }
 
-/// The names of the ends of these edges; none if they are no edges.
+/// The names of the ends of these edges; `None` if these are not edges.
 pub(super) fn ends_of(all: &[&str]) -> Option<(&'static str, &'static str)> {
     let ends = EDGES.iter().find(|(from, to)| {
         let has = |edge: &&str| member(edge, from).is_some() && member(edge, to).is_some();
@@ -206,7 +206,7 @@ fn without_node(
     }
     let Some(next) = out.first().and_then(|edge| end(edge, to)) else {
         return Err(refuse(
-            "leads nowhere: what leads to it could not be joined",
+            "leads to no other tile: the tiles before it could not be connected",
         ));
     };
     let mut text = text.to_owned();
@@ -479,7 +479,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_taken_out_and_put_back_is_as_it_was(
+        fn a_tile_that_is_taken_out_and_put_back_is_unchanged(
             tiles in prop::collection::vec(prop::option::of(0..64_u128), 0..7),
             pretty in any::<bool>(),
         ) {
@@ -495,7 +495,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_emptied_and_filled_is_as_it_was_but_for_the_ids(
+        fn a_slot_that_is_emptied_and_filled_differs_only_in_its_ids(
             tiles in prop::collection::vec(prop::option::of(0..64_u128), 0..7),
             pretty in any::<bool>(),
         ) {
@@ -566,7 +566,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_added_stays_and_what_was_moved_is_reported() {
+    fn tiles_that_a_person_added_stay_and_moved_ones_are_reported() {
         let text = nodes_and_edges(&chain(&[None, Some(1), None])).to_string();
         let found = slots(&text, &actions()).unwrap();
         let without = remove_tiles(&text, &found).unwrap();

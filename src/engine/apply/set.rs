@@ -2,7 +2,7 @@
 //! service responds with an operation, done when the change shows. A person's edit is left as it
 //! is; see [`edits`].
 //!
-//! The version is the survey's where the set has it, so most sets cost one request: if the object
+//! The version is the survey's if the set has it, so most sets cost one request: if the object
 //! has a newer version (412), it is read and compared again, and what the service's response shows
 //! proves the change. Otherwise the object is read before the write, and read back after it.
 

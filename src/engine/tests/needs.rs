@@ -76,7 +76,7 @@ async fn a_step_that_needs_what_failed_does_not_begin() {
     assert!(noted, "{events_seen:?}");
 }
 
-/// The run goes on with every step that needs nothing of the failed ones, ends with all failures,
+/// The run continues with every step that needs nothing of the failed ones, ends with all failures,
 /// and the next process does the rest.
 #[tokio::test]
 async fn a_step_that_needs_nothing_of_the_failed_one_goes_on() {

@@ -96,7 +96,7 @@ async fn what_was_not_allowed_is_tried_once_by_each_process_before_a_person_is_a
 }
 
 /// A lock of minutes is waited for on the program's clock, with what is waited for; the other
-/// changes go on, and only a lock that does not end is temporary.
+/// changes continue, and only a lock that does not end is temporary.
 #[tokio::test]
 async fn a_locked_change_waits_and_is_sent_again() {
     let stage = Stage::new();
@@ -116,7 +116,7 @@ async fn a_locked_change_waits_and_is_sent_again() {
     let failed = events_seen
         .iter()
         .any(|event| matches!(event, EventKind::ChangeFailed { .. }));
-    assert!(!failed, "a lock is no failure");
+    assert!(!failed, "a lock is not a failure");
 }
 
 #[tokio::test]

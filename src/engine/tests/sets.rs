@@ -35,7 +35,7 @@ pub(super) struct Cells {
     responds_with_cell: bool,
     /// Writes to these are accepted and ignored.
     ignored: BTreeSet<&'static str>,
-    /// Does the response to a write show the intended content, whatever the cell holds?
+    /// Does the response to a write show the intended content, even if the cell differs?
     responds_with_request: bool,
     /// How many reads there were, without surveys.
     reads: usize,

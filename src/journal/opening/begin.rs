@@ -22,7 +22,7 @@ use crate::journal::writer::Writer;
 /// it. Fails with [`JournalError::AlreadyExists`] if there is a file, and with
 /// [`JournalError::Locked`] if another process creates it at the same time.
 ///
-/// The format is always [`FORMAT`], whatever `began` says. The file appears with both records in it
+/// The format is always [`FORMAT`], not that of `began`. The file appears with both records in it
 /// or not at all, so a killed process leaves no empty file.
 pub fn begin(path: &Path, clock: Clock, began: Began) -> Result<OpenStateFile, JournalError> {
     begin_with_copy(path, clock, began, None)

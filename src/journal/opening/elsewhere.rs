@@ -26,10 +26,12 @@ use crate::base::elsewhere::CopyElsewhere;
 use crate::base::files::{Access, Existing, write_atomically};
 use crate::journal::error::JournalError;
 use crate::journal::file;
-use crate::journal::lock::Lock;
+use crate::journal::inspect::StateFileContents;
+use crate::journal::lock::{Lock, Occupancy};
 use crate::journal::mark::Mark;
-use crate::journal::record::RunId;
+use crate::journal::record::{FORMAT, RunId};
 use crate::journal::replay::{self, Replay};
+use crate::journal::state::State;
 
 /// Makes the state file equal to its copy, or the copy to it. This process holds the lock of the
 /// file and the lease of the copy. Returns what the operator should know, one line each.
@@ -131,7 +133,7 @@ fn replace_file(
     (remote, theirs): (&[u8], &Replay),
 ) -> Result<Vec<String>, JournalError> {
     let ours = replay::replay(path, local);
-    // A damaged file is damage, whatever the copy holds.
+    // A damaged file stays an error, even with a good copy.
     let (state, chain) = ours.require_readable(path)?;
     if Some(chain.run) != run_of(theirs) && state.finished.is_none() {
         return Err(JournalError::AnotherRun {
@@ -151,6 +153,27 @@ fn replace_file(
         copy.place(),
         aside.display()
     )])
+}
+
+/// The content of a copy, for a command that shows it without a state file on this machine. Takes
+/// where the copy is, its bytes, and who has its lease.
+///
+/// Fails if the bytes are damaged or hold no whole record.
+pub fn parse_copy(
+    place: &str,
+    bytes: &[u8],
+    occupancy: impl FnOnce(&State) -> Occupancy,
+) -> Result<StateFileContents, JournalError> {
+    let place = Path::new(place);
+    let replay = replay::replay(place, bytes);
+    let state = replay.require_readable(place)?.0.clone();
+    Ok(StateFileContents {
+        newer_format: state.began.format > FORMAT,
+        occupancy: occupancy(&state),
+        entries: replay.entries,
+        state,
+        torn: replay.torn,
+    })
 }
 
 fn run_of(replay: &Replay) -> Option<RunId> {

@@ -53,7 +53,7 @@ pub struct LockedStateFile {
     state: Arc<State>,
     problems: Vec<CopyProblem>,
     elsewhere: Option<Arc<dyn CopyElsewhere>>,
-    /// What making the file and its copy elsewhere equal has to report.
+    /// What the synchronization of the file and its copy has to report.
     notes: Vec<String>,
 }
 

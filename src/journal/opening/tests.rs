@@ -105,7 +105,7 @@ async fn one_process_at_a_time_opens_a_state_file() {
         read_state_file(&path).unwrap().occupancy,
         Occupancy::Held(_)
     ));
-    // The writer guards the file even where the opening's own lock is dropped.
+    // The writer guards the file even if the opening's own lock is dropped.
     let OpenStateFile { journal, lock, .. } = opening;
     drop(lock);
     assert!(resume(&path, clock(), false).is_err());

@@ -74,7 +74,7 @@ fn a_torn_end_may_be_of_zeroes_or_garbage() {
             bytes.extend_from_slice(&next[..kept]);
             bytes.extend(std::iter::repeat_n(filler, 600));
             let replay = replay_bytes(&bytes);
-            // The record itself is whole where only its line feed was lost and garbage
+            // The record itself is whole if only its line feed was lost and garbage
             // supplied it.
             let whole = if filler == b'\n' && kept == next.len() - 1 {
                 5

@@ -1,4 +1,5 @@
 use std::io;
+use std::task::{Context, Waker};
 
 use super::*;
 use crate::base::cancellation::Cancellation;
@@ -308,7 +309,7 @@ async fn a_second_writer_is_detected_before_the_next_write() {
         matches!(error, JournalError::SecondWriter { .. }),
         "{error}"
     );
-    // Even where the file looks right again.
+    // Even if the file looks right again.
     memory.0.lock().unwrap().bytes.pop();
     let later = journal.append(planned(3)).await.unwrap_err();
     assert_eq!(later.to_string(), error.to_string());
@@ -378,4 +379,37 @@ fn in_a_group_only_the_refused_request_is_left_out() {
         .collect();
     assert_eq!(kinds, ["began", "opened", "step-began", "phase-began"]);
     assert_eq!(writer.shared().get().waiting().count(), 0);
+}
+
+/// How many changes are in flight, and how many there are in all.
+const IN_FLIGHT: usize = 16;
+const CHANGES: usize = 64;
+
+/// A change is two records, each durable before the change continues. Records that are queued while
+/// others are synced share the next sync.
+#[tokio::test]
+async fn sixteen_changes_in_flight_need_a_quarter_of_a_sync_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = Memory::default();
+    let journal = journal(folder.path(), writer(&memory));
+    let records = 2 * CHANGES;
+    for first in (0..records).step_by(IN_FLIGHT) {
+        let appends = {
+            // The disk is slow: the first record is not synced before the others are queued.
+            let _disk = memory.0.lock().unwrap();
+            let appends = (first..first + IN_FLIGHT).map(|number| journal.append(planned(number)));
+            let mut appends: Vec<_> = appends.map(Box::pin).collect();
+            let mut task = Context::from_waker(Waker::noop());
+            for append in &mut appends {
+                assert!(append.as_mut().poll(&mut task).is_pending());
+            }
+            appends
+        };
+        for append in appends {
+            append.await.unwrap();
+        }
+    }
+    assert_eq!(durable_entries(&memory).len(), 2 + records);
+    let syncs = memory.0.lock().unwrap().syncs;
+    assert!(syncs * 4 <= CHANGES, "{syncs} syncs for {CHANGES} changes");
 }

@@ -31,8 +31,11 @@ const LOCK: &str = "quirk/customization-lock";
 /// The element of `orgdborgsettings` that blocks unmanaged customizations.
 const LOCKDOWN: &str = "<IsLockdownOfUnmanagedCustomizationEnabled>true<";
 
-fn own_row(organization: &Organization) -> Option<Row> {
-    organization.rows("organization").into_iter().next()
+fn own_row<'draft>(organization: &'draft Organization) -> Option<&'draft Row> {
+    organization
+        .borrowed_rows("organization")
+        .into_iter()
+        .next()
 }
 
 /// Refuses a caller whose address the firewall does not allow. Every caller of this tenant has the
@@ -42,7 +45,7 @@ pub(crate) fn check_firewall(organization: &Organization) -> Result<(), ODataErr
         return Ok(());
     };
     let is_set = |column: &str| row.get(column) == Some(&Value::Bool(true));
-    let ranges = text(&row, "allowediprangeforfirewall").unwrap_or_default();
+    let ranges = text(row, "allowediprangeforfirewall").unwrap_or_default();
     let is_allowed = ranges
         .split(',')
         .any(|range| range.trim().starts_with("127.0.0."));
@@ -69,7 +72,7 @@ pub(super) fn check_customization(
         return Ok(());
     }
     let row = own_row(organization);
-    let settings = row.as_ref().and_then(|row| text(row, "orgdborgsettings"));
+    let settings = row.and_then(|row| text(row, "orgdborgsettings"));
     if settings.is_some_and(|settings| settings.contains(LOCKDOWN)) {
         return Err(ODataError::new(
             400,

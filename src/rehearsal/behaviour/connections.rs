@@ -104,7 +104,7 @@ pub(super) fn after_update(organization: &mut Organization, id: &str) -> Result<
 
 fn set_timer(organization: &mut Organization, job: String) {
     let timer = Timer::EndJob {
-        place: Place::of(organization),
+        place: Place::of_request(organization),
         job,
     };
     timers::set(organization.draft, JOB_DURATION, &timer);
@@ -130,7 +130,7 @@ pub(super) fn end_job(organization: &mut Organization, job: &str) {
 
 /// Resumes the jobs that waited for background operations.
 pub(super) fn resume_jobs(draft: &mut Draft<'_>, schema: &Schema, environment: &str) {
-    let Some(mut organization) = Organization::of(draft, schema, environment) else {
+    let Some(mut organization) = Organization::in_environment(draft, schema, environment) else {
         return;
     };
     for job in organization.rows("asyncoperation") {
@@ -194,8 +194,8 @@ pub(super) fn address_problem(organization: &Organization, address: &str) -> Opt
         .map(|why| format!("connection {name} of {connector} cannot be used: {why}"))
 }
 
-/// The environment, the connector and the connection that an address names. What it does not name
-/// is empty.
+/// The environment, the connector and the connection that an address names. A part that it does not
+/// name is empty.
 fn address_parts(address: &str) -> Option<(String, String, String)> {
     let url = Url::parse(address).ok()?;
     let segments: Vec<&str> = url

@@ -244,7 +244,7 @@ fn connector_ids(
     schema: &Schema,
     environment: &str,
 ) -> Vec<(String, String)> {
-    let organization = Organization::of(draft, schema, environment);
+    let organization = Organization::in_environment(draft, schema, environment);
     let rows = organization.map(|organization| organization.rows("connector"));
     let rows = rows.unwrap_or_default();
     rows.iter()

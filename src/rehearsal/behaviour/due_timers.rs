@@ -13,7 +13,7 @@ use crate::rehearsal::world::store::Draft;
 /// Runs each timer that is due, with the time of its moment.
 pub(crate) fn run(draft: &mut Draft<'_>, schema: &Schema) {
     let now = draft.now();
-    while let Some((key, due, timer)) = first(draft).filter(|(_, due, _)| *due <= now) {
+    while let Some((key, due, timer)) = first_due(draft, now) {
         draft.set_now(due);
         draft.delete(&key);
         if let Some(timer) = timer {
@@ -23,7 +23,7 @@ pub(crate) fn run(draft: &mut Draft<'_>, schema: &Schema) {
     draft.set_now(now);
 }
 
-fn first(draft: &Draft<'_>) -> Option<(String, Moment, Option<Timer>)> {
+fn first_due(draft: &Draft<'_>, now: Moment) -> Option<(String, Moment, Option<Timer>)> {
     let (key, value) = draft.under("timer/").next()?;
     let due = key
         .strip_prefix("timer/")?
@@ -31,8 +31,8 @@ fn first(draft: &Draft<'_>) -> Option<(String, Moment, Option<Timer>)> {
         .next()?
         .parse()
         .ok()?;
-    let timer = Timer::deserialize(value).ok();
-    Some((key.to_owned(), Moment::from_milliseconds(due), timer))
+    let due = Moment::from_milliseconds(due);
+    (due <= now).then(|| (key.to_owned(), due, Timer::deserialize(value).ok()))
 }
 
 fn run_timer(draft: &mut Draft<'_>, schema: &Schema, timer: Timer) {
@@ -82,7 +82,7 @@ fn in_organization(
     place: Place,
     act: impl FnOnce(&mut Organization<'_, '_>),
 ) {
-    if let Some(mut organization) = Organization::of(draft, schema, &place.environment)
+    if let Some(mut organization) = Organization::in_environment(draft, schema, &place.environment)
         && organization.id == place.organization
     {
         organization.caller = place.caller;

@@ -95,10 +95,14 @@ fn check_reference(organization: &Organization, reference: &Value) -> Result<(),
         };
     };
     let row = organization
-        .rows("connectionreference")
+        .rows_with_text(
+            "connectionreference",
+            "connectionreferencelogicalname",
+            name,
+        )
         .into_iter()
-        .find(|row| text(row, "connectionreferencelogicalname") == Some(name));
-    let connection = row.as_ref().and_then(|row| text(row, "connectionid"));
+        .next();
+    let connection = row.and_then(|row| text(row, "connectionid"));
     let Some(connection) = connection.filter(|connection| !connection.is_empty()) else {
         return Err(ODataError::flow_service(
             "BadRequest",
@@ -106,7 +110,7 @@ fn check_reference(organization: &Organization, reference: &Value) -> Result<(),
             &format!("Connection Id missing for connection reference logical name '{name}'."),
         ));
     };
-    let connector = row.as_ref().and_then(|row| text(row, "connectorid"));
+    let connector = row.and_then(|row| text(row, "connectorid"));
     let connector = connector.map_or(api, connector_name);
     // If the flow names another connector than its reference, the flow's connector counts.
     let connector = if api.is_empty() { connector } else { api };
@@ -254,7 +258,7 @@ pub(crate) fn client_data(references: &[(&str, &str)], trigger: &Value, actions:
 
 /// The flows whose name contains a provider's id: `iom_<id>_…` or `… (<id>)`.
 pub(super) fn deployed_of(organization: &Organization, provider: &str) -> Vec<String> {
-    let mut flows = organization.rows("workflow");
+    let mut flows = organization.borrowed_rows("workflow");
     flows.retain(|flow| {
         let name = text(flow, "name").unwrap_or_default().to_lowercase();
         name.starts_with(&format!("iom_{provider}_")) || name.ends_with(&format!("({provider})"))

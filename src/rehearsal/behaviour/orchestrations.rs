@@ -75,7 +75,7 @@ pub(crate) fn publish(organization: &mut Organization, id: &str) -> Result<(), O
         return Err(ODataError::business_rule(message));
     }
     let timer = Timer::PublishOrchestration {
-        place: Place::of(organization),
+        place: Place::of_request(organization),
         orchestration: id.to_owned(),
     };
     timers::set(organization.draft, DURATION, &timer);

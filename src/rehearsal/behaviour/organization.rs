@@ -38,7 +38,7 @@ pub(crate) struct Organization<'request, 'world> {
 
 impl<'request, 'world> Organization<'request, 'world> {
     /// The organization of an environment, without a caller.
-    pub(crate) fn of(
+    pub(crate) fn in_environment(
         draft: &'request mut Draft<'world>,
         schema: &'request Schema,
         environment: &str,
@@ -99,6 +99,13 @@ impl Organization<'_, '_> {
         rows.filter_map(|(_, row)| row.as_object()).collect()
     }
 
+    /// The rows of a table that have this text in a column, in the order of their ids.
+    pub(crate) fn rows_with_text(&self, table: &str, column: &str, value: &str) -> Vec<&Row> {
+        let prefix = names::table(&self.id, table);
+        let rows = self.draft.with_text(&prefix, column, value);
+        rows.into_iter().filter_map(Value::as_object).collect()
+    }
+
     /// The rows of a table whose lookup refers to a row.
     pub(crate) fn rows_referencing(&self, table: &str, column: &str, id: &str) -> Vec<Row> {
         self.rows_where(table, |row| lookup(row, column) == Some(id))
@@ -119,7 +126,7 @@ impl Organization<'_, '_> {
         fill("createdby", user.clone());
         fill("ownerid", user);
         let unit = self.root_business_unit();
-        let unit = unit.as_ref().and_then(|unit| text(unit, "businessunitid"));
+        let unit = unit.and_then(|unit| text(unit, "businessunitid"));
         fill(
             "owningbusinessunit",
             unit.map(|id| lookup_value("businessunit", id)),
@@ -170,8 +177,8 @@ impl Organization<'_, '_> {
         self.draft.delete(&names::row(&self.id, table, id));
     }
 
-    pub(crate) fn root_business_unit(&self) -> Option<Row> {
-        self.rows("businessunit")
+    pub(crate) fn root_business_unit(&self) -> Option<&Row> {
+        self.borrowed_rows("businessunit")
             .into_iter()
             .find(|unit| lookup(unit, "parentbusinessunitid").is_none())
     }
@@ -181,10 +188,10 @@ impl Organization<'_, '_> {
         let Some(root) = self.root_business_unit() else {
             return;
         };
+        let root = text(root, "businessunitid").map(str::to_owned);
         self.change_rows("team", |team| {
             let is_default = team.get("isdefault") == Some(&json!(true));
-            let renamed =
-                is_default && lookup(team, "businessunitid") == text(&root, "businessunitid");
+            let renamed = is_default && lookup(team, "businessunitid") == root.as_deref();
             if renamed {
                 team.insert("name".to_owned(), json!(name));
             }
@@ -193,23 +200,27 @@ impl Organization<'_, '_> {
     }
 
     /// The roles a user has, directly and through teams.
-    pub(crate) fn roles_of(&self, user: &str) -> Vec<Row> {
+    pub(crate) fn roles_of(&self, user: &str) -> Vec<&Row> {
         let member = |row: &Row, column: &str, id: &str| text(row, column) == Some(id);
-        let mut roles: Vec<String> = Vec::new();
-        let mut add = |pairs: Vec<Row>, column: &str, id: &str| {
-            let of = pairs.iter().filter(|pair| member(pair, column, id));
-            roles.extend(of.filter_map(|pair| text(pair, "roleid").map(str::to_owned)));
+        let mut roles: Vec<&str> = Vec::new();
+        let mut add = |pairs: &str, column: &str, id: &str| {
+            let pairs = self.borrowed_rows(pairs).into_iter();
+            let of = pairs.filter(|pair| member(pair, column, id));
+            roles.extend(of.filter_map(|pair| text(pair, "roleid")));
         };
-        add(self.rows("systemuserroles"), "systemuserid", user);
-        for membership in self.rows("teammembership") {
-            if member(&membership, "systemuserid", user) {
-                let team = text(&membership, "teamid").unwrap_or_default();
-                add(self.rows("teamroles"), "teamid", team);
+        add("systemuserroles", "systemuserid", user);
+        for membership in self.borrowed_rows("teammembership") {
+            if member(membership, "systemuserid", user) {
+                let team = text(membership, "teamid").unwrap_or_default();
+                add("teamroles", "teamid", team);
             }
         }
-        roles.sort();
+        roles.sort_unstable();
         roles.dedup();
-        roles.iter().filter_map(|id| self.row("role", id)).collect()
+        roles
+            .into_iter()
+            .filter_map(|id| self.borrowed_row("role", id))
+            .collect()
     }
 
     /// Whether a user has a role with one of these templates.

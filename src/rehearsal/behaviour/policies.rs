@@ -43,8 +43,8 @@ pub(super) fn policy_problem(organization: &Organization, id: &str) -> Option<St
 fn compiled_flow(organization: &Organization, name: &str) -> Option<String> {
     let name = flows::compiled_name(name);
     organization
-        .rows("workflow")
-        .iter()
+        .borrowed_rows("workflow")
+        .into_iter()
         .find(|flow| text(flow, "name") == Some(&name))
         .and_then(|flow| text(flow, "workflowid"))
         .map(str::to_owned)

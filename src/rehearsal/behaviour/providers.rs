@@ -29,7 +29,7 @@ const INCOMPLETE: i64 = 192_350_000;
 pub(crate) const NO_PROVIDER: &str = "00000000-0000-0000-0000-000000000000";
 
 /// The duration of an activation.
-const DURATION: Duration = Duration::from_mins(3);
+const DURATION: Duration = Duration::from_mins(1);
 
 /// A child table of a provider. Its rows are created from the rows of the definition.
 struct Child {
@@ -216,7 +216,7 @@ pub(crate) fn activate(organization: &mut Organization, id: &str) -> Result<(), 
     }
     clear_failure(organization, provider)?;
     let timer = Timer::ActivateProvider {
-        place: Place::of(organization),
+        place: Place::of_request(organization),
         provider: id.to_owned(),
     };
     timers::set(organization.draft, DURATION, &timer);

@@ -40,7 +40,7 @@ pub(crate) fn activate(organization: &mut Organization) -> Result<(), ODataError
         let message = format!("The system cannot be activated. {}", problems.join(" | "));
         return Err(ODataError::business_rule(message));
     }
-    let place = Place::of(organization);
+    let place = Place::of_request(organization);
     let is_running = timers::is_set(
         organization.draft,
         |timer| matches!(timer, Timer::ActivateSystem { place: other } if other.organization == place.organization),
@@ -75,16 +75,16 @@ pub(super) fn end_activation(organization: &mut Organization) {
 
 fn platform_flows(organization: &Organization) -> Vec<String> {
     let solution = organization
-        .rows("solution")
+        .borrowed_rows("solution")
         .into_iter()
         .find(|solution| text(solution, "uniquename") == Some(SOLUTION));
     let Some(solution) = solution else {
         return Vec::new();
     };
-    let solution = text(&solution, "solutionid").unwrap_or_default();
+    let solution = text(solution, "solutionid").unwrap_or_default();
     let mut flows: Vec<String> = organization
-        .rows("solutioncomponent")
-        .iter()
+        .borrowed_rows("solutioncomponent")
+        .into_iter()
         .filter(|component| lookup(component, "solutionid") == Some(solution))
         .filter(|component| number(component, "componenttype") == Some(29))
         .filter_map(|component| text(component, "objectid").map(str::to_owned))

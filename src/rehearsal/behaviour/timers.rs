@@ -67,7 +67,7 @@ pub(crate) struct Place {
 
 impl Place {
     /// The organization and caller of a request.
-    pub(crate) fn of(organization: &Organization) -> Self {
+    pub(crate) fn of_request(organization: &Organization) -> Self {
         Self {
             environment: organization.environment.clone(),
             organization: organization.id.clone(),

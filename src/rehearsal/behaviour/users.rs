@@ -55,9 +55,9 @@ fn not_a_member() -> ODataError {
 }
 
 fn user_with(organization: &Organization, column: &str, value: &str) -> Result<Caller, ODataError> {
-    let users = organization.rows("systemuser");
+    let users = organization.borrowed_rows("systemuser");
     let user = users
-        .iter()
+        .into_iter()
         .find(|user| text(user, column).is_some_and(|found| found.eq_ignore_ascii_case(value)))
         .filter(|user| user.get("isdisabled") != Some(&Value::Bool(true)))
         .ok_or_else(not_a_member)?;
@@ -111,7 +111,7 @@ pub(crate) fn add_application_user(
             "The application '{client}' was not found in the tenant."
         ));
     }
-    let organization = Organization::of(draft, schema, environment);
+    let organization = Organization::in_environment(draft, schema, environment);
     let mut organization =
         organization.ok_or_else(|| "The environment has no Dataverse database.".to_owned())?;
     add_or_enable(&mut organization).map_err(|error| error.message)
@@ -182,8 +182,8 @@ pub(crate) fn find_pair(
 ) -> Option<String> {
     let table = organization.schema.table(pairs)?;
     organization
-        .rows(pairs)
-        .iter()
+        .borrowed_rows(pairs)
+        .into_iter()
         .find(|pair| text(pair, one.0) == Some(one.1) && text(pair, other.0) == Some(other.1))
         .and_then(|pair| text(pair, &table.primary_id))
         .map(str::to_owned)

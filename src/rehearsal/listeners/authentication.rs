@@ -50,9 +50,9 @@ impl Listener {
             Self::Bap | Self::PowerApps => "https://service.powerapps.com".to_owned(),
             Self::DualWrite => "https://IntegratorApp.com".to_owned(),
             // Its address with a trailing slash, like the real service.
-            Self::Lcs => format!("{}/", origins.of(self)),
+            Self::Lcs => format!("{}/", origins.origin_of(self)),
             Self::Authority | Self::Machine | Self::Dataverse(_) | Self::FinanceOperations(_) => {
-                origins.of(self)
+                origins.origin_of(self)
             }
         }
     }
@@ -90,7 +90,7 @@ pub(super) fn issue(
     let expires = now + lifetime;
     let mut claims = json!({
         "aud": audience,
-        "iss": format!("{}/{TENANT}/v2.0", context.origins.of(Listener::Authority)),
+        "iss": format!("{}/{TENANT}/v2.0", context.origins.origin_of(Listener::Authority)),
         "iat": now.since_unix_epoch().as_secs(),
         "nbf": now.since_unix_epoch().as_secs(),
         "exp": expires.since_unix_epoch().as_secs(),
@@ -206,7 +206,7 @@ fn bearer_of(request: &Request) -> Option<&str> {
 /// A challenge of continuous access evaluation (Microsoft Learn, *Claims challenges*): no body, and
 /// the claims that the next token must have.
 fn claims_challenge(context: &RequestContext<'_, '_>) -> Response {
-    let authority = context.origins.of(Listener::Authority);
+    let authority = context.origins.origin_of(Listener::Authority);
     let claims = json!({"access_token": {"nbf": {"essential": true}}}).to_string();
     let claims = URL_SAFE_NO_PAD.encode(claims);
     let challenge = format!(
@@ -216,7 +216,7 @@ fn claims_challenge(context: &RequestContext<'_, '_>) -> Response {
 }
 
 fn unauthorized(context: &RequestContext<'_, '_>, code: &str, message: &str) -> Response {
-    let authority = context.origins.of(Listener::Authority);
+    let authority = context.origins.origin_of(Listener::Authority);
     let resource = context.listener.audience(context.origins);
     let challenge = format!(
         "Bearer authorization_uri={authority}/{TENANT}/oauth2/authorize, resource_id={resource}/"

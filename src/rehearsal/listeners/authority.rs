@@ -49,7 +49,7 @@ pub(super) fn handle(context: &mut RequestContext<'_, '_>) -> Result<Response, R
 /// The addresses of the tenant, which Microsoft's own libraries read first (`OpenID` Connect
 /// Discovery).
 fn openid_configuration(context: &RequestContext<'_, '_>, tenant: &str) -> Response {
-    let origin = context.origins.of(Listener::Authority);
+    let origin = context.origins.origin_of(Listener::Authority);
     let body = json!({
         "issuer": format!("{origin}/{tenant}/v2.0"),
         "authorization_endpoint": format!("{origin}/{tenant}/oauth2/v2.0/authorize"),

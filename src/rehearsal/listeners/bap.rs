@@ -110,7 +110,7 @@ fn links(operation: &Operation) -> Value {
 }
 
 fn location(context: &RequestContext<'_, '_>, operation: &Operation) -> String {
-    let origin = context.origins.of(Listener::Bap);
+    let origin = context.origins.origin_of(Listener::Bap);
     let version = context.request.option("api-version").unwrap_or_default();
     format!(
         "{origin}{ROOT}lifecycleOperations/{}?api-version={version}",

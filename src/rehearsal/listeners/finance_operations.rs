@@ -145,7 +145,10 @@ fn service_document(context: &RequestContext<'_, '_>) -> Response {
     let value: Vec<Value> = schema::public()
         .map(|set| json!({"name": set.name, "kind": "EntitySet", "url": set.name}))
         .collect();
-    let metadata = format!("{}/data/$metadata", context.origins.of(context.listener));
+    let metadata = format!(
+        "{}/data/$metadata",
+        context.origins.origin_of(context.listener)
+    );
     Response::json(200, &json!({"@odata.context": metadata, "value": value}))
 }
 
@@ -236,7 +239,7 @@ fn run_action(
         value => {
             let metadata = format!(
                 "{}/data/$metadata#Edm",
-                context.origins.of(context.listener)
+                context.origins.origin_of(context.listener)
             );
             Ok(Response::json(
                 200,
@@ -273,7 +276,7 @@ fn list(
         .and_then(|options| Ok((filter_and_sort(set, rows, &options)?, options)));
     let (rows, options) = filtered.map_err(|error| odata_error_response(&error))?;
     let count = rows.len();
-    let origin = context.origins.of(context.listener);
+    let origin = context.origins.origin_of(context.listener);
     let shown: Vec<Value> = rows
         .into_iter()
         .skip(skip)

@@ -39,7 +39,7 @@ pub(super) fn handle(context: &mut RequestContext<'_, '_>) -> Result<Response, R
     if project != LCS_PROJECT.to_string()
         || context.draft.under(refreshes::ENVIRONMENTS).count() == 0
     {
-        let why = format!("The user is no member of the project {project}.");
+        let why = format!("The user is not a member of the project {project}.");
         return Ok(envelope(false, Some(&why), json!({})));
     }
     match (context.request.method.as_str(), rest.as_slice()) {

@@ -168,7 +168,7 @@ impl Listener {
     }
 }
 
-/// How many targets a tenant has besides the first. Takes whether it has a listener of this name.
+/// How many targets a tenant has after the first. Takes whether it has a listener of this name.
 pub(crate) fn count_other_targets(has_listener: impl Fn(&str) -> bool) -> u8 {
     let others = Side::other_targets(u8::MAX);
     let found = others.filter(|side| has_listener(Listener::Dataverse(*side).name()));
@@ -190,7 +190,7 @@ impl Origins {
     }
 
     /// The origin of a listener: scheme, host and port.
-    pub(crate) fn of(&self, listener: Listener) -> String {
+    pub(crate) fn origin_of(&self, listener: Listener) -> String {
         let port = self.ports.get(listener.name()).copied().unwrap_or_default();
         let scheme = match listener {
             Listener::Machine => "http",
@@ -200,7 +200,7 @@ impl Origins {
         format!("{scheme}://127.0.0.1:{port}")
     }
 
-    /// How many targets the tenant has besides the first.
+    /// How many targets the tenant has after the first.
     pub(crate) fn other_targets(&self) -> u8 {
         count_other_targets(|name| self.ports.contains_key(name))
     }

@@ -152,7 +152,7 @@ fn start_copy(
         return Ok(Response::json(200, &json!({"status": "ValidationPassed"})));
     }
     let operation = copy::begin(&mut context.draft, &request, caller);
-    let origin = context.origins.of(Listener::PowerPlatform);
+    let origin = context.origins.origin_of(Listener::PowerPlatform);
     let location = format!(
         "{origin}/environmentmanagement/environments/{}/operations/{}?api-version=2024-10-01",
         operation.environment, operation.id

@@ -230,7 +230,7 @@ impl Tenant {
         let mut draft = world.draft();
         let now = draft.now();
         due_timers::run(&mut draft, &self.schema);
-        let before = draft.changes();
+        let before = draft.savepoint();
         let counted = self.count_faults(&draft, request);
         let fault = counted
             .iter()
@@ -243,7 +243,7 @@ impl Tenant {
         let response = response.with("Date", now.to_http_date());
         let succeeded = response.status < 400;
         if !succeeded && !response.keeps_changes {
-            draft.restore(before.clone());
+            draft.roll_back(before);
         }
         // These faults only change a response that succeeds.
         let fault = fault.filter(|fault| {
@@ -258,7 +258,7 @@ impl Tenant {
         });
         let kind = fault.map(Fault::kind);
         if kind == Some(FaultKind::AcceptAndIgnore) {
-            draft.restore(before);
+            draft.roll_back(before);
         }
         let response = match kind {
             Some(FaultKind::Answer(status)) => response_on_purpose(status),

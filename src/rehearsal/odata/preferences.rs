@@ -7,7 +7,7 @@ pub(crate) struct Preferences {
     pub(crate) page_size: Option<usize>,
     /// Whether the response to a write has the row.
     pub(crate) representation: bool,
-    /// Whether a batch goes on after a part that fails.
+    /// Whether a batch continues after a part that fails.
     pub(crate) continue_on_error: bool,
     annotations: Vec<String>,
 }
@@ -30,6 +30,11 @@ impl Preferences {
             }
         }
         preferences
+    }
+
+    /// Whether the request prefers any annotation.
+    pub(crate) fn wants_any(&self) -> bool {
+        !self.annotations.is_empty()
     }
 
     /// Whether the request prefers an annotation.

@@ -17,6 +17,9 @@ pub(crate) struct Column {
     /// Whether a request can read it: a secret and the address of a callback registration can only
     /// be written.
     pub(crate) readable: bool,
+    /// The name of its property in JSON: `_ownerid_value` for the lookup `ownerid`, otherwise the
+    /// logical name (Microsoft Learn, Web API: lookup properties).
+    pub(crate) property: String,
 }
 
 /// The type of a column.
@@ -125,16 +128,6 @@ impl Column {
         match &self.kind {
             Kind::Lookup(lookup) => Some(lookup),
             _ => None,
-        }
-    }
-
-    /// The name of the column's property in JSON: `_ownerid_value` for the lookup `ownerid`,
-    /// otherwise the logical name (Microsoft Learn, Web API: lookup properties).
-    pub(crate) fn property(&self) -> String {
-        if self.lookup().is_some() {
-            format!("_{}_value", self.logical_name)
-        } else {
-            self.logical_name.clone()
         }
     }
 }

@@ -167,13 +167,19 @@ impl Table {
         {
             schema_name.clone_into(&mut lookup.navigation);
         }
+        let logical_name = schema_name.to_lowercase();
+        let property = match kind {
+            Kind::Lookup(_) => format!("_{logical_name}_value"),
+            _ => logical_name.clone(),
+        };
         self.columns.push(Column {
-            logical_name: schema_name.to_lowercase(),
+            logical_name,
             schema_name: schema_name.to_owned(),
             display_name: display.to_owned(),
             kind,
             writable,
             readable: true,
+            property,
         });
     }
 
@@ -214,7 +220,7 @@ impl Table {
     pub(crate) fn property(&self, property: &str) -> Option<&Column> {
         self.columns
             .iter()
-            .find(|column| column.property() == property)
+            .find(|column| column.property == property)
     }
 
     /// A column that requests can read, by its property in JSON.

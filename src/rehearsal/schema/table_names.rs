@@ -13,7 +13,7 @@ use super::table::Table;
 /// The names that callers use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TableNames {
-    /// Microsoft's names, and likely ones where Microsoft has not published any.
+    /// Microsoft's names, and likely ones if Microsoft has not published any.
     #[default]
     Usual,
     /// Aliases, with another prefix and other words.

@@ -248,8 +248,8 @@ fn insert_finance_and_operations(seeder: &mut Seeder<'_, '_>) {
 fn insert_link(seeder: &mut Seeder<'_, '_>, origins: &Origins) {
     let side = seeder.side;
     let environment = side.environment();
-    let dataverse = origins.of(Listener::Dataverse(side.kind));
-    let finance = origins.of(Listener::FinanceOperations(side.kind));
+    let dataverse = origins.origin_of(Listener::Dataverse(side.kind));
+    let finance = origins.origin_of(Listener::FinanceOperations(side.kind));
     let host = |url: &str| url.split("://").last().unwrap_or_default().to_owned();
     let set_name = format!("dw-{}-set", side.domain);
     let schemas: Vec<Value> = MAPS

@@ -127,11 +127,11 @@ fn package(name: &str, title: &str, version: &str, state: &str) -> Value {
 /// The object of an environment: `environment.json` with the values in its places.
 fn environment_object(side: &SeedSide, origins: &Origins) -> Value {
     let environment = side.environment();
-    let dataverse = origins.of(Listener::Dataverse(side.kind));
-    let finance = origins.of(Listener::FinanceOperations(side.kind));
+    let dataverse = origins.origin_of(Listener::Dataverse(side.kind));
+    let finance = origins.origin_of(Listener::FinanceOperations(side.kind));
     let values = [
         ("{ada}", ADA_OBJECT),
-        ("{bap}", &origins.of(Listener::Bap)),
+        ("{bap}", &origins.origin_of(Listener::Bap)),
         ("{created}", CREATED),
         ("{dataverse}", &dataverse),
         ("{domain}", side.domain),

@@ -141,7 +141,7 @@ fn insert_platform_flow(seeder: &mut Seeder<'_, '_>, number: u32, name: &str, da
 }
 
 /// Inserts the rows of custom connectors. The customer's solution brought them to both
-/// environments, each of which gave them an identifier of its own. The thin seed has none.
+/// environments, each of which gave them its own identifier. The thin seed has none.
 fn insert_custom_connectors(seeder: &mut Seeder<'_, '_>) {
     let (side, catalogue) = (seeder.side, seeder.catalogue);
     let custom = catalogue

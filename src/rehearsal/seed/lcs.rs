@@ -21,7 +21,7 @@ pub(super) fn id(side: &SeedSide) -> &'static str {
 /// Inserts the environment and its history.
 pub(super) fn insert(draft: &mut Draft<'_>, side: &SeedSide, origins: &Origins) {
     let id = id(side);
-    let url = origins.of(Listener::FinanceOperations(side.kind));
+    let url = origins.origin_of(Listener::FinanceOperations(side.kind));
     let detail = json!({
         "EnvironmentId": id,
         "EnvironmentName": side.domain,

@@ -21,7 +21,7 @@
 //! - `dual_write`: the linked environments, if the tenant uses dual-write.
 //!
 //! The source has what a refresh must bring over. The target has its own, older configuration:
-//! rows that the copy destroys for good, and rows whose values must come back.
+//! rows that the copy destroys for good, and rows whose values must be restored.
 //!
 //! Providers, actions and orchestrations have the numbers 100 to 1200, 101 to 1201 and 100 to 700.
 

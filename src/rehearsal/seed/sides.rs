@@ -52,7 +52,7 @@ pub(super) const TARGET: SeedSide = SeedSide {
     shop: "https://uat-shop.contoso.com",
 };
 
-/// Declares the other targets by their numbers: each as Contoso UAT, with ids of its own.
+/// Declares the other targets by their numbers: each like Contoso UAT, with its own ids.
 macro_rules! other_targets {
     ($($number:literal)+) => {
         &[$(SeedSide {
@@ -68,7 +68,7 @@ macro_rules! other_targets {
     };
 }
 
-/// The targets besides Contoso UAT, from number 2 on.
+/// The targets other than Contoso UAT, from number 2 on.
 pub(super) const OTHER_TARGETS: &[SeedSide] = other_targets!(2 3 4 5 6 7 8);
 
 impl SeedSide {

@@ -55,7 +55,7 @@ fn texts<'row>(rows: &[&'row Row], column: &str) -> BTreeSet<&'row str> {
 }
 
 #[test]
-fn another_target_has_the_same_rows_as_contoso_uat_under_ids_of_its_own() {
+fn another_target_has_the_same_rows_as_contoso_uat_under_its_own_ids() {
     let volume = Volume {
         more_targets: 7,
         ..Volume::default()
@@ -162,7 +162,7 @@ fn graphs_are_in_four_dialects() {
 }
 
 #[test]
-fn what_is_published_is_compiled_and_what_is_not_is_not() {
+fn only_published_orchestrations_are_compiled() {
     let objects = seeded(Seed::Whole);
     let flows = rows(&objects, &SOURCE, "workflow");
     let on: Vec<&&Row> = flows.iter().filter(|row| row["statecode"] == 1).collect();
@@ -293,7 +293,7 @@ fn settings_differ_where_they_should() {
 }
 
 #[test]
-fn a_custom_connector_has_an_identifier_of_its_own_in_each_environment() {
+fn a_custom_connector_has_its_own_identifier_in_each_environment() {
     let objects = seeded(Seed::Whole);
     let own = |side: &SeedSide| {
         let row = rows(&objects, side, "connector")[0];
@@ -349,7 +349,7 @@ const OUTSIDE: [&str; 17] = [
 ];
 
 #[test]
-fn what_acts_on_the_outside_is_in_the_source_of_the_whole_seed_only() {
+fn only_the_source_of_the_whole_seed_acts_on_the_outside() {
     let (whole, thin) = (seeded(Seed::Whole), seeded(Seed::Thin));
     let mut places = 0;
     for table in OUTSIDE {

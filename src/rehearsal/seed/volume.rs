@@ -1,5 +1,5 @@
 //! More of the same, for measurements: flows that are on, references with a connection and
-//! orchestrations, all alike, in the source of a new world.
+//! orchestrations, all of one form, in the source of a new world.
 
 use super::Seeder;
 use super::flows::{FlowState, insert_empty};
@@ -16,11 +16,11 @@ pub struct Volume {
     pub references: u32,
     /// Orchestrations, each with the tiles of the seed's first one; every second one is published.
     pub orchestrations: u32,
-    /// Targets besides Contoso UAT, at most 7.
+    /// Targets in addition to Contoso UAT, at most 7.
     pub more_targets: u8,
 }
 
-/// The first number of what is added: the seed's own numbers are below.
+/// The first number of the added rows: the seed's own numbers are below.
 const FIRST: u32 = 100_000;
 
 /// The numbers that an orchestration and its tiles have.

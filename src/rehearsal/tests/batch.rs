@@ -111,8 +111,8 @@ async fn a_change_set_is_applied_completely_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn a_part_is_handled_like_a_request_of_its_own() {
-    let client = TestClient::of(Seed::Thin, TableNames::Renamed, &[]).await;
+async fn a_part_is_handled_like_a_separate_request() {
+    let client = TestClient::of_seed(Seed::Thin, TableNames::Renamed, &[]).await;
     let definitions = client
         .get("EntityDefinitions?$select=EntitySetName,SchemaName&$filter=IsCustomEntity eq true")
         .await;
@@ -139,7 +139,7 @@ async fn a_part_is_handled_like_a_request_of_its_own() {
 
 #[tokio::test]
 async fn many_rows_are_written_together_or_not_at_all() {
-    let client = TestClient::of(Seed::Whole, TableNames::Usual, &[]).await;
+    let client = TestClient::of_seed(Seed::Whole, TableNames::Usual, &[]).await;
     let target = |name: &str| json!({"@odata.type": "Microsoft.Dynamics.CRM.connectionreference", "connectionreferencelogicalname": name});
     let action = |name: &str| format!("connectionreferences/Microsoft.Dynamics.CRM.{name}");
     let both = json!({"Targets": [target("a_one"), target("a_two")]});

@@ -79,7 +79,7 @@ impl TestClient {
     }
 
     async fn with_faults(faults: &[&str]) -> Self {
-        Self::of(Seed::Thin, TableNames::Usual, faults).await
+        Self::of_seed(Seed::Thin, TableNames::Usual, faults).await
     }
 
     /// With a tenant that uses dual-write, or not.
@@ -91,7 +91,7 @@ impl TestClient {
         Self::start_with(seed, TableNames::Usual, variant, &[]).await
     }
 
-    async fn of(seed: Seed, table_names: TableNames, faults: &[&str]) -> Self {
+    async fn of_seed(seed: Seed, table_names: TableNames, faults: &[&str]) -> Self {
         Self::start_with(seed, table_names, Variant::default(), faults).await
     }
 

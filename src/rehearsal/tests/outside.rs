@@ -20,7 +20,7 @@ fn hosts(calls: &[(String, String)]) -> Vec<&str> {
 }
 
 async fn copied() -> TestClient {
-    let client = TestClient::of(Seed::Whole, TableNames::Usual, &[]).await;
+    let client = TestClient::of_seed(Seed::Whole, TableNames::Usual, &[]).await;
     client.copy_environment().await;
     assert_eq!(calls(&client, 0), [], "a copy calls nobody");
     client
@@ -114,7 +114,7 @@ async fn mailboxes_and_jobs_act_when_background_operations_come_on() {
 }
 
 #[tokio::test]
-async fn what_was_closed_before_does_not_act() {
+async fn a_surface_that_was_closed_before_does_not_act() {
     let client = copied().await;
     let off = json!({
         "incomingemaildeliverymethod": 0, "outgoingemaildeliverymethod": 0, "actdeliverymethod": 2,
@@ -245,7 +245,7 @@ async fn a_copy_withholds_batch_jobs_and_one_that_waits_again_runs() {
 
 #[tokio::test]
 async fn a_copy_may_leave_finance_and_operations_as_it_was() {
-    let client = TestClient::of(Seed::Whole, TableNames::Usual, &[]).await;
+    let client = TestClient::of_seed(Seed::Whole, TableNames::Usual, &[]).await;
     client.change("quirk/unified-copy-keeps-finance", json!(true));
     client.copy_and_open().await;
     client.get("WhoAmI").await;

@@ -74,7 +74,7 @@ const ENVIRONMENT: [&str; 6] = [
 
 #[tokio::test]
 async fn the_answers_of_the_admin_apis_have_the_recorded_names() {
-    let client = TestClient::of(Seed::Whole, TableNames::Usual, &[]).await;
+    let client = TestClient::of_seed(Seed::Whole, TableNames::Usual, &[]).await;
     let environments = client
         .bap(
             "GET",

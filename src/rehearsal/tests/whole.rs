@@ -6,7 +6,7 @@ use crate::rehearsal::seed::whole_connections;
 
 /// The whole tenant: copied, open, each reference connected to the target's connections.
 async fn connected() -> TestClient {
-    let client = TestClient::of(Seed::Whole, TableNames::Usual, &[]).await;
+    let client = TestClient::of_seed(Seed::Whole, TableNames::Usual, &[]).await;
     client.copy_and_open().await;
     let references = client.get("connectionreferences").await["value"].clone();
     for reference in references.as_array().unwrap() {
@@ -170,7 +170,7 @@ async fn a_new_action_has_another_name_and_flows_have_their_own_names() {
 
 #[tokio::test]
 async fn a_world_keeps_its_table_names() {
-    let mut client = TestClient::of(Seed::Thin, TableNames::Renamed, &[]).await;
+    let mut client = TestClient::of_seed(Seed::Thin, TableNames::Renamed, &[]).await;
     client.get("new_omvendors").await;
     client.stop().await;
     client.table_names = TableNames::Usual;

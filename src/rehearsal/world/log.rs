@@ -83,7 +83,7 @@ pub(crate) struct Line {
     pub(crate) delete: Vec<String>,
 }
 
-/// What the log has of a request: never a token, a secret or a body.
+/// The part of a request in the log: never a token, a secret or a body.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(Default))]
 pub(crate) struct RequestFacts {

@@ -1,6 +1,6 @@
 //! The world: everything that the tenant stores, as objects with keys.
 //!
-//! - `store`: the objects and the changes of one request.
+//! - `store`: the objects and the changes of one request. `index`: rows by the value of a column.
 //! - `log`: the append-only file that the objects are replayed from.
 //! - `private_file`: opens that file, which is private.
 //! - `names`: the keys of objects, and ids derived from names.
@@ -13,6 +13,7 @@
 //! `lcs-calls/<what>`, `call/<number>` (a call to the outside), `dual-write/<environment>/…`,
 //! `dual-write-request/<id>`, `secure-configuration/<row>`, `ports`, `skin`, `variant`, `tls`.
 
+mod index;
 pub(crate) mod log;
 pub(crate) mod names;
 mod private_file;
@@ -23,6 +24,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use self::index::Index;
 use self::log::{Line, Log, LogError, RequestFacts};
 use self::store::{Changes, Draft, Objects};
 use super::clock::{Moment, SimulatedClock};
@@ -31,6 +33,7 @@ use super::clock::{Moment, SimulatedClock};
 #[derive(Debug)]
 pub(crate) struct World {
     objects: Objects,
+    index: Index,
     log: Log,
     clock: SimulatedClock,
     requests: u64,
@@ -58,6 +61,7 @@ impl World {
             store::apply(&mut objects, line.put, line.delete);
         }
         Ok(Opened::World(Box::new(Self {
+            index: Index::of(&objects),
             objects,
             log,
             clock: SimulatedClock::new(speed, elapsed),
@@ -69,6 +73,7 @@ impl World {
     pub(crate) fn seed(mut log: Log, speed: f64, objects: Objects) -> Result<Self, LogError> {
         log.append(&Line::seed(objects.clone()))?;
         Ok(Self {
+            index: Index::of(&objects),
             objects,
             log,
             clock: SimulatedClock::new(speed, Moment::default()),
@@ -78,7 +83,7 @@ impl World {
 
     /// Starts a request: a draft of the current world.
     pub(crate) fn draft(&self) -> Draft<'_> {
-        Draft::new(&self.objects, self.clock.now())
+        Draft::indexed(&self.objects, &self.index, self.clock.now())
     }
 
     /// Ends a request: writes its line, and only then applies its changes.
@@ -102,7 +107,7 @@ impl World {
         let line = Line::request(n, now, facts, put, delete);
         self.log.append(&line)?;
         self.requests = n;
-        store::apply(&mut self.objects, line.put, line.delete);
+        store::apply_indexed(&mut self.objects, &mut self.index, line.put, line.delete);
         Ok(())
     }
 
@@ -119,7 +124,7 @@ impl World {
     /// Replaces objects, only in memory.
     #[cfg(test)]
     pub(crate) fn change(&mut self, put: Objects) {
-        store::apply(&mut self.objects, put, Vec::new());
+        store::apply_indexed(&mut self.objects, &mut self.index, put, Vec::new());
     }
 
     #[cfg(test)]

@@ -1,7 +1,5 @@
 //! The keys of objects, and ids derived from names.
 
-use std::fmt::Write as _;
-
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -57,10 +55,7 @@ pub(crate) fn unique() -> String {
 
 /// The SHA-256 of a text, in hexadecimal.
 pub(crate) fn digest(text: &str) -> String {
-    let mut digest = String::new();
-    for byte in Sha256::digest(text.as_bytes()) {
-        // Writing to a string cannot fail.
-        let _written = write!(digest, "{byte:02x}");
-    }
-    digest
+    let digits = |byte: u8| [byte >> 4, byte & 0xf].map(|digit| char::from_digit(digit.into(), 16));
+    let bytes = Sha256::digest(text.as_bytes()).into_iter();
+    bytes.flat_map(digits).flatten().collect()
 }

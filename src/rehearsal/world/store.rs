@@ -9,13 +9,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::index::Index;
 use crate::rehearsal::clock::Moment;
 
 /// All objects by key.
 pub(crate) type Objects = BTreeMap<String, Value>;
 
 /// The changes of a request: each key with its new object, or with nothing if it is deleted.
-pub(crate) type Changes = BTreeMap<String, Option<Value>>;
+pub(crate) type Changes = BTreeMap<String, Change>;
+
+/// A new object, or nothing for one that is deleted.
+type Change = Option<Value>;
 
 /// Applies changes to the objects.
 pub(crate) fn apply(objects: &mut Objects, put: Objects, delete: Vec<String>) {
@@ -25,21 +29,59 @@ pub(crate) fn apply(objects: &mut Objects, put: Objects, delete: Vec<String>) {
     objects.extend(put);
 }
 
+/// The same to objects with an index.
+pub(crate) fn apply_indexed(
+    objects: &mut Objects,
+    index: &mut Index,
+    put: Objects,
+    delete: Vec<String>,
+) {
+    for key in delete {
+        if let Some(old) = objects.remove(&key) {
+            index.remove(&key, &old);
+        }
+    }
+    for (key, value) in put {
+        if let Some(old) = objects.get(&key) {
+            index.remove(&key, old);
+        }
+        index.insert(&key, &value);
+        objects.insert(key, value);
+    }
+}
+
 /// The world during a request: the objects, overlaid with the changes so far.
 #[derive(Debug)]
 pub(crate) struct Draft<'world> {
     objects: &'world Objects,
+    index: Option<&'world Index>,
     changes: Changes,
+    /// The keys that were set, in order, each with its change before.
+    undo: Vec<(String, Option<Change>)>,
     now: Moment,
 }
+
+/// A state of a draft to which it can be rolled back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Savepoint(usize);
 
 impl<'world> Draft<'world> {
     /// A draft at a moment, with no changes yet.
     pub(crate) fn new(objects: &'world Objects, now: Moment) -> Self {
         Self {
             objects,
+            index: None,
             changes: Changes::new(),
+            undo: Vec::new(),
             now,
+        }
+    }
+
+    /// The same with the index of the objects.
+    pub(crate) fn indexed(objects: &'world Objects, index: &'world Index, now: Moment) -> Self {
+        Self {
+            index: Some(index),
+            ..Self::new(objects, now)
         }
     }
 
@@ -89,6 +131,27 @@ impl<'world> Draft<'world> {
         })
     }
 
+    /// The objects under a prefix that have this text in a column, in the order of their keys.
+    pub(crate) fn with_text(&self, prefix: &str, column: &str, value: &str) -> Vec<&Value> {
+        let has_it = |object: &&Value| object.get(column).and_then(Value::as_str) == Some(value);
+        let index = self.index.filter(|_| Index::covers(prefix, column));
+        let Some(index) = index else {
+            let all = self.under(prefix).map(|(_, object)| object);
+            return all.filter(has_it).collect();
+        };
+        let unchanged = index
+            .keys(prefix, column, value)
+            .filter(|key| !self.changes.contains_key(*key))
+            .filter_map(|key| self.objects.get_key_value(key));
+        let changed = range(&self.changes, prefix)
+            .filter_map(|(key, change)| Some((key, change.as_ref()?)))
+            .filter(|(_, object)| has_it(object));
+        let unchanged = unchanged.map(|(key, object)| (key.as_str(), object));
+        let mut found: Vec<(&str, &Value)> = unchanged.chain(changed).collect();
+        found.sort_unstable_by_key(|(key, _)| *key);
+        found.into_iter().map(|(_, object)| object).collect()
+    }
+
     /// One object as a type; `None` if it does not exist or has another form.
     pub(crate) fn load<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
         T::deserialize(self.get(key)?).ok()
@@ -108,18 +171,25 @@ impl<'world> Draft<'world> {
 
     /// Sets one object.
     pub(crate) fn put(&mut self, key: String, value: Value) {
-        self.changes.insert(key, Some(value));
+        self.set(key, Some(value));
+    }
+
+    fn set(&mut self, key: String, change: Change) {
+        let before = self.changes.insert(key.clone(), change);
+        self.undo.push((key, before));
     }
 
     /// Deletes one object.
     pub(crate) fn delete(&mut self, key: &str) {
-        self.changes.insert(key.to_owned(), None);
+        self.set(key.to_owned(), None);
     }
 
     /// Deletes the objects under a prefix.
     pub(crate) fn delete_under(&mut self, prefix: &str) {
         let keys: Vec<String> = self.under(prefix).map(|(key, _)| key.to_owned()).collect();
-        self.changes.extend(keys.into_iter().map(|key| (key, None)));
+        for key in keys {
+            self.set(key, None);
+        }
     }
 
     /// The next number of a counter, from 1.
@@ -130,14 +200,20 @@ impl<'world> Draft<'world> {
         next
     }
 
-    /// The changes so far, for [`Self::restore`].
-    pub(crate) fn changes(&self) -> Changes {
-        self.changes.clone()
+    /// The changes so far, for [`Self::roll_back`].
+    pub(crate) fn savepoint(&self) -> Savepoint {
+        Savepoint(self.undo.len())
     }
 
-    /// Restores earlier changes.
-    pub(crate) fn restore(&mut self, changes: Changes) {
-        self.changes = changes;
+    /// Undoes the changes since a savepoint.
+    pub(crate) fn roll_back(&mut self, to: Savepoint) {
+        let undone = self.undo.split_off(to.0.min(self.undo.len()));
+        for (key, before) in undone.into_iter().rev() {
+            match before {
+                Some(change) => self.changes.insert(key, change),
+                None => self.changes.remove(&key),
+            };
+        }
     }
 
     /// The changes to commit, without objects that have their old value.
@@ -199,13 +275,49 @@ mod tests {
     }
 
     #[test]
-    fn a_draft_restores_earlier_changes() {
+    fn a_draft_rolls_back_to_a_savepoint() {
         let objects = world();
         let mut draft = Draft::new(&objects, Moment::default());
         assert_eq!(draft.count("tokens"), 1);
-        let before = draft.changes();
+        draft.delete("b/1");
+        let before = draft.savepoint();
         assert_eq!(draft.count("tokens"), 2);
-        draft.restore(before);
+        draft.put("b/1".to_owned(), Value::from(4));
+        draft.put("b/1".to_owned(), Value::from(5));
+        draft.put("c/1".to_owned(), Value::from(6));
+        draft.roll_back(before);
+        draft.roll_back(before);
         assert_eq!(draft.count("tokens"), 2);
+        assert_eq!(draft.get("b/1"), None);
+        assert_eq!(draft.get("c/1"), None);
+    }
+
+    #[test]
+    fn an_index_finds_what_a_scan_finds() {
+        let row = |name: &str| serde_json::json!({"primaryentity": name});
+        let mut objects = Objects::new();
+        for (id, name) in [("1", "a"), ("2", "b"), ("3", "a"), ("4", "a")] {
+            objects.insert(format!("row/o/workflow/{id}"), row(name));
+        }
+        let mut index = Index::of(&objects);
+        let put = Objects::from([("row/o/workflow/4".to_owned(), row("b"))]);
+        apply_indexed(
+            &mut objects,
+            &mut index,
+            put,
+            vec!["row/o/workflow/2".to_owned()],
+        );
+        let found = |draft: &mut Draft<'_>| {
+            draft.put("row/o/workflow/3".to_owned(), row("b"));
+            draft.put("row/o/workflow/0".to_owned(), row("a"));
+            ["a", "b", "c"].map(|name| {
+                let rows = draft.with_text("row/o/workflow/", "primaryentity", name);
+                rows.into_iter().cloned().collect::<Vec<Value>>()
+            })
+        };
+        let now = Moment::default();
+        let indexed = found(&mut Draft::indexed(&objects, &index, now));
+        assert_eq!(indexed, found(&mut Draft::new(&objects, now)));
+        assert_eq!(indexed.map(|rows| rows.len()), [2, 2, 0]);
     }
 }

@@ -52,13 +52,13 @@ pub struct FleetRun {
 #[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::report) struct Waits {
-    /// For whom.
+    /// Who must act.
     pub(in crate::report) whom: Whom,
     /// For what: the manual tasks, the operations, the end of the last process.
     pub(in crate::report) what: String,
 }
 
-/// For whom a run waits.
+/// Who must act before a run continues.
 #[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::report) enum Whom {

@@ -7,15 +7,16 @@
 //! - `setup`: the documents of `rehearsal`, `init` and `import-har`.
 //! - `schema`: the JSON Schema of a command's document.
 //!
-//! Every document has `"v": 1` and kebab-case keys. Keys may be added within a version; none is
-//! removed or changes its meaning.
+//! Every document has `"v": 1` and kebab-case keys. Keys may be added within a version; they are
+//! never removed, and their meaning stays.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 use crate::base::redaction::redact;
 use crate::base::text::escape_json;
-use crate::engine::{Failure, FailureItem, FailureKind, Plan, PlannedStep, RunbookPlace, Verdict};
+use crate::engine::{Failure, FailureItem, FailureKind, PlannedChange, RunbookPlace, Verdict};
+use crate::report::PlanReport;
 
 mod fleet;
 mod graph;
@@ -151,12 +152,39 @@ pub struct PlanDocument {
     /// The window to book.
     window_hours: u64,
     /// Each step in order.
-    steps: Vec<PlannedStep>,
+    steps: Vec<PlanStep>,
+    /// Why a run may make other changes, one line for each reason.
+    differences: Vec<String>,
+    /// What the plan does not know, one line for each thing.
+    unknowns: Vec<String>,
+}
+
+/// The changes of one step.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct PlanStep {
+    /// The step's name.
+    name: String,
+    /// Why the runbook skips it, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skip: Option<String>,
+    /// Whether its changes are a forecast: the copy comes first, so they are read from the source,
+    /// as the copy will leave it.
+    forecast: bool,
+    /// Its changes in the order of their phases.
+    changes: Vec<PlannedChange>,
 }
 
 impl PlanDocument {
     /// The document of a plan with its digest.
-    pub fn new(plan: &Plan, digest: &str) -> Self {
+    pub fn new(report: &PlanReport<'_>, digest: &str) -> Self {
+        let plan = report.plan;
+        let steps = plan.steps.iter().map(|step| PlanStep {
+            name: step.name.clone(),
+            skip: step.skip.clone(),
+            forecast: report.is_forecast(step),
+            changes: step.changes.clone(),
+        });
         Self {
             v: Version,
             digest: digest.to_owned(),
@@ -165,7 +193,9 @@ impl PlanDocument {
             expected_seconds: plan.automatic_time().as_secs(),
             human_seconds: plan.human_time().as_secs(),
             window_hours: plan.window().as_secs() / 3600,
-            steps: plan.steps.clone(),
+            steps: steps.collect(),
+            differences: report.differences.clone(),
+            unknowns: report.unknowns.clone(),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! A notification: what a person who is not at the terminal must know about a run, in the form of
-//! the service that delivers it. A form is a function of the [`Notice`], in a file of its own.
+//! the service that delivers it. Each form is a function of the [`Notice`], in a separate file.
 //!
 //! Every text is cleaned before a form sees it: secrets are replaced by their fingerprints, control
 //! characters are shown escaped, long texts are cut. No text is read as markup: a service's error may
@@ -23,6 +23,7 @@ use serde_json::Value;
 pub use self::pipeline_page::pipeline_page;
 use crate::base::redaction::{redact, redacted_line};
 use crate::base::text::count;
+use crate::report::shorten::shortened;
 use crate::runbook::{NotificationForm, Occasion};
 
 /// The most lines of what happened, and of what to do. The state file has all of them.
@@ -64,7 +65,7 @@ pub struct Notice {
 
 /// The message of a notification.
 pub fn notification(occasion: Occasion, notice: &Notice, form: NotificationForm) -> Value {
-    let notice = notice.cleaned();
+    let notice = notice.shortened_texts();
     let headline = headline(occasion, &notice);
     match form {
         NotificationForm::Teams => teams::message(occasion, &headline, &notice),
@@ -89,21 +90,21 @@ fn headline(occasion: Occasion, notice: &Notice) -> String {
 }
 
 impl Notice {
-    fn cleaned(&self) -> Self {
+    fn shortened_texts(&self) -> Self {
         Self {
-            target: clean(&self.target),
-            environment: clean(&self.environment),
-            runbook: clean(&self.runbook),
-            run: self.run.as_deref().map(clean),
-            step: self.step.as_deref().map(clean),
-            what: clean_lines(&self.what),
-            to_do: clean_lines(&self.to_do),
-            since: self.since.as_deref().map(clean),
+            target: short_line(&self.target),
+            environment: short_line(&self.environment),
+            runbook: short_line(&self.runbook),
+            run: self.run.as_deref().map(short_line),
+            step: self.step.as_deref().map(short_line),
+            what: short_lines(&self.what),
+            to_do: short_lines(&self.to_do),
+            since: self.since.as_deref().map(short_line),
             // A command that is cut would be another command.
             next: self.next.as_deref().map(redacted_line),
             page: self.page.clone(),
-            host: clean(&self.host),
-            state_file: clean(&self.state_file),
+            host: short_line(&self.host),
+            state_file: short_line(&self.state_file),
         }
     }
 
@@ -135,18 +136,12 @@ impl Notice {
 }
 
 /// A text as one safe line of limited length.
-fn clean(text: &str) -> String {
-    let text = redacted_line(text);
-    if text.chars().count() <= LONGEST_LINE {
-        return text;
-    }
-    let mut cut: String = text.chars().take(LONGEST_LINE - 1).collect();
-    cut.push('…');
-    cut
+fn short_line(text: &str) -> String {
+    shortened(&redacted_line(text), LONGEST_LINE)
 }
 
 /// Texts of one or more lines as safe lines, the first ones.
-fn clean_lines(texts: &[String]) -> Vec<String> {
+fn short_lines(texts: &[String]) -> Vec<String> {
     // A secret may be longer than a line.
     let redacted: Vec<_> = texts.iter().map(|text| redact(text)).collect();
     let lines = redacted.iter().flat_map(|text| text.lines());
@@ -155,7 +150,7 @@ fn clean_lines(texts: &[String]) -> Vec<String> {
     lines.truncate(MOST_LINES);
     let mut lines: Vec<String> = lines
         .into_iter()
-        .map(|line| clean(line.trim_end()))
+        .map(|line| short_line(line.trim_end()))
         .collect();
     if more > 0 {
         lines.push(format!("and {} more", count(more, "line")));

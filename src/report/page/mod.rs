@@ -23,7 +23,7 @@ pub(super) use text::{
 
 const STYLE: &str = include_str!("style.css");
 
-/// What every page of this program holds, and by which a page that may be replaced is recognised.
+/// Every page of this program holds this. Only a page that holds it may be replaced.
 pub const GENERATOR: &str = "<meta name=\"generator\" content=\"iomcopy\">";
 
 /// A page.

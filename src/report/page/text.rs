@@ -8,7 +8,7 @@ use crate::report::run_report::ValueChange;
 /// A word that is at most this long stays whole.
 const WORD: usize = 24;
 
-/// How many characters of a longer word stand together at most.
+/// The maximum number of characters of a longer word in one part.
 const PART: usize = 40;
 
 /// A text with its control characters shown.
@@ -21,13 +21,16 @@ pub(crate) fn cell(text: &str) -> Markup {
     breakable(text)
 }
 
-/// A text whose long words may go on in the next line, but only after a sign: a narrow column or a
-/// phone then breaks no word.
+/// A text whose long words may continue in the next line, but only after a sign: a narrow column or
+/// a phone then breaks no word.
 pub(crate) fn breakable(text: &str) -> Markup {
     let text = safe(text);
     html! {
         @for word in text.split_inclusive(' ') {
-            @if word.chars().count() <= WORD { (word) }
+            @if word.chars().count() <= WORD {
+                // A browser would part an account after its hyphen.
+                @if word.contains('@') && word.contains('-') { span.whole { (word) } } @else { (word) }
+            }
             @else { @for (at, part) in parts(word, PART).iter().enumerate() { @if at > 0 { wbr; } (part) } }
         }
     }
@@ -103,7 +106,7 @@ pub(crate) fn instruction_parts(line: &str) -> Vec<InstructionPart<'_>> {
         let (text, address) = rest.split_at(at);
         let end = address.find([' ', '\'', '"', '`', '<', '>', ')']);
         let (address, after) = address.split_at(end.unwrap_or(address.len()));
-        // What ends a sentence is no part of an address.
+        // Punctuation at the end of a sentence does not belong to the address.
         let plain = address.trim_end_matches([',', ';', '.', ':']);
         parts.push(InstructionPart::Text(text));
         parts.push(InstructionPart::Address(plain));
@@ -155,6 +158,10 @@ mod tests {
             "Contoso - Notify the shop"
         );
         assert_eq!(shown("msdyn_iom_bigcommerce"), "msdyn_iom_bigcommerce");
+        assert_eq!(
+            shown("as svc-iom@contoso.com"),
+            "as <span class=\"whole\">svc-iom@contoso.com</span>"
+        );
         assert_eq!(
             shown("msdyn_bigcommerce/msdyn_bigcommerce_update"),
             "msdyn_<wbr>bigcommerce/<wbr>msdyn_<wbr>bigcommerce_<wbr>update"

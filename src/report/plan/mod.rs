@@ -41,7 +41,7 @@ pub struct PlanReport<'a> {
     pub last_run: Option<Duration>,
 }
 
-/// What a page says besides the changes.
+/// What a page says in addition to the changes.
 #[derive(Debug)]
 pub struct PlanFacts<'a> {
     /// The runbook's name.
@@ -61,7 +61,7 @@ pub struct PlanFacts<'a> {
 }
 
 impl<'a> PlanReport<'a> {
-    /// A plan of which nothing else is known.
+    /// A plan without the facts that only the command knows.
     pub fn of(plan: &'a Plan, target: &'a str) -> Self {
         Self {
             plan,
@@ -74,7 +74,7 @@ impl<'a> PlanReport<'a> {
     }
 
     /// Are the changes of this step a forecast?
-    fn is_forecast(&self, step: &PlannedStep) -> bool {
+    pub(super) fn is_forecast(&self, step: &PlannedStep) -> bool {
         let steps = &self.plan.steps;
         let named = |name: &str| steps.iter().position(|step| step.name == name);
         let Some(replacing) = self.replacing_step.and_then(named) else {
@@ -134,6 +134,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::report::PlanDocument;
 
     /// A plan with a change of each effect, one of them by hand.
     pub(super) fn plan() -> Plan {
@@ -182,6 +183,20 @@ mod tests {
         assert_eq!(forecast(&plan), [false, true, true]);
         plan.steps[0].changes.clear();
         assert_eq!(forecast(&plan), [false, false, false], "the copy is done");
+    }
+
+    #[test]
+    fn the_document_marks_forecasts_and_says_what_may_differ() {
+        let plan = plan();
+        let document = PlanDocument::new(&report(&plan), "d");
+        let document = serde_json::to_value(&document).unwrap();
+        let steps = document["steps"].as_array().unwrap();
+        let forecasts: Vec<&serde_json::Value> =
+            steps.iter().map(|step| &step["forecast"]).collect();
+        assert_eq!(forecasts, [false, true, true]);
+        assert_eq!(steps[2]["skip"], "not used");
+        assert_eq!(document["differences"][0], "somebody may change the source");
+        assert_eq!(document["unknowns"][0], "the users of the copy");
     }
 
     #[test]

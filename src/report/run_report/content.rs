@@ -1,11 +1,11 @@
 //! The content of a report, as types.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::figures::Figures;
 use super::pictures::Pictures;
 use crate::journal::{ChangeCounts, ChangeKind};
 use crate::report::documents::{RunState, StepCondition, StepFailure, StepStatus, Target, Version};
@@ -19,7 +19,7 @@ use crate::report::status::describe_changes;
 #[serde(rename_all = "kebab-case")]
 pub struct RunReport {
     pub(super) v: Version,
-    /// The state file from which the report was made.
+    /// The state file that the report was made from.
     pub(super) state_file: String,
     /// The runbook's name.
     pub(super) runbook: String,
@@ -317,179 +317,5 @@ impl TaskState {
             Self::Proved => "proved",
             Self::Waived => "evidence waived",
         }
-    }
-}
-
-/// The figures of a run, in the form of its last event and of its state file.
-#[derive(Debug, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) struct Figures {
-    /// Slots whose new provider action was put back.
-    pub(super) slots_restored: usize,
-    /// Slots that were recorded.
-    pub(super) slots_recorded: usize,
-    /// Slots that held no known provider action before the refresh, and were not changed.
-    pub(super) dangling: Vec<String>,
-    /// Orchestrations published again, by name.
-    pub(super) published: Vec<String>,
-    /// Orchestrations that were drafts and still are, by name.
-    pub(super) drafts: Vec<String>,
-    /// How many providers were installed again.
-    pub(super) providers: usize,
-    /// How many cloud flows were turned on.
-    pub(super) flows_on: usize,
-    /// Cloud flows left off: name and reason.
-    pub(super) flows_off: Vec<(String, String)>,
-    /// The target's dual-write maps.
-    pub(super) dual_write: DualWriteFigures,
-    /// How much of this a person did; nothing if an earlier version of the program wrote the figures.
-    #[serde(default)]
-    pub(super) by_hand: HandFigures,
-    /// What became of everything that could act on the outside world from the copy; none if it was
-    /// not recorded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) containment: Option<ContainmentFigures>,
-}
-
-/// What became of everything that could act on the outside world from the copy.
-#[derive(Debug, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) struct ContainmentFigures {
-    /// What the target is for: `test`, `validation` or `disaster-recovery`.
-    pub(super) purpose: String,
-    /// How many surfaces can no longer act.
-    pub(super) closed: usize,
-    /// How many reach the target's own partner instead of production's.
-    pub(super) replaced: usize,
-    /// How many may act, because the runbook or a person allows it.
-    pub(super) allowed: usize,
-    /// How many can act, although nobody allowed it.
-    pub(super) open: usize,
-    /// How many a person has to look at, because nobody has documented what a copy does to them.
-    pub(super) unclear: usize,
-    /// The surfaces, open ones first; at most 1000.
-    pub(super) surfaces: Vec<SurfaceReport>,
-}
-
-/// One thing that could act on the outside world.
-#[derive(Debug, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) struct SurfaceReport {
-    /// Its kind, in the plural.
-    pub(super) kind: String,
-    /// Its name.
-    pub(super) name: String,
-    /// What it could do.
-    pub(super) reach: String,
-    /// `open`, `unclear`, `allowed`, `replaced` or `closed`.
-    pub(super) state: String,
-    /// How, why or by what.
-    pub(super) detail: String,
-}
-
-impl ContainmentFigures {
-    /// The numbers in one line.
-    pub(super) fn line(&self) -> String {
-        format!(
-            "purpose {}: {} closed, {} replaced, {} allowed, {} open, {} for a person to look at",
-            self.purpose, self.closed, self.replaced, self.allowed, self.open, self.unclear
-        )
-    }
-}
-
-impl SurfaceReport {
-    /// The state with how, why or by what.
-    pub(super) fn outcome(&self) -> String {
-        match self.detail.as_str() {
-            "" => self.state.clone(),
-            detail => format!("{}: {detail}", self.state),
-        }
-    }
-}
-
-/// The part of the figures that a person did.
-#[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) struct HandFigures {
-    /// Slots whose new provider action a person put back.
-    pub(super) slots_restored: usize,
-    /// Orchestrations that a person published again.
-    pub(super) published: usize,
-    /// Providers that a person installed again.
-    pub(super) providers: usize,
-    /// Cloud flows that a person turned on.
-    pub(super) flows_on: usize,
-}
-
-/// The state of the target's dual-write maps.
-#[derive(Debug, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) struct DualWriteFigures {
-    /// How many were running before the copy.
-    pub(super) ran: usize,
-    /// How many of them run again.
-    pub(super) run_again: usize,
-    /// How many were paused, and are left stopped.
-    #[serde(default)]
-    pub(super) paused: usize,
-    /// How many were not running, and still are not.
-    pub(super) left_stopped: usize,
-}
-
-impl Figures {
-    /// The cloud flows that are left off: each reason with the names of its flows.
-    pub(super) fn off_by_reason(&self) -> Vec<(&str, Vec<&str>)> {
-        let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for (name, reason) in &self.flows_off {
-            reasons.entry(reason).or_default().push(name);
-        }
-        reasons.into_iter().collect()
-    }
-
-    /// The numeric figures, each with its label.
-    pub(super) fn numbers(&self) -> Vec<(&'static str, String)> {
-        let maps = &self.dual_write;
-        let paused = match maps.paused {
-            0 => String::new(),
-            paused => format!(", {paused} paused before and left stopped"),
-        };
-        let dual_write = if maps.ran == 0 && maps.paused == 0 {
-            "not in use in the target".to_owned()
-        } else {
-            format!(
-                "{} of {} running again{paused}, {} left stopped",
-                maps.run_again, maps.ran, maps.left_stopped
-            )
-        };
-        let hand = &self.by_hand;
-        let number = |all: usize, by_hand: usize| match by_hand {
-            0 => all.to_string(),
-            by_hand => format!("{all} ({by_hand} by hand)"),
-        };
-        vec![
-            (
-                "Slots restored to new provider actions",
-                format!(
-                    "{} of {}",
-                    number(self.slots_restored, hand.slots_restored),
-                    self.slots_recorded
-                ),
-            ),
-            (
-                "Providers installed again",
-                number(self.providers, hand.providers),
-            ),
-            (
-                "Orchestrations published",
-                number(self.published.len(), hand.published),
-            ),
-            ("Drafts left as they were", self.drafts.len().to_string()),
-            (
-                "Cloud flows turned on",
-                number(self.flows_on, hand.flows_on),
-            ),
-            ("Cloud flows left off", self.flows_off.len().to_string()),
-            ("Dual-write maps", dual_write),
-        ]
     }
 }

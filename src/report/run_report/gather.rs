@@ -5,9 +5,10 @@ use serde_json::Value;
 
 use super::clean;
 use super::content::{
-    ChangeReport, ChangeResult, Confirmation, Ending, Figures, PhaseReport, Process, RunFacts,
-    RunReport, StepReport, TaskReport, TaskState,
+    ChangeReport, ChangeResult, Confirmation, Ending, PhaseReport, Process, RunFacts, RunReport,
+    StepReport, TaskReport, TaskState,
 };
+use super::figures::Figures;
 use super::pictures::{self, GraphOutline};
 use super::values::value_changes;
 use crate::base::clock::between;
@@ -351,7 +352,7 @@ fn warnings(contents: &StateFileContents) -> Vec<String> {
     warnings.extend(state.work.speed().map(simulation_note));
     let in_doubt = state
         .launches_in_doubt()
-        .map(|launch| format!("under way at the service: {}", clean(&launch.intent.name)));
+        .map(|launch| format!("running at the service: {}", clean(&launch.intent.name)));
     warnings.extend(in_doubt);
     for entry in &contents.entries {
         let warning = record_warning(&entry.record);
@@ -400,7 +401,7 @@ fn record_warning(record: &Record) -> Option<String> {
             clean(&reopened.provider)
         )),
         Record::RepairBegan(repair) => Some(format!(
-            "{} had the step {} surveyed and repaired again",
+            "{} repaired the step {} after the run had finished",
             clean(&repair.who),
             clean(&repair.step)
         )),

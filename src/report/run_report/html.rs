@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::content::{ChangeReport, ContainmentFigures, Figures, RunReport, StepReport, TaskState};
+use super::content::{ChangeReport, RunReport, StepReport, TaskState};
+use super::figures::{ContainmentFigures, Figures};
 use super::graph::GraphPicture;
 use super::pictures::planned_wires;
 use super::{describe_seconds, last_ending, lines};
@@ -193,19 +194,23 @@ fn sign(condition: StepCondition) -> &'static str {
 }
 
 fn steps(steps: &[StepReport]) -> Markup {
+    // Usually no step has a note.
+    let has_notes = steps.iter().any(|step| step.status.note.is_some());
     let rows = steps.iter().enumerate().map(|(at, step)| {
         let status = &step.status;
-        vec![
+        let mut row = vec![
             html! { span.faint { (at + 1) ". " } code { (safe(&status.name)) } },
             html! {
                 span class=(class(status.state)) { (sign(status.state)) (status.state.as_text()) }
             },
             cell(&step.describe_changes()),
             cell(&describe_seconds(status.seconds)),
-            cell(status.note.as_deref().unwrap_or_default()),
-        ]
+        ];
+        row.extend(has_notes.then(|| cell(status.note.as_deref().unwrap_or_default())));
+        row
     });
-    table(&["Step", "State", "Changes", "Took", "Note"], rows)
+    let heads = ["Step", "State", "Changes", "Took", "Note"];
+    table(&heads[..if has_notes { 5 } else { 4 }], rows)
 }
 
 fn message_text(message: &str) -> String {
@@ -246,7 +251,7 @@ fn figures_section(figures: &Figures) -> Markup {
     }
 }
 
-/// Everything that could act on the outside world, and what became of it.
+/// Everything that could act on the outside world, and the outcome for it.
 fn containment(figures: &ContainmentFigures) -> Markup {
     let rows = figures.surfaces.iter().map(|surface| {
         vec![

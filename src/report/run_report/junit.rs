@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::content::{
-    ChangeReport, ChangeResult, ContainmentFigures, RunReport, StepReport, TaskReport, TaskState,
-};
+use super::content::{ChangeReport, ChangeResult, RunReport, StepReport, TaskReport, TaskState};
+use super::figures::ContainmentFigures;
 use super::{break_commands, lines};
 use crate::base::text::escape;
 use crate::report::documents::StepCondition;
@@ -21,7 +20,7 @@ use crate::report::documents::StepCondition;
 pub(super) fn render(report: &RunReport) -> String {
     let target = report.run.as_ref().map(|run| run.target.name.as_str());
     let name = format!("iomcopy: {}", target.unwrap_or(&report.runbook));
-    let mut document = Report::new(safe(&name));
+    let mut document = Report::new(valid_xml(&name));
     if let Some(run) = &report.run {
         document.set_time(Duration::from_secs(run.seconds));
     }
@@ -40,7 +39,7 @@ pub(super) fn render(report: &RunReport) -> String {
     // Writing to memory fails only if a text is not valid in XML, and every text was made safe.
     let written = written.map(|xml| without_skipped_in_all(&xml));
     let xml = written.unwrap_or_else(|error| {
-        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites errors=\"1\"><!-- {} --></testsuites>", safe(&error.to_string()).replace("--", "- -"))
+        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites errors=\"1\"><!-- {} --></testsuites>", valid_xml(&error.to_string()).replace("--", "- -"))
     });
     break_commands(xml.trim_end())
 }
@@ -63,7 +62,7 @@ fn without_skipped_in_all(xml: &str) -> String {
 /// it still can, and nobody allowed it.
 fn containment_suite(figures: &ContainmentFigures, has_finished: bool) -> TestSuite {
     let mut suite = TestSuite::new("containment");
-    suite.add_property(("summary", safe(&figures.line()).as_str()));
+    suite.add_property(("summary", valid_xml(&figures.line()).as_str()));
     suite.add_test_cases(figures.surfaces.iter().map(|surface| {
         let status = match surface.state.as_str() {
             "open" if has_finished => failed(&format!("it can act: {}", surface.reach), None),
@@ -71,8 +70,11 @@ fn containment_suite(figures: &ContainmentFigures, has_finished: bool) -> TestSu
             "unclear" => skipped(&surface.outcome()),
             _ => TestCaseStatus::success(),
         };
-        let mut case = TestCase::new(safe(&format!("{} {}", surface.name, surface.reach)), status);
-        case.set_classname(safe(&format!("containment.{}", surface.kind)));
+        let mut case = TestCase::new(
+            valid_xml(&format!("{} {}", surface.name, surface.reach)),
+            status,
+        );
+        case.set_classname(valid_xml(&format!("containment.{}", surface.kind)));
         case
     }));
     suite
@@ -80,7 +82,7 @@ fn containment_suite(figures: &ContainmentFigures, has_finished: bool) -> TestSu
 
 fn suite(report: &RunReport, step: &StepReport) -> TestSuite {
     let status = &step.status;
-    let mut suite = TestSuite::new(safe(&status.name));
+    let mut suite = TestSuite::new(valid_xml(&status.name));
     if let Some(seconds) = status.seconds {
         suite.set_time(Duration::from_secs(seconds));
     }
@@ -90,8 +92,8 @@ fn suite(report: &RunReport, step: &StepReport) -> TestSuite {
             .insert("timestamp".into(), began.as_str().into());
     }
     if let Some(run) = &report.run {
-        suite.add_property(("run", safe(&run.id).as_str()));
-        suite.add_property(("target", safe(&run.target.environment).as_str()));
+        suite.add_property(("run", valid_xml(&run.id).as_str()));
+        suite.add_property(("target", valid_xml(&run.target.environment).as_str()));
     }
     let progress = step.describe_changes();
     if !progress.is_empty() {
@@ -155,7 +157,7 @@ fn change_case(step: &StepReport, change: &ChangeReport) -> TestCase {
     if let Some(seconds) = change.seconds {
         case.set_time(Duration::from_secs(seconds));
     }
-    case.set_system_out(safe_lines(&[format!("key: {}", change.key)]));
+    case.set_system_out(valid_xml_lines(&[format!("key: {}", change.key)]));
     case
 }
 
@@ -178,39 +180,39 @@ fn task_case(step: &StepReport, task: &TaskReport) -> TestCase {
         .map(|line| format!("[ ] {line}"))
         .collect();
     if task.state == TaskState::Waiting && !checklist.is_empty() {
-        case.set_system_out(safe_lines(&checklist));
+        case.set_system_out(valid_xml_lines(&checklist));
     }
     case
 }
 
 fn case(step: &StepReport, phase: &str, name: &str, status: TestCaseStatus) -> TestCase {
-    let mut case = TestCase::new(safe(name), status);
-    case.set_classname(safe(&format!("{}.{phase}", step.status.name)));
+    let mut case = TestCase::new(valid_xml(name), status);
+    case.set_classname(valid_xml(&format!("{}.{phase}", step.status.name)));
     case
 }
 
 fn failed(message: &str, help: Option<&str>) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
     let first = message.lines().next().unwrap_or_default();
-    status.set_message(safe(first));
+    status.set_message(valid_xml(first));
     let mut body: Vec<String> = lines(message).collect();
     body.extend(
         help.into_iter()
             .flat_map(lines)
             .map(|line| format!("help: {line}")),
     );
-    status.set_description(safe_lines(&body));
+    status.set_description(valid_xml_lines(&body));
     status
 }
 
 fn skipped(why: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::skipped();
-    status.set_message(safe(why));
+    status.set_message(valid_xml(why));
     status
 }
 
 /// Text in one line that is valid in XML 1.0: invalid characters are shown escaped.
-fn safe(text: &str) -> String {
+fn valid_xml(text: &str) -> String {
     let escaped = escape(text);
     if !escaped.contains(['\u{fffe}', '\u{ffff}']) {
         return escaped.into_owned();
@@ -222,10 +224,10 @@ fn safe(text: &str) -> String {
 
 /// The same for several lines. A line that a pipeline's log would take for a command gets another
 /// first character.
-fn safe_lines(lines: &[String]) -> String {
+fn valid_xml_lines(lines: &[String]) -> String {
     let lines: Vec<String> = lines
         .iter()
-        .map(|line| safe(line))
+        .map(|line| valid_xml(line))
         .map(|line| {
             if line.trim_start().starts_with("::") {
                 format!("| {line}")
@@ -244,15 +246,15 @@ mod tests {
     #[test]
     fn characters_that_xml_does_not_allow_are_shown_escaped() {
         assert_eq!(
-            safe("a\u{0}b\u{1b}[1m\u{ffff}\nc"),
+            valid_xml("a\u{0}b\u{1b}[1m\u{ffff}\nc"),
             "a\\u{0}b\\u{1b}[1m\\u{ffff}\\nc"
         );
-        assert_eq!(safe("plain"), "plain");
+        assert_eq!(valid_xml("plain"), "plain");
     }
 
     #[test]
     fn no_line_of_a_failure_is_a_command() {
         let lines = ["one".to_owned(), "  ::error::x".to_owned()];
-        assert_eq!(safe_lines(&lines), "one\n|   ::error::x");
+        assert_eq!(valid_xml_lines(&lines), "one\n|   ::error::x");
     }
 }

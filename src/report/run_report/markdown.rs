@@ -1,8 +1,7 @@
 //! A report as Markdown, as GitHub and Azure Pipelines read it.
 
-use super::content::{
-    ChangeReport, ContainmentFigures, Figures, RunReport, StepReport, TaskReport, ValueChange,
-};
+use super::content::{ChangeReport, RunReport, StepReport, TaskReport, ValueChange};
+use super::figures::{ContainmentFigures, Figures};
 use super::{describe_seconds, last_ending, lines};
 use crate::base::text::{count, escape};
 use crate::report::page::{InstructionPart, instruction_parts};
@@ -172,7 +171,7 @@ fn figures(figures: &Figures) -> String {
     parts.join("\n\n")
 }
 
-/// Everything that could act on the outside world, and what became of it.
+/// Everything that could act on the outside world, and the outcome for it.
 fn containment(figures: &ContainmentFigures) -> String {
     let rows = figures.surfaces.iter().map(|surface| {
         [

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! content.rs   the content, as types; their JSON form is the document of `report`
+//! figures.rs   its figures: what was restored, published, installed, turned on, contained
 //! gather.rs    makes the content from a state file
 //! values.rs    which values a change changes, before and after
 //! pictures/    what only a page shows: the timeline, the orchestrations, the wiring
@@ -17,6 +18,7 @@
 //! its own way.
 
 mod content;
+mod figures;
 mod gather;
 mod graph;
 mod html;
@@ -28,7 +30,8 @@ mod worksheets;
 
 use std::time::Duration;
 
-use self::content::{ContainmentFigures, Ending};
+use self::content::Ending;
+use self::figures::ContainmentFigures;
 pub use content::RunReport;
 pub(in crate::report) use content::ValueChange;
 pub use gather::{gather_report, not_begun_report};
@@ -77,7 +80,7 @@ impl RunReport {
         self.state == RunState::Running
     }
 
-    /// What became of everything that could act on the outside world, if that was recorded.
+    /// The outcome for everything that could act on the outside world, if that was recorded.
     fn containment(&self) -> Option<&ContainmentFigures> {
         self.figures.as_ref()?.containment.as_ref()
     }

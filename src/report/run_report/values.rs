@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::clean;
 use super::content::ValueChange;
+use crate::report::shorten::shortened;
 
 /// How many characters of a value are shown.
 const LENGTH: usize = 300;
@@ -62,12 +63,7 @@ fn shown(value: &Value) -> String {
         }
         other => other.to_string(),
     };
-    let text = clean(&text);
-    if text.chars().count() <= LENGTH {
-        return text;
-    }
-    let kept: String = text.chars().take(LENGTH).collect();
-    format!("{kept}…")
+    shortened(&clean(&text), LENGTH)
 }
 
 impl ValueChange {
@@ -117,6 +113,6 @@ mod tests {
         assert!(!shown.contains("c2VjcmV0LXNpZ25hdHVyZS0xMjM0"), "{shown}");
         let long = value_changes(&Value::Null, &json!({ "text": "x".repeat(1000) }));
         let after = long[0].after.as_deref().unwrap();
-        assert_eq!(after.chars().count(), LENGTH + 1);
+        assert_eq!(after.chars().count(), LENGTH);
     }
 }

@@ -186,7 +186,8 @@ impl<'k> Keys<'k> {
         // A key that appears twice was reported already; its first value is read.
         let found = reading.entries.iter().find(|it| it.key.value == name);
         found.map_or(Some(None), |entry| {
-            kind.read(reading.binder, Field::of(entry)).map(Some)
+            kind.read(reading.binder, Field::from_entry(entry))
+                .map(Some)
         })
     }
 
@@ -243,7 +244,7 @@ impl<'k> Keys<'k> {
     }
 
     /// A key for each word of a list; the map holds those that are written. `default` is what a
-    /// word means where it is not written, for the schema.
+    /// word means if it is not written, for the schema.
     pub(in crate::runbook) fn each_word<W: Word + Ord, T: 'static>(
         &mut self,
         kind: impl Fn(W) -> Kind<T>,
@@ -265,7 +266,7 @@ impl<'k> Keys<'k> {
         }
     }
 
-    /// Names the map in messages, where its key alone does not say enough.
+    /// Names the map in messages, if its key alone does not say enough.
     pub(in crate::runbook) fn set_title(&mut self, of: &str) {
         of.clone_into(&mut self.of);
     }
@@ -308,7 +309,7 @@ impl<'k> Keys<'k> {
             .collect()
     }
 
-    /// Reports that a key is missing, where other keys decide whether it is required.
+    /// Reports that a key is missing, if other keys decide whether it is required.
     pub(in crate::runbook) fn report_missing(&mut self, name: &'static str, help: String) {
         self.missing.push((name, help));
     }

@@ -19,7 +19,7 @@ pub(in crate::runbook) struct Kind<T> {
     schema: Rc<dyn Fn() -> Value>,
     /// The value in a message that shows how to write the key.
     example: &'static str,
-    /// What the allowed words mean, where the value is a word.
+    /// What the allowed words mean, if the value is a word.
     words: Option<fn() -> String>,
 }
 
@@ -181,7 +181,7 @@ pub(in crate::runbook) fn list<T: 'static>(items: Kind<T>, help: &'static str) -
     )
 }
 
-/// A list of texts, none of them empty.
+/// A list of texts that are not empty.
 pub(in crate::runbook) fn texts() -> Kind<Vec<Located<String>>> {
     list(text(), "write it as `[one, another]`")
 }
@@ -212,7 +212,7 @@ pub(in crate::runbook) fn by_name<T: 'static>(
 ) -> Kind<BTreeMap<String, T>> {
     let value = values.clone();
     let read = move |binder: &mut Binder, field: Field<'_>| {
-        let entries = binder.entries(field, help)?.iter().map(Field::of);
+        let entries = binder.entries(field, help)?.iter().map(Field::from_entry);
         let values: Vec<Option<(String, T)>> = entries
             .map(|entry| Some((entry.name.to_owned(), value.read(binder, entry)?)))
             .collect();

@@ -33,7 +33,7 @@ pub(super) struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    pub(super) fn of(entry: &'a Entry) -> Self {
+    pub(super) fn from_entry(entry: &'a Entry) -> Self {
         Self {
             name: &entry.key.value,
             key: entry.key.span,
@@ -199,7 +199,7 @@ impl Binder {
         meant
     }
 
-    /// The entries of a map. No value is no entry.
+    /// The entries of a map. A missing value has no entries.
     pub(super) fn entries<'n>(&mut self, field: Field<'n>, help: &str) -> Option<&'n [Entry]> {
         match &field.node.content {
             Content::Map(entries) => Some(entries),

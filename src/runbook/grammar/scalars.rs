@@ -91,7 +91,7 @@ pub(in crate::runbook) fn user() -> Kind<Located<String>> {
     text_matching(is_user, schema, "a user", help)
 }
 
-/// An Entra tenant by its domain name or its GUID. It is no secret.
+/// An Entra tenant by its domain name or its GUID. It is not a secret.
 pub(in crate::runbook) fn tenant() -> Kind<Located<String>> {
     let is_tenant = |tenant: &str| is_domain(tenant) || parse_guid(tenant).is_some();
     let schema = || {
@@ -201,7 +201,7 @@ fn number_within<N: PartialOrd + Copy + Display + Serialize + 'static>(
 }
 
 /// A GUID in the form with hyphens. The GUID of zeros is a placeholder that nobody filled in. A
-/// GUID is no secret.
+/// GUID is not a secret.
 pub(in crate::runbook) fn guid() -> Kind<Located<Uuid>> {
     let schema = || {
         json!({

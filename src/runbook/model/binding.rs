@@ -225,7 +225,7 @@ fn check_method(
     false
 }
 
-/// A path stays below the Dataverse Web API root, whatever its placeholders become.
+/// A path stays below the Dataverse Web API root for all values of its placeholders.
 fn check_path(
     binder: &mut Binder,
     path: &Located<String>,
@@ -270,8 +270,8 @@ fn path_error(path: &str) -> Option<&'static str> {
 }
 
 /// A body is a JSON text with placeholders in its text values. Words in angle brackets that are not
-/// placeholders are text (a value may be markup), but not where they stand for a whole value or for
-/// a key in parentheses.
+/// placeholders are text (a value may be markup), but not if they are a whole value or a key in
+/// parentheses.
 fn check_body(
     binder: &mut Binder,
     body: &Located<String>,

@@ -29,7 +29,7 @@ words! {
 }
 
 words! {
-    /// What becomes of the jobs that waited in the source.
+    /// What the run does with the jobs that waited in the source.
     pub enum WaitingJobs {
         /// A person decides before background operations are on.
         Ask = "ask",
@@ -41,7 +41,7 @@ words! {
 }
 
 words! {
-    /// What a provider gets where the target had no value.
+    /// What a provider gets if the target had no value.
     pub enum ParameterSource {
         /// Nothing: a person sets it, or the runbook names the value.
         Target = "target",
@@ -51,7 +51,7 @@ words! {
 }
 
 words! {
-    /// What becomes of plug-in steps whose configuration names production.
+    /// What the run does with plug-in steps whose configuration names production.
     pub enum PlugIns {
         /// They are listed, and stay enabled.
         Report = "report",
@@ -63,7 +63,7 @@ words! {
 }
 
 words! {
-    /// What becomes of the trigger registrations of flows that the copy brought.
+    /// What the run does with the copied trigger registrations of flows.
     pub enum Callbacks {
         /// They are listed, and stay.
         Report = "report",
@@ -76,7 +76,7 @@ words! {
 }
 
 section! {
-    /// A text that is replaced wherever something could reach the outside by it.
+    /// A text that is replaced in everything that could reach the outside by it.
     pub struct ContainmentReplacement {
         /// The text to find: usually a host of production.
         "find" find: Located<String> = required(text().with_example("shop.contoso.com"));
@@ -125,7 +125,7 @@ pub struct ResolvedContainment {
     pub jobs: WaitingJobs,
     /// Webhooks and service endpoints.
     pub webhooks: OffOrKeep,
-    /// What a provider gets where the target had no value.
+    /// What a provider gets if the target had no value.
     pub parameters: ParameterSource,
     /// Plug-in steps whose configuration names production.
     pub plug_ins: PlugIns,

@@ -87,7 +87,7 @@ pub struct Endpoint {
     /// Its origin.
     #[serde(serialize_with = "as_text")]
     pub url: Located<Url>,
-    /// The scope to ask a token for, where it is not the service's usual one.
+    /// The scope to ask a token for, if it is not the service's usual one.
     pub scope: Option<Located<String>>,
 }
 
@@ -134,7 +134,7 @@ fn endpoint(service: ServiceKey) -> Kind<Endpoint> {
 pub(in crate::runbook) fn endpoint_with_scope() -> Kind<Endpoint> {
     map_of("{ url: https://host }", |keys| {
         let url = url(keys);
-        let documentation = "The scope of its token, where it is not the service's usual one.";
+        let documentation = "The scope of its token, if it is not the service's usual one.";
         let scope = keys.optional("scope", documentation, &text());
         Some(Endpoint {
             url: url?,

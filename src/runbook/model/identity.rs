@@ -199,7 +199,7 @@ fn read_credential(binder: &mut Binder, field: Field<'_>) -> Option<Located<Cred
         Content::Map(entries) => entries,
         Content::Text { text, .. } => {
             let message = format!("{} must be a credential, not a text", field.title());
-            // The name of a kind is no secret; anything else may be one.
+            // The name of a kind is not a secret; anything else may be one.
             let kind = find_word::<CredentialKind>(text);
             let help = kind.map_or(help, |kind| {
                 format!("write `{}: {{ {kind}: {{ }} }}` with its keys", field.name)
@@ -222,7 +222,7 @@ fn read_credential(binder: &mut Binder, field: Field<'_>) -> Option<Located<Cred
         binder.unknown_key(entry, "a credential", &known);
         return None;
     };
-    let value = of_kind(kind).read(binder, Field::of(entry))?;
+    let value = of_kind(kind).read(binder, Field::from_entry(entry))?;
     Some(Located::new(value, entry.key.span))
 }
 

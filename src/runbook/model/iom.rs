@@ -35,7 +35,7 @@ macro_rules! names {
         }
 
         impl $name {
-            /// The logical name where the runbook gives no other.
+            /// The logical name if the runbook gives no other.
             pub fn default_name(self) -> &'static str {
                 [$($default),+][self as usize]
             }

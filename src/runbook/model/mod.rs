@@ -6,8 +6,8 @@
 //! - [`endpoints`]: addresses by service.
 //! - [`identity`], [`secret`]: credentials by service, and where a secret is.
 //! - [`iom`], [`request`], [`binding`], [`template`]: the tenant's own names and requests.
-//! - [`notify`]: who is told what happens to a run.
-//! - [`state_place`]: where the state file is kept besides this machine.
+//! - [`notify`]: who is notified about a run.
+//! - [`state_place`]: where a copy of the state file is kept.
 //! - [`steps`], [`options`]: the eight steps and their options. [`own_steps`]: the customer's own.
 //! - [`words`]: fixed lists of words.
 
@@ -83,10 +83,10 @@ section! {
         /// its unpublished writes are made.
         "iom" iom: iom::Iom =
             or_default(kind::section("{ tables: { … }, columns: { … }, requests: { … } }"));
-        /// Webhooks that are told when a run waits for a person, failed or finished.
+        /// Webhooks that are called when a run waits for a person, failed or finished.
         "notify" notify: Vec<notify::Webhook> = or_empty(webhooks());
-        /// Where the state file is kept besides this machine: a runner that vanishes loses nothing,
-        /// and another machine goes on.
+        /// Where a copy of the state file is kept: if a runner vanishes, nothing is lost, and
+        /// another machine resumes the run.
         "state" state: Option<state_place::StatePlace> =
             optional(kind::section("{ azure-blob: CONTAINER ADDRESS }"));
         /// All eight steps, in order, each once; the customer's own between them and after them.

@@ -1,5 +1,5 @@
-//! Who is told what happens to a run: webhooks, each with its form and its occasions. The address
-//! of a webhook is a secret: whoever knows it can post there.
+//! Who is notified about a run: webhooks, each with its form and its occasions. The address
+//! of a webhook is a secret: everyone who knows it can post there.
 
 use std::fmt;
 use std::path::Path;
@@ -48,7 +48,7 @@ words! {
 }
 
 words! {
-    /// What a webhook is told.
+    /// The events that a webhook is notified of.
     pub enum Occasion {
         /// The run waits for a person.
         Waiting = "waiting",
@@ -115,8 +115,8 @@ impl WebhookUrl {
     }
 }
 
-/// Hides the parts of an address that only its owner may know, wherever a receiver repeats one. A
-/// short part may be a word.
+/// Hides the secret parts of an address in every text in which a receiver repeats them. A short
+/// part may be an ordinary word, so it is not hidden.
 fn hide_parts(url: &Url) {
     let path = url.path().trim_start_matches('/');
     let values = url.query_pairs().map(|(_, value)| value.into_owned());
@@ -136,7 +136,7 @@ pub(super) fn webhooks() -> Kind<Vec<Webhook>> {
     list(item, "write `[{ url: { env: NAME }, form: teams }]`")
 }
 
-/// A valid word is no secret. What is beside it may be one.
+/// A valid word is not a secret, but text next to it may be.
 fn form() -> Kind<Located<NotificationForm>> {
     word().and_then(|binder, field, form| {
         binder.hidden.reveal(field.node.span);

@@ -398,7 +398,7 @@ pub enum Gateway {
 }
 
 words! {
-    /// What becomes of dual-write maps that were paused before the copy.
+    /// What the run does with dual-write maps that were paused before the copy.
     pub enum PausedMaps {
         /// They stay stopped.
         Leave = "leave",
@@ -413,7 +413,7 @@ section! {
         /// How dual-write is linked again: `guided` by a person, or through the gateway that
         /// Microsoft does not support, which a person must acknowledge.
         "gateway" gateway: Located<Gateway> = with_default(gateway(), Gateway::Guided);
-        /// What becomes of maps that were paused before the copy.
+        /// What the run does with maps that were paused before the copy.
         "paused-maps" paused_maps: Located<PausedMaps> = with_default(word(), PausedMaps::Leave);
     }
 }

@@ -97,7 +97,7 @@ impl IomRequest {
         }
     }
 
-    /// The column whose value the request sets, where it is one of IOM's own and not a graph.
+    /// The column whose value the request sets, if it is one of IOM's own and not a graph.
     pub fn value_column(self) -> Option<IomColumn> {
         Some(match self {
             Self::SetProviderParameter => IomColumn::ProviderParameterValue,

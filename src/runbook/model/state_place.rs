@@ -1,4 +1,4 @@
-//! Where the state file is kept besides this machine.
+//! Where a copy of the state file is kept.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::runbook::source::Located;
 use crate::runbook::tree::Content;
 
 section! {
-    /// Where the state file is kept besides this machine.
+    /// Where a copy of the state file is kept.
     pub struct StatePlace {
         /// A container of Azure Storage: its address, used with the credential `state` under
         /// `identity`; or the place of an address with a shared access signature, which is a

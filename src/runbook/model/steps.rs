@@ -50,7 +50,7 @@ words! {
         /// Step 7: puts the new actions where the old ones were, and publishes again what was
         /// published.
         RestoreProviderActions = "restore-provider-actions",
-        /// Step 8: where dual-write was in use, links it again and starts its maps again.
+        /// Step 8: if dual-write was in use, links it again and starts its maps again.
         ReconfigureDualWrite = "reconfigure-dual-write",
     }
 }
@@ -125,7 +125,7 @@ steps! {
     reconfigure_dual_write: ReconfigureDualWrite,
 }
 
-/// What every step has, whatever its options are.
+/// What every step has, independent of its options.
 #[derive(Debug, Clone, Copy)]
 pub struct StepView<'a> {
     /// Which step.
@@ -202,6 +202,11 @@ pub struct Step<T> {
 }
 
 impl<T> Step<T> {
+    /// Does the runbook skip the step?
+    pub fn is_skipped(&self) -> bool {
+        self.skip.is_some()
+    }
+
     fn view(&self, name: StepName) -> StepView<'_> {
         StepView {
             name,
@@ -339,7 +344,7 @@ fn read_item<'a>(binder: &mut Binder, item: &'a Node) -> Option<Item<'a>> {
         binder.error(second.key.span, message, help);
     }
     if let Some(kind) = find_word::<OwnKind>(&first.key) {
-        return Some(Item::Own(kind, Field::of(first)));
+        return Some(Item::Own(kind, Field::from_entry(first)));
     }
     let Some(name) = find_word::<StepName>(&first.key) else {
         let eight = StepName::ALL.iter().map(|name| name.word());
@@ -348,7 +353,7 @@ fn read_item<'a>(binder: &mut Binder, item: &'a Node) -> Option<Item<'a>> {
         binder.unknown_key(first, "`steps`", &known);
         return meant(&first.key).map(Item::Meant);
     };
-    Some(Item::Step(name, Field::of(first)))
+    Some(Item::Step(name, Field::from_entry(first)))
 }
 
 fn meant(given: &str) -> Option<StepName> {

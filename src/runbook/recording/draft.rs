@@ -1,5 +1,5 @@
 //! A recorded write as a template: the ids and values of the recorded row become placeholders,
-//! where they can be recognised. Numbers and ids stay as they were recorded, with a note; any other
+//! if they can be recognised. Numbers and ids stay as they were recorded, with a note; any other
 //! text may be a secret and is left out.
 
 use schemars::JsonSchema;
@@ -17,10 +17,10 @@ use crate::runbook::model::template::json_pieces;
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 #[schemars(rename = "ImportedRequest")]
 pub struct Draft {
-    /// Which request it is, where that is known or clear from its table and its method.
+    /// Which request it is, if that is known or clear from its table and its method.
     #[schemars(with = "Option<String>")]
     pub request: Option<IomRequest>,
-    /// The requests that it may be, where several are possible.
+    /// The requests that it may be, if several are possible.
     #[schemars(with = "Vec<String>")]
     pub candidates: Vec<IomRequest>,
     /// The HTTP method.
@@ -50,9 +50,9 @@ pub struct Replaced {
 }
 
 impl Draft {
-    /// The draft of a recorded write. `request` is the request of the recorded click, where it is
+    /// The draft of a recorded write. `request` is the request of the recorded click, if it is
     /// known, else the one that the write looks like: it decides which placeholders there may be.
-    pub fn of(recorded: &Recorded, request: Option<IomRequest>) -> Self {
+    pub fn from_recorded(recorded: &Recorded, request: Option<IomRequest>) -> Self {
         let mut candidates = guess::candidates(recorded);
         let request = request.or(match candidates.as_slice() {
             [only] => Some(*only),
@@ -93,7 +93,7 @@ impl Draft {
     }
 }
 
-/// What stands for a text that was left out. It is not a valid placeholder, so a runbook that
+/// Replaces a text that was left out. It is not a valid placeholder, so a runbook that
 /// contains it is refused.
 const FILL_IN: &str = "<fill-in>";
 
@@ -276,7 +276,7 @@ impl Drafting {
         drafted
     }
 
-    /// The text that is set, with its key, where the request sets one: that of the value's usual
+    /// The text that is set, with its key, if the request sets one: that of the value's usual
     /// column, else the only text of the body, without ids, owners, rows and types.
     fn only_text(&self, body: &str) -> Option<(String, String)> {
         let request = self.request?;

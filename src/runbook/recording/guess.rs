@@ -8,7 +8,7 @@ use crate::runbook::model::iom::{IomColumn, IomTable};
 use crate::runbook::model::request::{IomRequest, Method};
 use crate::runbook::model::words::Word as _;
 
-/// The requests that a recorded write may be: one where it is clear, none where nothing is known.
+/// The requests that a recorded write may be: one if it is clear, none if nothing is known.
 pub(super) fn candidates(recorded: &Recorded) -> Vec<IomRequest> {
     let plain = recorded.path.split('?').next().unwrap_or_default();
     let (first, action) = match plain.rsplit_once('/') {

@@ -22,7 +22,7 @@ pub struct Recorded {
     pub body: Option<String>,
     /// The response's status; nothing for a request inside a batch.
     pub status: Option<u16>,
-    /// The id of the created row, where the response has it (`OData-EntityId`).
+    /// The id of the created row, if the response has it (`OData-EntityId`).
     pub created: Option<String>,
 }
 

@@ -7,7 +7,7 @@
 //!
 //! - `har`: the writes below the Dataverse Web API root, those inside a batch too. Nothing else of
 //!   a recording is kept: it holds cookies, tokens and hosts.
-//! - `draft`: ids and values that differ for each row become placeholders, where they can be
+//! - `draft`: ids and values that differ for each row become placeholders, if they can be
 //!   recognised; any other recorded text is left out, because it may be a secret.
 //! - `guess`: which request a write is, by its table and its method.
 //! - `texts`: what a recorded text is: an id, the address of a row, an owner.

@@ -33,7 +33,10 @@ fn request(method: &str, url: &str, body: &str) -> Value {
 /// The drafts of a recording of these requests.
 fn drafts(requests: &[Value], request: Option<IomRequest>) -> Vec<Draft> {
     let recorded = read_writes(&recording(requests)).unwrap();
-    recorded.iter().map(|it| Draft::of(it, request)).collect()
+    recorded
+        .iter()
+        .map(|it| Draft::from_recorded(it, request))
+        .collect()
 }
 
 fn only(requests: &[Value], request: IomRequest) -> Draft {
@@ -50,7 +53,7 @@ fn was(draft: &Draft, placeholder: Placeholder) -> Option<&str> {
     found.map(|it| it.was.as_str())
 }
 
-/// The entries as they stand in a runbook, confirmed by somebody, and what that runbook binds.
+/// Writes the entries into a runbook, confirmed by a person, and returns what that runbook binds.
 fn bound(drafts: &[Draft], request: IomRequest) -> RequestBinding {
     let text = format_entries("recording.har", drafts);
     assert!(
@@ -170,7 +173,7 @@ fn the_created_row_is_recognised_by_the_response() {
 }
 
 #[test]
-fn what_is_not_recognised_is_kept_and_noted() {
+fn texts_that_are_not_recognised_are_kept_and_noted() {
     let body = json!({ "A": ROW, "B": OTHER }).to_string();
     let draft = only(
         &[request(

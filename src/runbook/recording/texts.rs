@@ -1,4 +1,4 @@
-//! What the texts of a recorded request are: ids, addresses of rows, owners, types.
+//! Recognises the texts of a recorded request: ids, addresses of rows, owners, types.
 
 use crate::runbook::grammar::scalars::parse_guid;
 use crate::runbook::model::template::json_pieces;

@@ -67,7 +67,7 @@ const BEYOND: [(&str, &str); 31] = [
     ("tags are not supported", "tags are gone from a value"),
     (
         "a key must be a text",
-        "JSON has no other keys, so none is seen",
+        "JSON has only text keys, so the schema cannot see it",
     ),
     (
         "this key appears twice",
@@ -75,7 +75,7 @@ const BEYOND: [(&str, &str); 31] = [
     ),
     (
         "a second document begins",
-        "each document is a value of its own",
+        "each document is a separate value",
     ),
     (
         "source and target are the same",
@@ -190,14 +190,14 @@ fn plain(text: &str) -> Value {
     }
 }
 
-/// The document as a value; nothing where the text is not YAML, or holds nothing.
+/// The document as a value; nothing if the text is not YAML, or holds nothing.
 fn read_value(text: &str) -> Option<Value> {
     let source = Source::new("a.yaml", text);
     let document = read_document(source.text()).ok()?;
     document.root.as_ref().map(value)
 }
 
-/// The parts of [`BEYOND`] for which only the binder refuses; an error where the two disagree
+/// The parts of [`BEYOND`] for which only the binder refuses; an error if the two disagree
 /// without one.
 fn compared(
     bound: &Result<Runbook, Diagnostics>,
@@ -270,7 +270,7 @@ fn the_schema_refuses_every_invalid_runbook_unless_it_cannot_see_the_mistake() {
         assert!(bound.is_err(), "{name}");
         let value = read_value(&text);
         if value.is_none() && text.trim().lines().all(|line| line.starts_with('#')) {
-            // An empty text is no value at all.
+            // An empty text has no value.
             continue;
         }
         match compared(&bound, value.as_ref()) {
@@ -294,8 +294,34 @@ fn compare_value(what: &str, value: &Value) -> Result<BTreeSet<&'static str>, St
     compared(&bound, Some(value)).map_err(|why| format!("{what}: {why}"))
 }
 
+/// How many days the campaign below takes: each day tries another part of the places. One, if it is
+/// to be complete.
+fn days() -> usize {
+    let is_full = std::env::var("IOMCOPY_CAMPAIGN").is_ok_and(|kind| kind == "full");
+    if is_full { 1 } else { 4 }
+}
+
+/// The day in `IOMCOPY_SAMPLE`, otherwise today: days since 1970.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the sample changes with the date"
+)]
+fn day() -> usize {
+    let named = std::env::var("IOMCOPY_SAMPLE").ok();
+    let today = || {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        usize::try_from(since.unwrap().as_secs() / 86_400).unwrap()
+    };
+    named.and_then(|day| day.parse().ok()).unwrap_or_else(today)
+}
+
 #[test]
 fn reader_and_schema_agree_on_every_single_mutation() {
+    let (days, day) = (days(), day());
+    println!(
+        "part {} of {days}; repeat with IOMCOPY_SAMPLE={day}",
+        day % days
+    );
     let mut compared = 0;
     let mut excused = BTreeSet::new();
     let mut disagreements = Vec::new();
@@ -307,7 +333,7 @@ fn reader_and_schema_agree_on_every_single_mutation() {
         let value = read_value(&text).unwrap();
         let mut all = Vec::new();
         places(&value, "", &mut all);
-        all.retain(|place| seen.insert(place.clone()));
+        all.retain(|place| seen.insert(place.clone()) && seen.len() % days == day % days);
         for place in all {
             for (what, mutated) in mutations(&value, &place) {
                 compared += 1;
@@ -318,7 +344,7 @@ fn reader_and_schema_agree_on_every_single_mutation() {
             }
         }
     }
-    assert!(compared > 10_000, "{compared}");
+    assert!(compared > 10_000 / days, "{compared}");
     let first: Vec<&String> = disagreements.iter().take(40).collect();
     assert!(
         disagreements.is_empty(),
@@ -327,19 +353,22 @@ fn reader_and_schema_agree_on_every_single_mutation() {
     );
     // Of all that a schema cannot check, one mutation can break the JSON inside a text.
     // An item that is doubled cannot be counted.
-    let expected = ["` appears twice", "the body is not JSON"];
-    assert_eq!(excused, BTreeSet::from(expected));
+    let expected = BTreeSet::from(["` appears twice", "the body is not JSON"]);
+    assert!(excused.is_subset(&expected), "{excused:?}");
+    assert!(days > 1 || excused == expected, "{excused:?}");
 }
 
-/// The keys that the schema knows at a place of a valid runbook; nothing where keys are free.
+/// The keys that the schema knows at a place of a valid runbook; nothing if keys are free.
 fn known_to_schema(place: &str) -> Option<BTreeSet<String>> {
-    let schema = schema();
-    let mut here = &schema;
+    // Asked for each place of each runbook, and made from scratch by `schema`.
+    static SCHEMA: LazyLock<Value> = LazyLock::new(schema);
+    let schema = &*SCHEMA;
+    let mut here = schema;
     for part in place.split('/').skip(1) {
         let part = part.replace("~1", "/").replace("~0", "~");
-        here = child(&schema, here, &part)?;
+        here = child(schema, here, &part)?;
     }
-    let keys = resolved(&schema, here);
+    let keys = resolved(schema, here);
     let properties = keys.iter().find_map(|it| it["properties"].as_object())?;
     Some(properties.keys().cloned().collect())
 }

@@ -1,6 +1,6 @@
 //! A starter: the text of a runbook for two known environments, with comments on what a person has
-//! to decide. What only a person knows is a value that begins with `FILL IN`, which `fill_in` refuses
-//! at its place; without such a value the text is a valid runbook.
+//! to decide. A value that only a person knows begins with `FILL IN`, which `fill_in` refuses at
+//! its place; without such a value the text is a valid runbook.
 
 use std::fmt::Write as _;
 
@@ -22,21 +22,21 @@ pub struct Starter {
     pub name: String,
     /// The cloud.
     pub cloud: Cloud,
-    /// The `endpoints:` line, where addresses differ from the cloud's own.
+    /// The `endpoints:` line, if addresses differ from the cloud's own.
     pub endpoints: Option<String>,
     /// The identity that signs in; none for a rehearsal tenant, whose own application is used.
     pub identity: Option<StarterIdentity>,
-    /// The user who will own the target's flows and connections, where known.
+    /// The user who will own the target's flows and connections, if known.
     pub act_as: Option<String>,
     /// The environment that is copied.
     pub source: StarterEnvironment,
     /// The environment that is overwritten.
     pub target: StarterEnvironment,
-    /// The two environments in Lifecycle Services, where LCS manages the target.
+    /// The two environments in Lifecycle Services, if LCS manages the target.
     pub lcs: Option<StarterLcs>,
-    /// The target's working connections, where they could be read.
+    /// The target's working connections, if they could be read.
     pub connections: Vec<StarterConnection>,
-    /// Whether dual-write is in use in the target; none where that could not be read.
+    /// Whether dual-write is in use in the target; none if that could not be read.
     pub dual_write: Option<bool>,
 }
 
@@ -76,11 +76,11 @@ pub struct StarterEnvironment {
 /// The two environments in Lifecycle Services.
 #[derive(Clone, Debug)]
 pub struct StarterLcs {
-    /// The project's number, where known.
+    /// The project's number, if known.
     pub project: Option<u32>,
-    /// The source's id there, where known.
+    /// The source's id there, if known.
     pub source: Option<String>,
-    /// The target's id there, where known.
+    /// The target's id there, if known.
     pub target: Option<String>,
 }
 
@@ -90,8 +90,8 @@ pub struct StarterConnection {
     /// Its connector: `shared_azureblob`. A custom connector has another identifier in each
     /// environment; this is the target's.
     pub connector: String,
-    /// What the connector's identifier is in every environment. Two connectors alike may be two
-    /// versions of one, of which the references use one.
+    /// The part of the connector's identifier that is the same in every environment. Two connectors
+    /// with the same family may be two versions of one connector, and the references use one.
     pub family: String,
     /// Its id.
     pub id: String,
@@ -129,7 +129,7 @@ impl Starter {
         if let Some(endpoints) = &self.endpoints {
             text.push_str(endpoints);
         }
-        // What only LCS needs is to fill in.
+        // Only values that LCS needs are missing.
         let without_lcs = Self {
             lcs: None,
             ..self.clone()

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::name_of;
 use crate::domain::connections::custom_connectors::CustomConnectors;
 use crate::domain::flows::reach::{FlowReach, UNREADABLE};
-use crate::domain::flows::rules::{NAMES_PRODUCTION, Rules, Wanted};
-use crate::domain::flows::{Definition, cloud_flows, moved_connectors};
+use crate::domain::flows::rules::{DesiredState, NAMES_PRODUCTION, Rules};
+use crate::domain::flows::{FlowDefinition, cloud_flows, moved_connectors};
 use crate::domain::names::Fields;
 use crate::domain::source_references::SourceReference;
 use crate::domain::view::View;
@@ -44,10 +44,10 @@ pub(super) async fn flow_notes(
 struct FlowSummary {
     name: String,
     is_on: bool,
-    wanted: Wanted,
+    wanted: DesiredState,
     /// How far it reaches once the runbook's replacements are made.
     reach: FlowReach,
-    definition: Option<Definition>,
+    definition: Option<FlowDefinition>,
 }
 
 impl FlowSummary {
@@ -55,9 +55,9 @@ impl FlowSummary {
         let name = name_of(row);
         Self {
             is_on: flows::is_on(row),
-            wanted: rules.wanted(id, row),
+            wanted: rules.desired_state(id, row),
             reach: rules.reach(id, row),
-            definition: Definition::from_row(row),
+            definition: FlowDefinition::from_row(row),
             name,
         }
     }
@@ -66,10 +66,10 @@ impl FlowSummary {
 /// The flows that should be on, with their definitions.
 fn flows_to_turn_on(
     flows: &BTreeMap<Uuid, FlowSummary>,
-) -> impl Iterator<Item = (&Uuid, &FlowSummary, &Definition)> {
+) -> impl Iterator<Item = (&Uuid, &FlowSummary, &FlowDefinition)> {
     flows
         .iter()
-        .filter(|(_, flow)| flow.wanted == Wanted::On)
+        .filter(|(_, flow)| flow.wanted == DesiredState::On)
         .filter_map(|(id, flow)| Some((id, flow, flow.definition.as_ref()?)))
 }
 
@@ -84,7 +84,7 @@ fn children_left_off(flows: &BTreeMap<Uuid, FlowSummary>) -> Vec<String> {
                     "cloud flow '{parent}' calls flow {child}, which is not in the environment"
                 )),
                 Some(child) => {
-                    if let (Wanted::Off(reason), false) = (&child.wanted, child.is_on) {
+                    if let (DesiredState::Off(reason), false) = (&child.wanted, child.is_on) {
                         notes.push(format!(
                             "cloud flow '{parent}' calls '{}', which stays off ({reason}): \
                              '{parent}' cannot be turned on, or fails at that call",
@@ -114,7 +114,7 @@ fn new_addresses(flows: &BTreeMap<Uuid, FlowSummary>) -> Vec<String> {
 
 /// The flows that name a custom connector by its id in another environment and that this step does
 /// not repoint: those that are on, because the definition of such a flow cannot be changed
-/// (Dataverse, 0x80060466), and those whose connector cannot be told from others.
+/// (Dataverse, 0x80060466), and those whose connector is ambiguous.
 fn connectors_to_replace(
     flows: &BTreeMap<Uuid, FlowSummary>,
     here: &BTreeSet<String>,
@@ -156,7 +156,7 @@ fn production_notes(flows: &BTreeMap<Uuid, FlowSummary>) -> Vec<String> {
     let mut notes = Vec::new();
     for (id, flow) in flows {
         let name = &flow.name;
-        let left_off = if flow.wanted == Wanted::Off(NAMES_PRODUCTION) {
+        let left_off = if flow.wanted == DesiredState::Off(NAMES_PRODUCTION) {
             " is left off, because it would act on production; it"
         } else {
             ""
@@ -164,7 +164,7 @@ fn production_notes(flows: &BTreeMap<Uuid, FlowSummary>) -> Vec<String> {
         match &flow.reach {
             FlowReach::Held(named) if named.iter().any(|it| it.what == UNREADABLE) => {
                 notes.push(format!(
-                    "cloud flow '{name}' has {UNREADABLE}, so nobody knows what it would act on, and \
+                    "cloud flow '{name}' has {UNREADABLE}, so it is unknown what it would act on, and \
                      it stays off: repair it in the designer, or allow it by its name under \
                      `containment.allow`"
                 ));
@@ -174,7 +174,7 @@ fn production_notes(flows: &BTreeMap<Uuid, FlowSummary>) -> Vec<String> {
                 let rule = replacement_rule(*id, reference);
                 format!("cloud flow '{name}'{left_off} contains {what}: {rule}")
             })),
-            FlowReach::Allowed(by, named) if flow.wanted == Wanted::On => {
+            FlowReach::Allowed(by, named) if flow.wanted == DesiredState::On => {
                 let named: Vec<&str> = named.iter().map(|it| it.what.as_str()).collect();
                 notes.push(format!(
                     "cloud flow '{name}' may act, as the runbook allows ({by}); it contains {}",
@@ -201,7 +201,7 @@ fn replacement_rule(id: Uuid, reference: &SourceReference) -> String {
     }
 }
 
-/// The ids of an environment's custom connectors in lower case; none where it has no such table.
+/// The ids of an environment's custom connectors in lower case; none if it has no such table.
 async fn custom_connectors(view: View<'_>) -> Result<BTreeSet<String>, Failure> {
     if view.optional_table("connector").await?.is_none() {
         return Ok(BTreeSet::new());
@@ -220,14 +220,14 @@ mod tests {
 
     use super::*;
 
-    fn flow(name: &str, wanted: Wanted, is_on: bool, data: &Value) -> FlowSummary {
+    fn flow(name: &str, wanted: DesiredState, is_on: bool, data: &Value) -> FlowSummary {
         let row = json!({ "clientdata": data.to_string() });
         FlowSummary {
             name: name.to_owned(),
             is_on,
             wanted,
             reach: FlowReach::Nothing,
-            definition: Definition::from_row(row.as_object().unwrap()),
+            definition: FlowDefinition::from_row(row.as_object().unwrap()),
         }
     }
 
@@ -243,11 +243,16 @@ mod tests {
     fn a_child_that_stays_off_is_noted() {
         let [parent, off, on, gone] = [1, 2, 3, 4].map(Uuid::from_u128);
         let none = json!({});
-        let left_off = Wanted::Off("off in the source");
+        let left_off = DesiredState::Off("off in the source");
         let flows = BTreeMap::from([
             (
                 parent,
-                flow("Parent", Wanted::On, false, &calling(&[off, on, gone])),
+                flow(
+                    "Parent",
+                    DesiredState::On,
+                    false,
+                    &calling(&[off, on, gone]),
+                ),
             ),
             (off, flow("Quiet child", left_off.clone(), false, &none)),
             (on, flow("Platform child", left_off, true, &none)),
@@ -263,10 +268,18 @@ mod tests {
         let data = json!({"properties":{"definition":{"triggers":{
             "manual":{"type":"Request","kind":"Http"}}}}});
         let flows = BTreeMap::from([
-            (Uuid::from_u128(1), flow("Inbound", Wanted::On, true, &data)),
+            (
+                Uuid::from_u128(1),
+                flow("Inbound", DesiredState::On, true, &data),
+            ),
             (
                 Uuid::from_u128(2),
-                flow("Old", Wanted::Off("excepted by the runbook"), false, &data),
+                flow(
+                    "Old",
+                    DesiredState::Off("excepted by the runbook"),
+                    false,
+                    &data,
+                ),
             ),
         ]);
         let notes = new_addresses(&flows);
@@ -278,7 +291,10 @@ mod tests {
     fn a_connector_of_another_environment_is_noted_with_its_replace_rule() {
         let data = json!({"properties":{"connectionReferences":{"x":{
             "api":{"name":"shared_bin-5f0a1b2c3d4e5f6071"}}}}});
-        let flows = BTreeMap::from([(Uuid::from_u128(1), flow("Bin", Wanted::On, false, &data))]);
+        let flows = BTreeMap::from([(
+            Uuid::from_u128(1),
+            flow("Bin", DesiredState::On, false, &data),
+        )]);
         let here = BTreeSet::from(["shared_bin-5f9999999999999999".to_owned()]);
         let none = CustomConnectors::default();
         let notes = connectors_to_replace(&flows, &here, &BTreeSet::new(), &none);
@@ -301,8 +317,10 @@ mod tests {
         let custom = CustomConnectors::from_rows(source.iter(), target.iter());
         let data = json!({"properties":{"connectionReferences":{"x":{"api":{"name": SOURCE}}}}});
         for is_on in [true, false] {
-            let flows =
-                BTreeMap::from([(Uuid::from_u128(1), flow("Bin", Wanted::On, is_on, &data))]);
+            let flows = BTreeMap::from([(
+                Uuid::from_u128(1),
+                flow("Bin", DesiredState::On, is_on, &data),
+            )]);
             let none = BTreeSet::new();
             let notes = connectors_to_replace(&flows, &none, &none, &custom);
             let is_noted = notes

@@ -7,13 +7,13 @@
 //! | `replace` | their definitions | text in the definitions of flows that are off, by the runbook's `replace` rules |
 //! | `turn-on` | the cloud flows; which were on in the source, from the first seal | repoints each flow that should be on to the target's custom connectors, gives it its owner and turns it on, children before parents; turns off flows that are on and name the source |
 //!
-//! `record` and `replace` exist only where the runbook has rules under `replace` or
-//! `containment.replace`. Flows are keyed on
-//! `workflowid`, which survives the copy. The step skips flows that the old providers deployed
-//! (step 6 recreates them) and the compiled flows of tiles (step 7 compiles them again); it turns
-//! on the compiled flows of published policies. A flow whose definition still names the source or a
-//! fixed address after the replacements is left off or turned off, whatever `turn-on` says, because
-//! it would act on production, unless `containment` allows it. A resumed run surveys again.
+//! `record` and `replace` exist only if the runbook has rules under `replace` or
+//! `containment.replace`. Flows are keyed on `workflowid`, which survives the copy. The step skips
+//! flows that the old providers deployed (step 6 recreates them) and the compiled flows of tiles
+//! (step 7 compiles them again); it turns on the compiled flows of published policies. A flow whose
+//! definition still names the source or a fixed address after the replacements is left off or
+//! turned off, even if `turn-on` selects it, because it would act on production, unless
+//! `containment` allows it. A resumed run surveys again.
 
 mod flow_notes;
 mod replace;
@@ -40,7 +40,10 @@ pub(super) const DEFINITION: StepDefinition = StepDefinition {
 fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
     let turn_on = Phase::changes(keys::TURN_ON, turn_on::TurnOn(Arc::clone(refresh)));
     let options = &refresh.runbook.steps.activate_flows.options;
-    let is_replacing = Policy::of(&refresh.runbook).replacements().next().is_some();
+    let is_replacing = Policy::from_runbook(&refresh.runbook)
+        .replacements()
+        .next()
+        .is_some();
     if options.replace.is_empty() && !is_replacing {
         return vec![turn_on];
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use tokio::try_join;
 use uuid::Uuid;
 
 use super::name_of;
@@ -19,7 +20,7 @@ use crate::clients::Row;
 use crate::domain::connections::find_acting_user;
 use crate::domain::containment::Policy;
 use crate::domain::flows::rules::Rules;
-use crate::domain::flows::{CLOUD_FLOWS, cloud_flows, is_named, is_on, replaced, shown};
+use crate::domain::flows::{CLOUD_FLOWS, cloud_flows, for_message, is_named, is_on, replaced};
 use crate::domain::names::{Fields, text};
 use crate::domain::seals::Part;
 use crate::domain::tenant_set::{Request, RowReader, TargetWrite};
@@ -58,15 +59,17 @@ impl Survey for Replace {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
         let view = refresh.view(journal);
-        let table = view.table("workflow").await?;
-        let rules = Rules::read(refresh, journal).await?;
-        let mut flows = cloud_flows(view).await?;
+        let (table, rules, mut flows, acting_as) = try_join!(
+            view.table("workflow"),
+            Rules::read(refresh, journal),
+            cloud_flows(view),
+            find_acting_user(refresh, view),
+        )?;
         flows.retain(|_, row| rules.recreated_because(&name_of(row)).is_none());
         let recorded = seals::fields_by_id(journal, Part::FlowDefinitions, WORKFLOW);
         let replacements = &refresh.runbook.steps.activate_flows.options.replace;
-        let policy = Policy::of(&refresh.runbook);
+        let policy = Policy::from_runbook(&refresh.runbook);
         self.check_rules(replacements, &flows, &recorded)?;
-        let acting_as = find_acting_user(refresh, view).await?;
         let mut changes = Vec::new();
         for (id, row) in &flows {
             let name = name_of(row);
@@ -198,7 +201,7 @@ struct Edit {
     pairs: Vec<(String, String)>,
     /// The definition afterwards.
     text: String,
-    /// The place of the last of those rules; none where no rule finds anything.
+    /// The place of the last of those rules; none if no rule finds anything.
     span: Option<Span>,
 }
 
@@ -266,7 +269,7 @@ pub(super) fn difference(pairs: &[(String, String)], data: &str) -> Value {
         } else {
             with
         };
-        lines.push(shown(present));
+        lines.push(for_message(present));
         data = next.into_owned();
     }
     json!({ "text": lines })

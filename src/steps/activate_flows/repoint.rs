@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::name_of;
 use super::replace::{apply, difference, replace_text};
 use crate::domain::connections::custom_connectors::CustomConnectors;
-use crate::domain::flows::Definition;
+use crate::domain::flows::FlowDefinition;
 use crate::domain::iom_change::sign_in_instruction;
 use crate::domain::names::{Fields, text};
 use crate::domain::refused_change::by_hand_where_refused;
@@ -42,9 +42,7 @@ impl<'a> Repointing<'a> {
         // A flow's definition is the source's until this step changes it.
         let mut recorded = BTreeSet::new();
         for part in [Part::Source, Part::FlowDefinitions] {
-            seals::each_row(journal, part, WORKFLOW, |id, _| {
-                recorded.insert(id);
-            });
+            recorded.extend(seals::ids(journal, part, WORKFLOW));
         }
         Self {
             refresh,
@@ -57,13 +55,13 @@ impl<'a> Repointing<'a> {
     }
 
     /// The change of a flow that is off and names a connector by the source's identifier, which does
-    /// not exist in the target. A flow that is newer than the seals names none of the source's.
+    /// not exist in the target. A flow that is newer than the seals is left as it is.
     pub(super) fn change(&self, id: Uuid, row: &Fields) -> Option<Change> {
         if !self.recorded.is_empty() && !self.recorded.contains(&id) {
             return None;
         }
         let data = text(row, "clientdata")?;
-        let definition = Definition::from_text(&data)?;
+        let definition = FlowDefinition::from_text(&data)?;
         let moved = self.custom.moved(&definition.connectors());
         let pairs = spellings(&moved, &data);
         let new = apply(&pairs, &data);
@@ -128,7 +126,7 @@ fn spellings(moved: &[(String, String)], data: &str) -> Vec<(String, String)> {
 
 /// The connection references that a definition uses.
 fn references_of(data: &str) -> Option<BTreeSet<String>> {
-    Some(Definition::from_text(data)?.references())
+    Some(FlowDefinition::from_text(data)?.references())
 }
 
 #[cfg(test)]

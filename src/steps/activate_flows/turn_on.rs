@@ -12,8 +12,8 @@ use super::name_of;
 use super::repoint::Repointing;
 use crate::domain::connections::custom_connectors::CustomConnectors;
 use crate::domain::connections::{find_acting_user, find_owner};
-use crate::domain::flows::rules::{NAMES_PRODUCTION, Rules, Wanted};
-use crate::domain::flows::{Definition, SurveyedFlow, cloud_flows, switch, turn_on_owned};
+use crate::domain::flows::rules::{DesiredState, NAMES_PRODUCTION, Rules};
+use crate::domain::flows::{FlowDefinition, SurveyedFlow, cloud_flows, switch, turn_on_owned};
 use crate::domain::names::Fields;
 use crate::domain::{RefreshContext, flows, keys};
 use crate::engine::{Change, Failure, JournalView, Survey};
@@ -37,7 +37,9 @@ impl Survey for TurnOn {
         rules.check(&flows)?;
         let todo: BTreeMap<&Uuid, &Fields> = flows
             .iter()
-            .filter(|(id, row)| !flows::is_on(row) && rules.wanted(**id, row) == Wanted::On)
+            .filter(|(id, row)| {
+                !flows::is_on(row) && rules.desired_state(**id, row) == DesiredState::On
+            })
             .collect();
         let set = &table.entity_set;
         let repointing = Repointing::new(refresh, journal, custom, set, acting_as);
@@ -53,7 +55,7 @@ impl Survey for TurnOn {
             })
             .collect();
         for (id, row) in &todo {
-            let children = Definition::from_row(row)
+            let children = FlowDefinition::from_row(row)
                 .map(|d| d.children())
                 .unwrap_or_default();
             let mut follows: Vec<String> = children
@@ -80,6 +82,6 @@ impl Survey for TurnOn {
     }
 
     async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
-        flow_notes(&self.0, journal).await
+        Box::pin(flow_notes(&self.0, journal)).await
     }
 }

@@ -1,13 +1,13 @@
-//! The customer's own step `command`: runs a program where a check says that it is needed.
+//! The customer's own step `command`: runs a program if a check says that it is needed.
 //!
 //! | Phase | Reads | Changes |
 //! |---|---|---|
-//! | `run` | the check, a program of the customer's: exit code 0 means that nothing is to do, 1 that the program is needed | runs the program, then reads the check again |
+//! | `run` | the check, a program of the customer's: exit code 0 means that nothing is left to do, 1 that the program is needed | runs the program, then reads the check again |
 //!
 //! A dry run runs neither: the plan shows that the program may run. A check that cannot run, or ends
 //! in another way, leaves it unknown whether the program is needed, and the step stops.
 //!
-//! What a program writes is kept beside the state file, without secrets; its exit code is in the
+//! The output of a program is kept next to the state file, without secrets; its exit code is in the
 //! journal. A program outlives a process of the run that is killed: it holds a lock, and the next
 //! process waits until it has ended before it runs the check. It writes to files without names, not
 //! to pipes, which would stop it.
@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::OwnVerbs;
+use super::OwnStepRunner;
 use crate::base::platform;
 use crate::base::program::{OutputFiles, Program, ProgramOutput, last_lines};
 use crate::base::redaction::redact;
@@ -40,9 +40,9 @@ use crate::runbook::{Command, Located, OwnStep};
 
 /// The phase in which the program runs.
 const RUN: &str = "run";
-/// How long the program may run where the runbook sets no limit.
+/// How long the program may run if the runbook sets no limit.
 const TIMEOUT: Duration = Duration::from_mins(30);
-/// How long the check may run where the runbook sets no limit.
+/// How long the check may run if the runbook sets no limit.
 const CHECK_TIMEOUT: Duration = Duration::from_mins(2);
 /// How often the lock of a program of an earlier process is tried.
 const LOCK_INTERVAL: Duration = Duration::from_millis(200);
@@ -56,11 +56,11 @@ struct RunCommand {
 }
 
 /// What the program does for a step.
-pub(super) fn verbs(
+pub(super) fn runner(
     refresh: &Arc<RefreshContext>,
     step: &OwnStep,
     options: &Command,
-) -> Box<dyn OwnVerbs> {
+) -> Box<dyn OwnStepRunner> {
     Box::new(RunCommand {
         refresh: Arc::clone(refresh),
         step: step.clone(),
@@ -69,7 +69,7 @@ pub(super) fn verbs(
 }
 
 #[async_trait]
-impl OwnVerbs for RunCommand {
+impl OwnStepRunner for RunCommand {
     fn phases(&self) -> Vec<Phase> {
         vec![Phase::changes(RUN, self.clone())]
     }
@@ -81,13 +81,16 @@ impl OwnVerbs for RunCommand {
     async fn verify(&self, journal: Option<&JournalView>) -> Result<Option<Answer>, Failure> {
         let journal = journal.cloned().unwrap_or_else(JournalView::empty);
         if self.files(&journal).is_some_and(|files| files.is_held()) {
-            let found = format!("{} still runs", self.shown());
+            let found = format!("{} still runs", self.command_line());
             return Ok(Some(Answer::Unknown(found)));
         }
         let is_needed = unless_interrupted(self.is_needed(&journal).await)?;
         Ok(Some(match is_needed {
             Ok(false) => Answer::Pass("its check says that there is nothing to do".to_owned()),
-            Ok(true) => Answer::Fail(format!("its check says that {} is needed", self.shown())),
+            Ok(true) => Answer::Fail(format!(
+                "its check says that {} is needed",
+                self.command_line()
+            )),
             Err(failure) => Answer::Unknown(failure.message),
         }))
     }
@@ -99,7 +102,7 @@ impl Survey for RunCommand {
         let is_needed = if journal.is_planning() {
             !journal.has_phase_ended(&self.step.name, RUN)
         } else {
-            // What a program that still runs has done so far is no answer.
+            // While the program still runs, the check proves nothing.
             if let Some(files) = self.files(journal) {
                 files.wait_for_earlier(self.limit()).await?;
             }
@@ -119,22 +122,22 @@ impl RunCommand {
         self.variables(&JournalView::empty()).await?;
         Ok(format!(
             "{} can be started where its check says that it is needed; neither runs before",
-            self.shown()
+            self.command_line()
         ))
     }
 
     /// The program and its arguments.
-    fn words(&self) -> Vec<&str> {
+    fn arguments(&self) -> Vec<&str> {
         self.options.run.iter().map(|word| word.as_str()).collect()
     }
 
     /// The same, as they may be shown.
-    fn shown(&self) -> String {
-        format!("`{}`", redact(&self.words().join(" ")))
+    fn command_line(&self) -> String {
+        format!("`{}`", redact(&self.arguments().join(" ")))
     }
 
     fn change(&self, journal: &JournalView) -> Change {
-        let words = self.words();
+        let words = self.arguments();
         let state = |needed: bool| json!({ "needed": needed, "run": words });
         let condition = if journal.is_planning() {
             ", if its check says that it is needed"
@@ -143,7 +146,7 @@ impl RunCommand {
         };
         Change {
             key: keys::own_command(&self.step.name),
-            name: format!("run {}{condition}", self.shown()),
+            name: format!("run {}{condition}", self.command_line()),
             before: state(true),
             after: state(false),
             follows: Vec::new(),
@@ -157,7 +160,7 @@ impl RunCommand {
         }
     }
 
-    /// Runs the check. What is neither yes nor no is a failure.
+    /// Runs the check. An answer other than yes or no is a failure.
     async fn is_needed(&self, journal: &JournalView) -> Result<bool, Failure> {
         let limit = self
             .options
@@ -166,10 +169,10 @@ impl RunCommand {
         let unknown = |why: String| {
             Failure::failed(format!(
                 "the check of the step cannot say whether {} is needed: {why}",
-                self.shown()
+                self.command_line()
             ))
             .with_help(
-                "run the check yourself: exit code 0 means that nothing is to do, 1 that the \
+                "run the check yourself: exit code 0 means that nothing is left to do, 1 that the \
                  program is needed",
             )
             .permanent()
@@ -192,7 +195,7 @@ impl RunCommand {
     /// The files of the step; none without a state file.
     fn files(&self, journal: &JournalView) -> Option<Files> {
         let state = journal.state_file()?;
-        Some(Files::of(state, &self.step.name))
+        Some(Files::of_step(state, &self.step.name))
     }
 
     /// Runs one of the two programs to its end or its limit. Takes what it reads, and where it
@@ -249,7 +252,7 @@ impl RunCommand {
         let code = output.status.and_then(|status| status.code());
         let kept = files.as_ref().map(|files| &files.output);
         if let Some(path) = kept {
-            output::keep(path, &self.shown(), &output, seconds)?;
+            output::keep(path, &self.command_line(), &output, seconds)?;
         }
         if let Some(files) = &files {
             files.remove_lock();
@@ -345,7 +348,7 @@ struct Files {
 }
 
 impl Files {
-    fn of(state_file: &Path, step: &str) -> Self {
+    fn of_step(state_file: &Path, step: &str) -> Self {
         let state = state_file.with_extension("");
         let beside = |name: String| {
             let mut path = state.as_os_str().to_owned();
@@ -442,7 +445,7 @@ mod tests {
     #[test]
     fn the_files_of_a_step_are_never_those_of_the_run() {
         for name in ["jsonl", "prepare"] {
-            let files = Files::of(Path::new("uat.iomcopy.jsonl"), name);
+            let files = Files::of_step(Path::new("uat.iomcopy.jsonl"), name);
             for path in [&files.lock, &files.output] {
                 let path = path.display().to_string();
                 let others = ["uat.iomcopy.jsonl", "uat.iomcopy.jsonl.lock"];
@@ -452,11 +455,11 @@ mod tests {
         }
     }
 
-    /// What a program has done so far is no answer while it runs.
+    /// While a program still runs, the check proves nothing.
     #[tokio::test]
     async fn the_program_of_an_earlier_process_is_waited_for() {
         let folder = tempfile::tempdir().unwrap();
-        let files = Files::of(&folder.path().join("uat.iomcopy.jsonl"), "prepare");
+        let files = Files::of_step(&folder.path().join("uat.iomcopy.jsonl"), "prepare");
         assert!(files.wait_for_earlier(Duration::ZERO).await.is_ok());
         assert!(!files.is_held() && !files.lock.exists());
         let held = files.try_lock().unwrap().unwrap();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use tokio::join;
 
 use super::{database_refresh, manual_refresh};
 use crate::clients::{
@@ -25,7 +26,7 @@ use crate::engine::{
 };
 use crate::runbook::{CopyApi, SecurityGroup};
 
-/// How long a copy may take where the runbook sets no timeout (Microsoft Learn, *Copy an
+/// How long a copy may take if the runbook sets no timeout (Microsoft Learn, *Copy an
 /// environment*: up to 24 hours with much data).
 const COPY_TIMEOUT: Duration = Duration::from_hours(24);
 
@@ -250,7 +251,7 @@ fn organization_id(environment: &Environment) -> Option<String> {
     dataverse.and_then(|dataverse| dataverse.organization_id.clone())
 }
 
-/// The operation that runs on an environment, or its state where it is not ready.
+/// The operation that runs on an environment, or its state if it is not ready.
 fn why_not_ready(environment: &Environment) -> Option<String> {
     if let Some(operation) = &environment.ongoing_operation {
         let kind = operation.kind.as_deref().unwrap_or("an operation");
@@ -291,7 +292,12 @@ impl Launch for EnvironmentCopy {
     }
 
     async fn probe(&self) -> Result<Value, Failure> {
-        let operations = self.operations().await?;
+        let (operations, target, finance) = join!(
+            self.operations(),
+            self.target(),
+            finance_before(&self.refresh),
+        );
+        let operations = operations?;
         if let Some(running) = operations
             .iter()
             .find(|o| o.state == OperationState::Running)
@@ -305,10 +311,10 @@ impl Launch for EnvironmentCopy {
             .with_help("wait for its end, then run again"));
         }
         let listed: Vec<&str> = operations.iter().map(|one| one.id.as_str()).collect();
-        let target = self.target().await?;
+        let target = target?;
         let organization = target.as_ref().and_then(organization_id);
         let mut probed = json!({ OPERATIONS_BEFORE: listed, ORGANIZATION_BEFORE: organization });
-        if let Some(before) = finance_before(&self.refresh).await? {
+        if let Some(before) = finance? {
             probed[FINANCE_BEFORE] = before;
         }
         Ok(probed)

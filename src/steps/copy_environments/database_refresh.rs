@@ -15,14 +15,16 @@ use serde_json::{Value, json};
 use crate::base::sync::lock;
 use crate::clients::{Error, ErrorKind, HistoryEntry, Lcs, Quota, RefreshState};
 use crate::domain::RefreshContext;
-use crate::domain::environments::database_history::{Spent, describe_entry, running_operation};
+use crate::domain::environments::database_history::{
+    SpentQuota, describe_entry, running_operation,
+};
 use crate::domain::environments::refresh_key;
 use crate::domain::failure::launch_error;
 use crate::engine::{
     Action, Change, Failure, Found, Launch, Progress, Proof, Repeat, Started, WriteError,
 };
 
-/// How long a refresh may take where the runbook sets no timeout: up to 24 hours (Microsoft Learn,
+/// How long a refresh may take if the runbook sets no timeout: up to 24 hours (Microsoft Learn,
 /// *Database movement operations*), and two more.
 const TIMEOUT: Duration = Duration::from_hours(26);
 
@@ -36,7 +38,7 @@ const LISTING_DELAY: Duration = Duration::from_mins(20);
 /// How far back the history is read for earlier operations.
 const HISTORY_WINDOW: Duration = Duration::from_hours(72);
 
-/// The change that refreshes the database; none where the runbook has no `lcs` section.
+/// The change that refreshes the database; none if the runbook has no `lcs` section.
 pub(super) fn refresh_change(refresh: &Arc<RefreshContext>) -> Option<Change> {
     let lcs = refresh.services.lcs.clone()?;
     let pair = &refresh.runbook.lcs.as_ref()?.value;
@@ -95,7 +97,7 @@ impl Launch for DatabaseRefresh {
             .with_help("somebody else started it; wait for its end, then run again"));
         }
         let now = self.lcs.service_date();
-        if let Some(spent) = now.and_then(|now| Spent::from_history(&history, now)) {
+        if let Some(spent) = now.and_then(|now| SpentQuota::from_history(&history, now)) {
             return Err(quota_exhausted(spent));
         }
         let before: Vec<&str> = history.iter().filter_map(activity).collect();
@@ -295,7 +297,7 @@ fn activity(entry: &HistoryEntry) -> Option<&str> {
     entry.activity.as_deref()
 }
 
-fn quota_exhausted(spent: Spent) -> Failure {
+fn quota_exhausted(spent: SpentQuota) -> Failure {
     Failure::temporary(spent.explained()).with_help(
         "run again then; nothing was started, and what people start in LCS counts as well",
     )
@@ -307,7 +309,7 @@ fn trigger_error(error: Error) -> WriteError {
         return launch_error(error);
     }
     if let Some(quota) = Quota::parse(&error.message) {
-        return WriteError::Refused(quota_exhausted(Spent::from_quota(quota)));
+        return WriteError::Refused(quota_exhausted(SpentQuota::from_quota(quota)));
     }
     let failure = Failure::from(error).permanent();
     WriteError::Refused(

@@ -89,7 +89,7 @@ async fn is_under_way(refresh: &RefreshContext, journal: &JournalView) -> Result
     all_users_are_disabled(refresh, journal).await
 }
 
-/// The newest refresh of the target that the first seal does not hold; none where LCS lists none,
+/// The newest refresh of the target that the first seal does not hold; none if LCS lists none,
 /// or did not or does not let the program read the history.
 async fn newest_refresh(
     refresh: &RefreshContext,
@@ -185,7 +185,7 @@ pub(super) async fn refresh_barrier(
     )))
 }
 
-/// The history of an environment; none where LCS does not let the program read it. LCS accepts only
+/// The history of an environment; none if LCS does not let the program read it. LCS accepts only
 /// a person's token, and a runbook without one leaves the refresh to a person. An unavailable LCS
 /// is an error.
 async fn read_history(lcs: &Lcs, environment: &str) -> Result<Option<Vec<HistoryEntry>>, Failure> {

@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `questions` | the copy candidates, both environments' packages | nothing; a person looks at what the service does not show |
 //! | `capture` | the target's provider parameters, transformations, connections, environment variables, name and group, dual-write; the source's flows, orchestrations, providers | nothing; seals `before-copy` |
-//! | `stop-maps` | the target's dual-write maps, where dual-write is in use | stops them, through the acknowledged gateway or by a person |
+//! | `stop-maps` | the target's dual-write maps, if dual-write is in use | stops them, through the acknowledged gateway or by a person |
 //! | `copy` | the journal; operations and state of the target | launches one environment copy, which carries Dataverse and Finance and Operations |
 //!
 //! If Lifecycle Services (LCS) manage the target, the copy carries Dataverse only, and a database
@@ -26,8 +26,8 @@
 //! failed half again, after a new confirmation.
 //!
 //! After a crash (an intent without a handle): the service lists every operation of the target, so
-//! a copy that started after the intent is adopted. If none is listed after two minutes (twenty for
-//! a refresh), the copy did not start. The environment itself proves the end of a copy: ready,
+//! a copy that started after the intent is adopted. If no copy is listed after two minutes (twenty
+//! for a refresh), the copy did not start. The environment itself proves the end of a copy: ready,
 //! administration mode on, background operations off. The target's history proves the end of a
 //! refresh.
 

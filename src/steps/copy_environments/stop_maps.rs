@@ -1,9 +1,9 @@
 //! Phase `stop-maps` of step 1: the target's dual-write maps are stopped before the copy or the
-//! refresh, also where the runbook skips step 8.
+//! refresh, also if the runbook skips step 8.
 //!
 //! Maps are stopped and not paused: a pause queues changes, which would be replayed after the copy.
-//! The gateway stops them where the runbook acknowledges it; otherwise a person does. The evidence
-//! is that no project of Finance and Operations is enabled. The phase finds nothing where
+//! The gateway stops them if the runbook acknowledges it; otherwise a person does. The evidence
+//! is that no project of Finance and Operations is enabled. The phase finds nothing if
 //! dual-write was not in use, and nothing once the copy or refresh may be running: the target may
 //! be unavailable then, and its maps are about to be overwritten.
 
@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use crate::domain::dual_write::evidence::Evidence;
-use crate::domain::dual_write::gateway::{Linked, stop_map};
+use crate::domain::dual_write::gateway::{GatewayState, stop_map};
 use crate::domain::dual_write::recorded::RecordedDualWrite;
 use crate::domain::environments::has_begun;
 use crate::domain::keys::MapChange;
@@ -35,7 +35,7 @@ impl Survey for StopMaps {
         if refresh.services.dual_write.is_none() {
             return self.manual_tasks(journal).await;
         }
-        let linked = Linked::read(refresh).await?;
+        let linked = GatewayState::read(refresh).await?;
         Ok(linked
             .maps
             .iter()

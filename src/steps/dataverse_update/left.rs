@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 /// Why a selected row with another value stays as it is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Left {
+pub(super) enum LeftReason {
     /// The step takes its value from before the copy, when the row was not there.
     NotBeforeCopy,
     /// The filter selects it only since the step has ended.
@@ -14,7 +14,7 @@ pub(super) enum Left {
     SetLater,
 }
 
-impl Left {
+impl LeftReason {
     /// Each reason.
     pub(super) const ALL: [Self; 3] = [Self::NotBeforeCopy, Self::New, Self::SetLater];
 

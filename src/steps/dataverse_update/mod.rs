@@ -6,11 +6,11 @@
 //! | `update` | the same rows; the first seal, for values that the target had before the copy | one set for each row that has another value, with the version that was read |
 //!
 //! Only a row of the seal is written: its value before is recorded. A row that the filter selects
-//! later is a change that fails, and a person decides. Once the step has ended, the target is in use
-//! and new rows are none of its business: they are noted. So is a row that a later step of this run
-//! has set: the order of the steps decides, also in a resumed run. If the filter selects more rows
-//! than `at-most`, nothing is written. An edit of the step's table, filter or columns during a run
-//! makes another version, which is recorded again. A resumed run surveys again.
+//! later is a change that fails, and a person decides. Once the step has ended, the target is in
+//! use and new rows do not concern it: they are noted. A row that a later step of this run has set
+//! is noted, too: the order of the steps decides, also in a resumed run. If the filter selects more
+//! rows than `at-most`, nothing is written. An edit of the step's table, filter or columns during a
+//! run makes another version, which is recorded again. A resumed run surveys again.
 
 mod left;
 mod values;
@@ -23,9 +23,9 @@ use async_trait::async_trait;
 use serde_json::Value;
 use uuid::Uuid;
 
-use self::left::{LaterSets, Left};
+use self::left::{LaterSets, LeftReason};
 use self::values::{Resolved, resolve};
-use super::OwnVerbs;
+use super::OwnStepRunner;
 use crate::base::text::count;
 use crate::clients::{Row, Table};
 use crate::domain::own_steps::{
@@ -64,11 +64,11 @@ struct Selected {
 }
 
 /// What the program does for a step.
-pub(super) fn verbs(
+pub(super) fn runner(
     refresh: &Arc<RefreshContext>,
     step: &OwnStep,
     options: &DataverseUpdate,
-) -> Box<dyn OwnVerbs> {
+) -> Box<dyn OwnStepRunner> {
     Box::new(Update {
         refresh: Arc::clone(refresh),
         step: step.clone(),
@@ -78,7 +78,7 @@ pub(super) fn verbs(
 }
 
 #[async_trait]
-impl OwnVerbs for Update {
+impl OwnStepRunner for Update {
     fn phases(&self) -> Vec<Phase> {
         vec![
             Phase::capture("record", self.clone()),
@@ -107,10 +107,10 @@ impl CaptureSource for Update {
 #[async_trait]
 impl Survey for Update {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
-        let (table, fates) = self.judge(journal).await?;
-        let changes = fates.into_iter().filter_map(|fate| match fate {
-            Fate::Set(row) => Some(self.change(&table, *row)),
-            Fate::Left(_) => None,
+        let (table, outcomes) = self.judge(journal).await?;
+        let changes = outcomes.into_iter().filter_map(|outcome| match outcome {
+            RowOutcome::Set(row) => Some(self.change(&table, *row)),
+            RowOutcome::Left(_) => None,
         });
         Ok(changes.collect())
     }
@@ -120,13 +120,13 @@ impl Survey for Update {
         if !has_ended && !self.options.has_captured_values() {
             return Ok(Vec::new());
         }
-        let (table, fates) = self.judge(journal).await?;
-        let count_left = |why: Left| {
-            let left = fates.iter();
-            left.filter(|fate| matches!(fate, Fate::Left(found) if *found == why))
+        let (table, outcomes) = self.judge(journal).await?;
+        let count_left = |why: LeftReason| {
+            let left = outcomes.iter();
+            left.filter(|outcome| matches!(outcome, RowOutcome::Left(found) if *found == why))
                 .count()
         };
-        let notes = Left::ALL.into_iter().filter_map(|why| {
+        let notes = LeftReason::ALL.into_iter().filter_map(|why| {
             let rows = count_left(why);
             let name = &table.logical_name;
             (rows > 0).then(|| {
@@ -147,12 +147,12 @@ struct RowToSet {
     is_recorded: bool,
 }
 
-/// What becomes of a selected row that has another value.
-enum Fate {
+/// The outcome for a selected row that has another value.
+enum RowOutcome {
     /// It is set.
     Set(Box<RowToSet>),
     /// It stays as it is.
-    Left(Left),
+    Left(LeftReason),
 }
 
 impl Update {
@@ -187,7 +187,7 @@ impl Update {
             });
         }
         let message = format!(
-            "the filter selects more than {most} rows of {}; none is changed",
+            "the filter selects more than {most} rows of {}; no row is changed",
             table.logical_name
         );
         let help = "narrow the filter, or raise `at-most` if so many rows are meant";
@@ -204,8 +204,8 @@ impl Update {
         keys::own_row(&self.step.name, &version(&self.options), id)
     }
 
-    /// What becomes of each selected row that has another value.
-    async fn judge(&self, journal: &JournalView) -> Result<(Table, Vec<Fate>), Failure> {
+    /// The outcome for each selected row that has another value.
+    async fn judge(&self, journal: &JournalView) -> Result<(Table, Vec<RowOutcome>), Failure> {
         let Selected {
             table,
             rows,
@@ -220,7 +220,7 @@ impl Update {
         let has_ended = journal.has_phase_ever_ended(&self.step.name, UPDATE);
         let later = LaterSets(journal.sets_besides(&format!("own/{}/", self.step.name)));
         let sealed = journal.seal_number(&self.seal).unwrap_or(u64::MAX);
-        let mut fates = Vec::new();
+        let mut outcomes = Vec::new();
         for row in rows {
             let Some(id) = row.id(&table.primary_id) else {
                 continue;
@@ -228,25 +228,25 @@ impl Update {
             let resolved = match &before_copy {
                 None => resolved.clone(),
                 Some(rows) => {
-                    let Some(row) = rows.of(id, &row.value) else {
-                        fates.push(Fate::Left(Left::NotBeforeCopy));
+                    let Some(row) = rows.find(id, &row.value) else {
+                        outcomes.push(RowOutcome::Left(LeftReason::NotBeforeCopy));
                         continue;
                     };
                     resolved.with_captured(row)
                 }
             };
-            let (before, after) = (resolved.compare(Some(&row)), resolved.shown());
+            let (before, after) = (resolved.compare(Some(&row)), resolved.for_plan());
             if before == after {
                 continue;
             }
             let is_recorded = recorded.contains(&id);
             let since = journal.set_number(&self.row_key(id)).unwrap_or(sealed);
-            fates.push(if has_ended && !is_recorded {
-                Fate::Left(Left::New)
+            outcomes.push(if has_ended && !is_recorded {
+                RowOutcome::Left(LeftReason::New)
             } else if later.have_set(id, since, &before, &after) {
-                Fate::Left(Left::SetLater)
+                RowOutcome::Left(LeftReason::SetLater)
             } else {
-                Fate::Set(Box::new(RowToSet {
+                RowOutcome::Set(Box::new(RowToSet {
                     id,
                     row,
                     before,
@@ -255,7 +255,7 @@ impl Update {
                 }))
             });
         }
-        Ok((table, fates))
+        Ok((table, outcomes))
     }
 
     /// The rows that the target had before the copy, if the step needs them.
@@ -277,7 +277,7 @@ impl Update {
         let surveyed = surveyed(table, &before, &row.value);
         let request = Request::patch(&table.entity_set, id, &resolved.body());
         let columns: Vec<&str> = self.options.values.keys().map(String::as_str).collect();
-        let after = resolved.shown();
+        let after = resolved.for_plan();
         let set = surveyed_row_set(
             &self.refresh,
             &table.entity_set,

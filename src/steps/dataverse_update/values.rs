@@ -131,7 +131,7 @@ impl Resolved {
             }
             let value = row.get(&wanted.column).cloned().unwrap_or_default();
             Wanted {
-                shown: shown(&value),
+                shown: fingerprint_text(&value),
                 value,
                 ..wanted.clone()
             }
@@ -149,7 +149,7 @@ impl Resolved {
             let shown = if is_same(now, &wanted.value) {
                 wanted.shown.clone()
             } else {
-                shown(now)
+                fingerprint_text(now)
             };
             (wanted.column.clone(), shown)
         });
@@ -157,7 +157,7 @@ impl Resolved {
     }
 
     /// The compared fields as the step leaves them.
-    pub(super) fn shown(&self) -> Value {
+    pub(super) fn for_plan(&self) -> Value {
         let columns = self.0.iter();
         let columns = columns.map(|wanted| (wanted.column.clone(), wanted.shown.clone()));
         Value::Object(columns.collect())
@@ -182,7 +182,7 @@ fn is_same(one: &Value, other: &Value) -> bool {
 }
 
 /// A value of a row as it may be shown: a text may be personal or a secret, so it is a fingerprint.
-fn shown(value: &Value) -> Value {
+fn fingerprint_text(value: &Value) -> Value {
     match value {
         Value::String(text) => json!(fingerprint(text)),
         other => other.clone(),
@@ -281,14 +281,19 @@ mod tests {
         let compared = resolved.compare(Some(&there));
         assert_eq!(compared["size"], json!(1), "the same number");
         assert!(compared["mail"].as_str().unwrap().starts_with("sha256:"));
-        assert_eq!(resolved.shown()["mail"], json!("nobody@example.invalid"));
+        assert_eq!(resolved.for_plan()["mail"], json!("nobody@example.invalid"));
         assert_eq!(resolved.compare(None), Value::Null);
 
         let captured = row(json!({ "note": "the target's note" }));
         let resolved = resolved.with_captured(&captured.value);
         assert_eq!(resolved.body()["note"], json!("the target's note"));
-        assert!(!resolved.shown().to_string().contains("the target's note"));
+        assert!(
+            !resolved
+                .for_plan()
+                .to_string()
+                .contains("the target's note")
+        );
         let done = row(resolved.body());
-        assert_eq!(resolved.compare(Some(&done)), resolved.shown());
+        assert_eq!(resolved.compare(Some(&done)), resolved.for_plan());
     }
 }

@@ -76,7 +76,8 @@ impl Survey for Admit {
 }
 
 /// The failure of a caller that the organization refuses. A caller without a user or a role lacks
-/// them in both environments, because the copy brings the source's; a firewall is no such reason.
+/// them in both environments, because the copy brings the source's; a firewall differs by
+/// environment.
 pub(super) fn refusal_failure(error: Error) -> Failure {
     let refusal = classify_refusal(&error);
     let mut failure = Failure::from(error);
@@ -196,7 +197,7 @@ mod tests {
                 .help
                 .is_some_and(|help| help.contains("in the source too"))
         );
-        // A firewall keeps the caller out whatever roles it has.
+        // A firewall keeps the caller out, even with the right roles.
         let failure = refusal_failure(error(ErrorKind::Forbidden, "0x80095ffe"));
         assert_eq!(failure.kind, FailureKind::NotAllowed);
         assert!(!failure.help.is_some_and(|help| help.contains("role")));

@@ -1,4 +1,4 @@
-//! A phase that an earlier step has begun with already, for what came back since.
+//! Repeats a phase that an earlier step began with, for what appeared since.
 
 use async_trait::async_trait;
 
@@ -14,7 +14,7 @@ pub(super) struct Again {
 
 impl Again {
     /// The same phase, after this earlier step. A phase that captures keeps its seal anyway.
-    pub(super) fn of(phase: Phase, step: &str) -> Phase {
+    pub(super) fn repeat(phase: Phase, step: &str) -> Phase {
         let Work::Changes(survey) = phase.work else {
             return phase;
         };

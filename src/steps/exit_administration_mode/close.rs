@@ -17,7 +17,7 @@ use crate::base::text::count;
 use crate::domain::dual_write::capture::RUNTIME_CONFIGURATION;
 use crate::domain::environments::read_target;
 use crate::domain::flows::rules::Rules;
-use crate::domain::flows::{Definition, SurveyedFlow, cloud_flows, switch};
+use crate::domain::flows::{FlowDefinition, SurveyedFlow, cloud_flows, switch};
 use crate::domain::names::{Fields, text};
 use crate::domain::sealed_row::SealedRow;
 use crate::domain::seals::Part;
@@ -104,7 +104,7 @@ impl Close {
             .filter(|(id, row)| {
                 let name = text(row, "name").unwrap_or_default();
                 rules.is_deployed(&name)
-                    || Definition::from_row(row).is_some_and(|d| d.recurs())
+                    || FlowDefinition::from_row(row).is_some_and(|d| d.recurs())
                     || !rules.named_now(*id, row).is_empty()
             })
             .collect();
@@ -133,7 +133,7 @@ fn recorded_configuration(journal: &JournalView) -> BTreeMap<Uuid, Fields> {
     seals::fields_by_id(journal, Part::Source, RUNTIME_CONFIGURATION)
 }
 
-/// The table's entity set and its rows; none where the environment has no dual-write.
+/// The table's entity set and its rows; none if the environment has no dual-write.
 async fn runtime_configuration(
     view: View<'_>,
 ) -> Result<Option<(String, Vec<(Uuid, Fields)>)>, Failure> {

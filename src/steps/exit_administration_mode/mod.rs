@@ -2,10 +2,10 @@
 //!
 //! | Phase | Reads | Changes |
 //! |---|---|---|
-//! | `admit` | whether the target knows the caller | adds the caller's application user, where the copy removed it |
+//! | `admit` | whether the target knows the caller | adds the caller's application user, if the copy removed it |
 //! | `record-surfaces` | everything that could act on the outside world | nothing; seals `surfaces` |
 //! | `disable-steps` | plug-in steps, service endpoints, classic workflows: what acts on writes | disables what calls the outside, or replaces its address |
-//! | `contain` | mailboxes, trigger registrations, sites, data sources and everything else that could act | turns it off, replaces its address, deletes it where the runbook says so; notes what stays open |
+//! | `contain` | mailboxes, trigger registrations, sites, data sources and everything else that could act | turns it off, replaces its address, deletes it if the runbook says so; notes what stays open |
 //! | `close` | rows of dual-write's runtime configuration and cloud flows that the copy brought | removes the rows that the first seal holds; turns off flows that would contact the source's partners |
 //! | `variables` | environment variables; the target's own values, from the first seal | restores the values that the copy replaced; a secret that the caller may not write is a manual task |
 //! | `jobs` | jobs that wait | cancels them, or asks a person, as the runbook says |
@@ -16,9 +16,9 @@
 //! of `open` waits until Dataverse answers the caller. A resumed run surveys again; each write is
 //! safe to repeat.
 //!
-//! A step of the customer's own between the copy and this step writes too. So the first such step
-//! begins with `admit`, `record-surfaces` and `disable-steps` (`before_writes`), and this step then
-//! has them `again`: it finds what came back since.
+//! One of the customer's own steps between the copy and this step writes too. So the first such
+//! step begins with `admit`, `record-surfaces` and `disable-steps` (`before_writes`), and this step
+//! then repeats them (`again`): it finds what appeared since.
 
 mod admit;
 mod again;
@@ -63,8 +63,8 @@ fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
     phases
 }
 
-/// What runs before the first write of anyone: the caller is let in, everything that could act is
-/// recorded, and what acts on writes is disabled.
+/// The phases before the first write of a run: they give the caller access, record everything that
+/// could act, and disable what acts on writes.
 pub(super) fn before_writes(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
     beginning(refresh, None)
 }
@@ -74,7 +74,7 @@ fn beginning(refresh: &Arc<RefreshContext>, first: Option<&str>) -> Vec<Phase> {
     let admit = Phase::changes(ADMIT, admit::Admit(Arc::clone(refresh)));
     let disable = contain(refresh, keys::DISABLE_STEPS);
     let again = |phase| match first {
-        Some(step) => Again::of(phase, step),
+        Some(step) => Again::repeat(phase, step),
         None => phase,
     };
     vec![

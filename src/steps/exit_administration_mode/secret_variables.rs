@@ -70,7 +70,8 @@ fn by_hand(change: Change, schema_name: &str, place: &str) -> Change {
                 "maker portal > Solutions > Default Solution > Environment variables > '{name}': set \
                  the current value to {place}"
             ),
-            "whoever saves it needs the role 'Key Vault Secrets User' on the vault that the value names"
+            "the person who saves it needs the role 'Key Vault Secrets User' on the vault that the \
+             value names"
                 .to_owned(),
         ],
         evidence: format!("secret environment variable '{name}' has the target's own value"),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::base::text::count;
+use crate::base::text::{count, list_first};
 use crate::domain::containment::sealed::{SURFACE, SealedSurface};
 use crate::domain::containment::{Closing, Inventory, Scope, Surface, SurfaceState, changes};
 use crate::domain::environments::read_target;
@@ -65,11 +65,11 @@ impl CaptureSource for RecordSurfaces {
 /// A surface in the seal. Two listings must agree on which surfaces there are; what a service says
 /// of one may differ in words.
 fn surface_capture(surface: &Surface) -> ListedRow {
-    let sealed = SealedSurface::of(surface);
+    let sealed = SealedSurface::from_surface(surface);
     ListedRow {
         key: Part::Surfaces.key(&format!("{SURFACE}{}", surface.key())),
         etag: None,
-        compared: Some(sealed.state.word().to_owned()),
+        compared: Some(sealed.state.label().to_owned()),
         text: sealed.to_text(),
     }
 }
@@ -118,7 +118,7 @@ impl Survey for Contain {
     }
 }
 
-/// What a person has to know of one kind; none where nothing is left.
+/// What a person must know about one kind; `None` if nothing is left.
 fn note(title: &str, surfaces: &[Surface]) -> Option<String> {
     let left = surfaces
         .iter()
@@ -130,22 +130,17 @@ fn note(title: &str, surfaces: &[Surface]) -> Option<String> {
     let (_, remedy) = left.first()?;
     let named: Vec<String> = left
         .iter()
-        .take(NAMED)
         .map(|(surface, _)| format!("'{}' {}", surface.name, surface.reach))
         .collect();
-    let more = match left.len() - named.len() {
-        0 => String::new(),
-        more => format!("; and {more} more"),
-    };
     let unclear = left.iter().find_map(|(surface, _)| match &surface.state {
         SurfaceState::Unclear(why) => Some(format!("to look at, because {why}")),
         _ => None,
     });
     let left_how = unclear.unwrap_or_else(|| "left open".to_owned());
     Some(format!(
-        "{title}: {} {left_how}: {}{more}; {remedy}",
+        "{title}: {} {left_how}: {}; {remedy}",
         count(left.len(), "thing"),
-        named.join("; ")
+        list_first(&named, NAMED, "; ")
     ))
 }
 
@@ -191,7 +186,7 @@ mod tests {
             assert!(
                 phase.is_none_or(|phase| phases.contains(&phase)),
                 "{}",
-                kind.word()
+                kind.key()
             );
         }
     }

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use tokio::try_join;
 use uuid::Uuid;
 
 use super::secret_variables::SecretVariables;
@@ -52,7 +53,8 @@ impl Survey for Variables {
         let view = self.0.view(journal);
         let table = view.table(VALUE).await?;
         let definitions = view.table(DEFINITION).await?;
-        let now = VariableValues::read(view).await?;
+        let (rows, values) = try_join!(view.by_id(DEFINITION), view.by_id(VALUE))?;
+        let now = VariableValues::from_rows(rows, values.clone());
         let mut changes = Vec::new();
         for schema_name in recorded.definitions.keys() {
             let Some((captured, Some(wanted))) = recorded.value(schema_name) else {
@@ -108,21 +110,22 @@ impl Survey for Variables {
         surplus.retain(|(schema_name, id)| {
             keeps(&scope.policy, schema_name).is_none() && !now.managed.contains(id)
         });
-        if !surplus.is_empty() {
-            let rows = view.by_id(VALUE).await?;
-            let removals = surplus.into_iter().map(|(schema_name, id)| {
-                let sealed = copied.get(&id).cloned().unwrap_or_default();
-                self.remove(&table.entity_set, schema_name, (id, rows.get(&id)), sealed)
-            });
-            changes.extend(removals);
-        }
+        changes.extend(surplus.into_iter().map(|(schema_name, id)| {
+            let sealed = copied.get(&id).cloned().unwrap_or_default();
+            self.remove(
+                &table.entity_set,
+                schema_name,
+                (id, values.get(&id)),
+                sealed,
+            )
+        }));
         Ok(changes)
     }
 
     async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
         let now = VariableValues::read(self.0.view(journal)).await?;
         let copied = copied_rows(journal);
-        let policy = Policy::of(&self.0.runbook);
+        let policy = Policy::from_runbook(&self.0.runbook);
         let recorded = VariableValues::recorded(journal);
         Ok(copied_values(&recorded, &now, &copied)
             .into_iter()

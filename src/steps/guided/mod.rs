@@ -12,7 +12,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::OwnVerbs;
+use super::OwnStepRunner;
 use crate::base::text::escape;
 use crate::domain::manual_change::ManualChange;
 use crate::domain::own_steps::{self, NamedRows, find_table};
@@ -34,11 +34,11 @@ struct ByHand {
 }
 
 /// What the program does for a step.
-pub(super) fn verbs(
+pub(super) fn runner(
     refresh: &Arc<RefreshContext>,
     step: &OwnStep,
     options: &Guided,
-) -> Box<dyn OwnVerbs> {
+) -> Box<dyn OwnStepRunner> {
     Box::new(ByHand {
         refresh: Arc::clone(refresh),
         step: step.clone(),
@@ -47,7 +47,7 @@ pub(super) fn verbs(
 }
 
 #[async_trait]
-impl OwnVerbs for ByHand {
+impl OwnStepRunner for ByHand {
     fn phases(&self) -> Vec<Phase> {
         vec![Phase::changes(BY_HAND, self.clone())]
     }

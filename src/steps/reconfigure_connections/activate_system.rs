@@ -34,15 +34,17 @@ impl Survey for ActivateSystem {
             refresh: Arc::clone(refresh),
             members: OnceCell::new(),
         });
-        let before = match view {
-            View::Target(_) => reader.read().await?.value,
-            View::AfterCopy(_) => json!({ "system": "not active" }),
+        let before = async {
+            Ok::<_, Failure>(match view {
+                View::Target(_) => reader.read().await?.value,
+                View::AfterCopy(_) => json!({ "system": "not active" }),
+            })
         };
+        let (before, acting_as) = try_join!(before, find_acting_user(refresh, view))?;
         let after = json!({ "system": "active" });
         if before == after {
             return Ok(Vec::new());
         }
-        let acting_as = find_acting_user(refresh, view).await?;
         let change = IomChange {
             key: keys::ACTIVATE_SYSTEM.to_owned(),
             name: "activate the Intelligent Order Management system".to_owned(),
@@ -160,8 +162,8 @@ async fn members(view: View<'_>) -> Result<BTreeSet<Uuid>, Failure> {
     Ok(components.filter_map(|row| row.id("objectid")).collect())
 }
 
-/// Is it one of IOM's solutions? Unique names are not published. The display name tells, or the
-/// publisher's prefix together with the product's.
+/// Is it one of IOM's solutions? Unique names are not published. So the display name decides, or
+/// the publisher's prefix together with the product's.
 pub(crate) fn is_iom_solution(row: &Fields) -> bool {
     let unique = text(row, "uniquename")
         .unwrap_or_default()

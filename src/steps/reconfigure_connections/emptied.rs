@@ -57,7 +57,7 @@ impl Recorded {
     }
 }
 
-/// Empties the connection of a reference that the runbook does not name, where it was empty.
+/// Empties the connection of a reference that the runbook does not name, if it was empty.
 pub(super) fn empty_again(
     refresh: &Arc<RefreshContext>,
     table: &Table,

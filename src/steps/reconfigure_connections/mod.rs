@@ -3,7 +3,7 @@
 //! | Phase | Reads | Changes |
 //! |---|---|---|
 //! | `questions` | the target's own list of connections, system references | nothing; a person provides connections that the runbook chose and the target lacks or does not show, and references that were never saved |
-//! | `connection-references` | Dataverse's connection references | connection and owner of each that the runbook names; no connection where the target had none |
+//! | `connection-references` | Dataverse's connection references | connection and owner of each that the runbook names; no connection if the target had none |
 //! | `platform-references` | IOM's platform connection references | connection URL and owner, by the runbook's request |
 //! | `activate-system` | the same references' status, the platform flows | presses *Activate system* |
 //!
@@ -17,8 +17,8 @@
 //!
 //! Consent to the app's permissions belongs between steps 2 and 3 (Microsoft's page). The app asks
 //! for it when it is opened, and nothing that can be read shows whether it was given. So it is the
-//! first line of the worksheet where a person opens the app in this step, and the rest of that work
-//! is its evidence. Where nobody opens the app, the run notes it.
+//! first line of the worksheet if a person opens the app in this step, and the rest of that work
+//! is its evidence. If no person opens the app, the run notes it.
 
 mod activate_system;
 mod emptied;

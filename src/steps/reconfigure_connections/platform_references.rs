@@ -102,7 +102,7 @@ impl Survey for PlatformReferences {
     }
 }
 
-/// The URL that a platform reference should have; none where the runbook names no connection and
+/// The URL that a platform reference should have; none if the runbook names no connection and
 /// the reference already leads into the target.
 fn wanted_url(
     refresh: &RefreshContext,

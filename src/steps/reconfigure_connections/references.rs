@@ -16,13 +16,13 @@ use crate::domain::connections::core_references::{CoreReference, core_references
 use crate::domain::connections::{
     OwnerRow, connector_name, find_acting_user, find_choice, find_owner, owner_id, reference_key,
 };
-use crate::domain::flows::rules::{Rules, Wanted};
-use crate::domain::flows::{Definition, cloud_flows};
+use crate::domain::flows::rules::{DesiredState, Rules};
+use crate::domain::flows::{FlowDefinition, cloud_flows};
 use crate::domain::iom_change::sign_in_instruction;
 use crate::domain::names::{Fields, text};
 use crate::domain::refused_change::by_hand_where_refused;
 use crate::domain::tenant_set::{Request, surveyed, surveyed_row_set};
-use crate::domain::{RefreshContext, keys};
+use crate::domain::{RefreshContext, keys, seals};
 use crate::engine::{Action, Barrier, Change, Failure, JournalView, ManualTask, Survey};
 
 /// The prefix of a connector's id (Dataverse, `connectionreference.connectorid`).
@@ -44,7 +44,7 @@ impl Survey for References {
             core_references(view),
         )?;
         let mut changes = Vec::new();
-        let recorded = Recorded::read(journal);
+        let recorded = journal.derived(seals::BEFORE_COPY, || Recorded::read(journal));
         for reference in references {
             let found =
                 choices.find(refresh, None, &reference.logical_name, &reference.connector)?;
@@ -136,8 +136,8 @@ impl Survey for References {
         let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (id, row) in flows {
             let name = text(&row, "name").unwrap_or_default();
-            if rules.wanted(id, &row) == Wanted::On
-                && let Some(definition) = Definition::from_row(&row)
+            if rules.desired_state(id, &row) == DesiredState::On
+                && let Some(definition) = FlowDefinition::from_row(&row)
             {
                 for reference in definition.references() {
                     users.entry(reference).or_default().push(name.clone());
@@ -181,7 +181,7 @@ fn body(chosen: &ChosenConnection, moved: bool, owner: Option<&OwnerRow>) -> Val
     body
 }
 
-/// What a person does where the service refuses the connector of the target's connection.
+/// What a person does if the service refuses the connector of the target's connection.
 fn by_hand(
     refresh: &RefreshContext,
     logical_name: &str,

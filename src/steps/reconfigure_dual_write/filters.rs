@@ -3,7 +3,7 @@
 //! request that sets one is known.
 //!
 //! The order maps of Intelligent Order Management must have published filters (Microsoft Learn,
-//! *Set up the Finance and Operations provider*): a person sets these where none were recorded.
+//! *Set up the Finance and Operations provider*): a person sets these if no filter was recorded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ fn order_management_filter(table: Option<&str>) -> Option<&'static str> {
     }
 }
 
-/// The filters that a map should have; none where they are unknown.
+/// The filters that a map should have; none if they are unknown.
 pub(super) fn desired_filters(map: &RecordedMap) -> Option<Filters> {
     let required = order_management_filter(map.table.as_deref()).map(str::to_owned);
     match (&map.filters, required) {
@@ -68,7 +68,7 @@ impl Survey for MapFilters {
         } else {
             by_versions(refresh.view(journal), &recorded).await?
         };
-        // A forecast cannot tell the filters of a version that is not active yet.
+        // A forecast cannot know the filters of a version that is not active yet.
         let Some(found) = found else {
             return Ok(Vec::new());
         };

@@ -52,7 +52,7 @@ impl Check {
         }
     }
 
-    /// What is the case where the check does not pass.
+    /// The problem, if the check does not pass.
     pub(crate) fn problem(&self) -> String {
         let code = self.code.map(|code| format!(" ({code})"));
         format!(
@@ -426,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_read_is_not_healthy() {
+    fn an_unread_check_is_not_healthy() {
         let [dataverse, finance] = stale(&Err("it is away".to_owned()));
         assert!(matches!(dataverse.answer, Answer::Unknown(_)));
         assert!(matches!(finance.answer, Answer::Unknown(_)));

@@ -16,7 +16,7 @@ use super::recorded_to_restore;
 use crate::base::text::count;
 use crate::domain::RefreshContext;
 use crate::domain::dual_write::evidence::Evidence;
-use crate::domain::dual_write::gateway::{Linked, acknowledged_gateway, stop_map};
+use crate::domain::dual_write::gateway::{GatewayState, acknowledged_gateway, stop_map};
 use crate::domain::dual_write::recorded::RecordedDualWrite;
 use crate::domain::dual_write::root_team::read_root_team;
 use crate::domain::dual_write::{guard, reset_key};
@@ -60,7 +60,7 @@ impl Survey for Link {
         let mut changes = match refresh.view(journal) {
             View::AfterCopy(_) => Vec::new(),
             View::Target(_) => {
-                let linked = Linked::read(refresh).await?;
+                let linked = GatewayState::read(refresh).await?;
                 let running = linked.maps.iter().filter(|map| !map.state.is_stopped());
                 running
                     .map(|map| stop_map(refresh, &linked, &map.name, MapChange::StopAgain))
@@ -163,9 +163,9 @@ struct ResetLink {
 impl ResetLink {
     /// Checks that this is the target's own link, then makes the request's body. Everything is read
     /// again.
-    async fn checked_request(&self) -> Result<(Linked, Value), Failure> {
+    async fn checked_request(&self) -> Result<(GatewayState, Value), Failure> {
         let pair = guard::read_target_pair(&self.refresh).await?;
-        let linked = Linked::read(&self.refresh).await?;
+        let linked = GatewayState::read(&self.refresh).await?;
         guard::require_same_pair(&pair, &linked.link, &linked.set)?;
         if let Some(map) = linked.maps.iter().find(|map| !map.state.is_stopped()) {
             return Err(Failure::failed(format!(
@@ -207,7 +207,7 @@ impl Launch for ResetLink {
     /// A reset leaves no maps. If there were none before, a reset cannot be recognised, and another
     /// one is harmless.
     async fn find(&self, probed: &Value) -> Result<Found, Failure> {
-        let linked = Linked::read(&self.refresh).await?;
+        let linked = GatewayState::read(&self.refresh).await?;
         let had = probed["maps"]
             .as_array()
             .is_some_and(|maps| !maps.is_empty());
@@ -220,7 +220,7 @@ impl Launch for ResetLink {
 
     async fn trace(&self, probed: &Value) -> Result<Trace, Failure> {
         let had = probed["maps"].as_array().map_or(0, Vec::len);
-        let linked = Linked::read(&self.refresh).await?;
+        let linked = GatewayState::read(&self.refresh).await?;
         Ok(if had == 0 {
             Trace::NothingRecorded
         } else if linked.maps.len() == had {
@@ -241,7 +241,7 @@ impl Launch for ResetLink {
 
     async fn verify(&self, _handle: &Value) -> Result<Proof, Failure> {
         let pair = guard::read_target_pair(&self.refresh).await?;
-        let linked = Linked::read(&self.refresh).await?;
+        let linked = GatewayState::read(&self.refresh).await?;
         guard::require_same_pair(&pair, &linked.link, &linked.set)?;
         let mut left = Vec::new();
         if !linked.maps.is_empty() {

@@ -21,9 +21,9 @@ use super::{recorded_to_restore, refresh_tables};
 use crate::clients::MapAction;
 use crate::domain::dual_write::evidence::Evidence;
 use crate::domain::dual_write::gateway::{
-    Act, Linked, MapSet, acknowledged_gateway, map_state, stop_map,
+    GatewayState, MapSet, MapWrite, acknowledged_gateway, map_state, stop_map,
 };
-use crate::domain::dual_write::recorded::{RecordedDualWrite, RecordedMap, Was};
+use crate::domain::dual_write::recorded::{PreviousState, RecordedDualWrite, RecordedMap};
 use crate::domain::dual_write::{by_gateway, read_link_after_reset, recorded_for};
 use crate::domain::keys::MapChange;
 use crate::domain::manual_change::ManualChange;
@@ -38,7 +38,7 @@ pub(super) struct Maps(pub(super) Arc<RefreshContext>);
 /// The tables whose rows a copy without transactions leaves out on one side only.
 const ORDER_TABLES: [&str; 3] = ["salesorders", "salesorderdetails", "invoices"];
 
-/// Why a person must decide how a map starts; none where both halves have the same rows.
+/// Why a person must decide how a map starts; none if both halves have the same rows.
 fn reason_to_ask(refresh: &RefreshContext, map: &RecordedMap) -> Option<&'static str> {
     let copy = &refresh.runbook.steps.copy_environments;
     if copy.skip.is_some() {
@@ -75,7 +75,7 @@ impl Survey for Maps {
             let runs = listed.is_some_and(|listed| listed.state.is_running());
             match (map.ran(), &now) {
                 (true, _) if !runs => starting.push(map),
-                (false, Some(now)) if runs && map.was == Was::Stopped => {
+                (false, Some(now)) if runs && map.state_before == PreviousState::Stopped => {
                     changes.push(stop_map(refresh, now, &map.name, MapChange::StopAtTheEnd));
                 }
                 _ => {}
@@ -114,23 +114,23 @@ impl Survey for Maps {
         Ok(recorded
             .maps
             .values()
-            .filter_map(|map| match &map.was {
-                Was::Paused if map.resumes => Some(format!(
+            .filter_map(|map| match &map.state_before {
+                PreviousState::Paused if map.resumes => Some(format!(
                     "dual-write map '{}' was paused before the copy, and runs again, as the runbook \
                      says; what it had queued belonged to the data before the copy and is gone",
                     map.name
                 )),
-                Was::Paused => Some(format!(
+                PreviousState::Paused => Some(format!(
                     "dual-write map '{}' was paused before the copy, and stays stopped: its queued \
                      changes belong to the data before the copy; `paused-maps: run` under \
                      reconfigure-dual-write runs such maps again",
                     map.name
                 )),
-                Was::Unknown(state) => Some(format!(
+                PreviousState::Unknown(state) => Some(format!(
                     "dual-write map '{}' was {state} before the copy, and is not changed",
                     map.name
                 )),
-                Was::Running | Was::Stopped => None,
+                PreviousState::Running | PreviousState::Stopped => None,
             })
             .collect())
     }
@@ -139,7 +139,7 @@ impl Survey for Maps {
 /// For each map, the names of the maps that must run before it.
 async fn prerequisites(
     refresh: &RefreshContext,
-    now: &Linked,
+    now: &GatewayState,
     starting: &[&RecordedMap],
 ) -> Result<BTreeMap<String, Vec<String>>, Failure> {
     let gateway = acknowledged_gateway(refresh)?;
@@ -167,7 +167,7 @@ async fn prerequisites(
 }
 
 impl Maps {
-    fn start(&self, now: Option<&Linked>, map: &RecordedMap, follows: Vec<String>) -> Change {
+    fn start(&self, now: Option<&GatewayState>, map: &RecordedMap, follows: Vec<String>) -> Change {
         let listed = now.and_then(|now| now.map(&map.name));
         let action = match reason_to_ask(&self.0, map) {
             Some(why) => Action::ManualTask(ManualTask {
@@ -181,7 +181,7 @@ impl Maps {
                 ],
                 evidence: "the state of each map at the gateway".to_owned(),
             }),
-            None => MapSet::action(&self.0, &map.name, Act::Request(MapAction::Start)),
+            None => MapSet::action(&self.0, &map.name, MapWrite::Action(MapAction::Start)),
         };
         Change {
             key: keys::dual_write_map(&map.name, MapChange::Start),
@@ -214,7 +214,8 @@ impl Maps {
                 if let Answer::Fail(read) | Answer::Unknown(read) = answer {
                     changes.push(self.set_up(recorded, map, &read));
                 }
-            } else if map.was == Was::Stopped && running.contains_key(&map.name) {
+            } else if map.state_before == PreviousState::Stopped && running.contains_key(&map.name)
+            {
                 changes.push(stop_by_hand(map, &running[&map.name]));
             }
         }
@@ -291,11 +292,11 @@ pub(crate) async fn map_answers(
         .maps
         .values()
         .map(|map| {
-            let answer = match &map.was {
+            let answer = match &map.state_before {
                 _ if map.ran() => evidence.runs(map),
-                Was::Unknown(state) => Answer::Unknown(format!("it was {state} before")),
+                PreviousState::Unknown(state) => Answer::Unknown(format!("it was {state} before")),
                 was => {
-                    let before = if *was == Was::Paused {
+                    let before = if *was == PreviousState::Paused {
                         "paused"
                     } else {
                         "stopped"

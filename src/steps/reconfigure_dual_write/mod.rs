@@ -1,4 +1,4 @@
-//! Step 8, `reconfigure-dual-write`: restores dual-write where the target used it.
+//! Step 8, `reconfigure-dual-write`: restores dual-write if the target used it.
 //!
 //! | Phase | Reads | Changes |
 //! |---|---|---|
@@ -14,7 +14,7 @@
 //! | `maps` | each map's state | starts maps that ran, in order and without initial synchronization; stops maps that were stopped |
 //!
 //! Dual-write was in use if the first seal holds a map that synchronized or queued. Microsoft
-//! publishes requests only for the tables of `access`. So the gateway is used only where the
+//! publishes requests only for the tables of `access`. So the gateway is used only if the
 //! runbook acknowledges that it is unsupported. Otherwise `link`, `filters` and `maps` are
 //! worksheets, and the evidence is read from Dataverse and Finance and Operations.
 //!
@@ -67,7 +67,7 @@ fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
     ]
 }
 
-/// The recorded dual-write of the target; none where it was not in use, or the runbook skips the
+/// The recorded dual-write of the target; none if it was not in use, or the runbook skips the
 /// step.
 fn recorded_to_restore(
     refresh: &RefreshContext,
@@ -77,7 +77,7 @@ fn recorded_to_restore(
     (recorded.in_use() && !is_left_out(refresh)).then_some(recorded)
 }
 
-/// The same; none where the runbook does not acknowledge the gateway.
+/// The same; none if the runbook does not acknowledge the gateway.
 fn recorded_for_gateway(
     refresh: &RefreshContext,
     journal: &JournalView,

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::recorded_for_gateway;
 use crate::clients::EntityMap;
 use crate::domain::dual_write::error_codes::is_stale_schema;
-use crate::domain::dual_write::gateway::{Linked, acknowledged_gateway};
+use crate::domain::dual_write::gateway::{GatewayState, acknowledged_gateway};
 use crate::domain::failure::launch_error;
 use crate::domain::keys::MapChange;
 use crate::domain::{RefreshContext, keys};
@@ -71,7 +71,7 @@ struct Tables {
 impl Tables {
     /// The map's project.
     async fn project(&self) -> Result<String, Failure> {
-        let linked = Linked::read(&self.refresh).await?;
+        let linked = GatewayState::read(&self.refresh).await?;
         let project = linked.map(&self.map).and_then(|map| map.project.clone());
         project.ok_or_else(|| Failure::failed(format!("the map '{}' has no project", self.map)))
     }

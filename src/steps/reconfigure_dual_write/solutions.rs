@@ -3,7 +3,7 @@
 //! in the worksheet of `maps`, because only running maps show the effect.
 //!
 //! Each is a launch. If its outcome is unknown, the maps show it: the solution was applied if its
-//! versions are listed, and was not applied if none is listed after a quarter of an hour.
+//! versions are listed, and was not applied if no version is listed after 15 minutes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::recorded_for_gateway;
-use crate::domain::dual_write::gateway::{Linked, acknowledged_gateway, progress};
+use crate::domain::dual_write::gateway::{GatewayState, acknowledged_gateway, progress};
 use crate::domain::dual_write::read_link_after_reset;
 use crate::domain::dual_write::recorded::RecordedMap;
 use crate::domain::failure::launch_error;
@@ -70,7 +70,7 @@ impl Survey for Solutions {
 }
 
 /// Does the gateway list a recorded map with its recorded version?
-pub(super) fn lists_recorded_version(now: &Linked, map: &RecordedMap) -> bool {
+pub(super) fn lists_recorded_version(now: &GatewayState, map: &RecordedMap) -> bool {
     now.map(&map.name).is_some_and(|listed| {
         map.version.is_none()
             || listed.template.version == map.version
@@ -90,7 +90,7 @@ struct ApplySolution {
 impl ApplySolution {
     /// The recorded maps of the solution that are not listed.
     async fn missing(&self) -> Result<Vec<String>, Failure> {
-        let now = Linked::read(&self.refresh).await?;
+        let now = GatewayState::read(&self.refresh).await?;
         let missing = self
             .maps
             .iter()
@@ -108,7 +108,7 @@ impl Launch for ApplySolution {
     }
 
     async fn probe(&self) -> Result<Value, Failure> {
-        let linked = Linked::read(&self.refresh).await?;
+        let linked = GatewayState::read(&self.refresh).await?;
         let gateway = acknowledged_gateway(&self.refresh)?;
         let solutions = gateway.solutions(&linked.link).await?;
         let found = solutions
@@ -133,7 +133,7 @@ impl Launch for ApplySolution {
 
     async fn request(&self) -> Result<Started, WriteError> {
         let refused = |failure| WriteError::Refused(failure);
-        let linked = Linked::read(&self.refresh).await.map_err(refused)?;
+        let linked = GatewayState::read(&self.refresh).await.map_err(refused)?;
         let gateway = acknowledged_gateway(&self.refresh).map_err(refused)?;
         let id = gateway.apply_solution(&linked.link, &self.solution).await;
         Ok(Started {
@@ -144,7 +144,7 @@ impl Launch for ApplySolution {
 
     async fn find(&self, _probed: &Value) -> Result<Found, Failure> {
         Ok(if self.missing().await?.is_empty() {
-            // There is no request to poll: the maps show the end.
+            // No request can be polled: the maps show the end.
             Found::Operation(json!({ "found": self.solution }))
         } else {
             Found::Absent
@@ -167,7 +167,7 @@ impl Launch for ApplySolution {
         let Some(id) = handle["request"].as_str() else {
             return Ok(Progress::Succeeded(Value::Null));
         };
-        let linked = Linked::read(&self.refresh).await?;
+        let linked = GatewayState::read(&self.refresh).await?;
         let gateway = acknowledged_gateway(&self.refresh)?;
         Ok(progress(gateway.solution_request(&linked.link, id).await?))
     }

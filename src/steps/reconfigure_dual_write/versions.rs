@@ -10,7 +10,7 @@ use serde_json::json;
 use super::recorded_for_gateway;
 use super::solutions::lists_recorded_version;
 use crate::clients::{EntityMap, MapAction};
-use crate::domain::dual_write::gateway::{Act, MapSet, map_initialised, map_version};
+use crate::domain::dual_write::gateway::{MapSet, MapWrite, map_initialised, map_version};
 use crate::domain::dual_write::read_link_after_reset;
 use crate::domain::dual_write::recorded::RecordedMap;
 use crate::domain::keys::MapChange;
@@ -63,7 +63,7 @@ impl Versions {
             before: map_initialised(listed),
             after: json!({ "initialised": true }),
             follows: Vec::new(),
-            action: MapSet::action(&self.0, &map.name, Act::Request(MapAction::Initialise)),
+            action: MapSet::action(&self.0, &map.name, MapWrite::Action(MapAction::Initialise)),
         }
     }
 
@@ -81,7 +81,7 @@ impl Versions {
             before: map_version(listed),
             after: json!({ "version": wanted.to_string() }),
             follows: follows.into_iter().collect(),
-            action: MapSet::action(&self.0, &map.name, Act::Switch(wanted)),
+            action: MapSet::action(&self.0, &map.name, MapWrite::SwitchVersion(wanted)),
         })
     }
 }

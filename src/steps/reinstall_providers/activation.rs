@@ -5,6 +5,7 @@
 //! error text. A text that existed when the activation was requested belongs to an earlier one.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,34 +14,39 @@ use serde_json::{Value, json};
 use tokio::try_join;
 use uuid::Uuid;
 
-use super::activation_reader::{ActivationReader, ErrorText, activation_of};
-use super::old::old_and_present;
-use crate::domain::connections::find_acting_user;
+use super::activation_reader::{ActivationReader, ErrorText, SharedReadings, activation_of};
+use super::present::Shared;
 use crate::domain::extended_launch::{LaunchExtension, extend_launch};
 use crate::domain::iom_change::{Fill, IomChange};
+use crate::domain::keys;
 use crate::domain::tenant_set::Reader;
-use crate::domain::{RefreshContext, keys};
 use crate::engine::{
     Barrier, Change, Failure, JournalView, Launch, Proof, Started, Survey, WriteError,
 };
 use crate::runbook::IomRequest;
 
 /// Finds the new instances that are not active, or lack actions.
-pub(super) struct Activate(pub(super) Arc<RefreshContext>);
+pub(super) struct Activate(pub(super) Arc<Shared>);
 
 #[async_trait]
 impl Survey for Activate {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
-        let refresh = &self.0;
+        let refresh = &self.0.refresh;
         // The flows that an activation deploys belong to the user who activates.
-        let user = find_acting_user(refresh, refresh.view(journal));
-        let ((old, _, now), acting_as) = try_join!(old_and_present(refresh, journal), user)?;
-        let now = Arc::new(now);
+        let ((old, present), acting_as) = try_join!(
+            self.0.old_and_present(journal, &[]),
+            self.0.acting_user(journal),
+        )?;
+        let now = &present.now;
+        let shared = Arc::new(SharedReadings::default());
         let mut changes = Vec::new();
-        for (replaced, definition, instance) in old.instances(&now) {
+        let mut following: Option<Arc<ActivationReader>> = None;
+        let instances: Vec<_> = old.instances(now).collect();
+        // From the last one on, because each reader knows the next one's provider.
+        for (replaced, definition, instance) in instances.into_iter().rev() {
             let expected = now.expected_actions(definition.id);
             let after = json!({ "status": "Active", "actions": expected });
-            let before = instance.map_or(Value::Null, |instance| activation_of(&now, instance));
+            let before = instance.map_or(Value::Null, |instance| activation_of(now, instance));
             if before == after {
                 continue;
             }
@@ -50,9 +56,13 @@ impl Survey for Activate {
                 refresh: Arc::clone(refresh),
                 id,
                 expected,
-                before: Arc::clone(&now),
+                before: Arc::clone(&present),
                 rows: Mutex::default(),
+                next: following.as_ref().map(|reader| reader.id),
+                shared: Arc::clone(&shared),
+                has_looked: AtomicBool::default(),
             });
+            following = Some(Arc::clone(&reader));
             let change = IomChange {
                 key: keys::new_provider_activate(&definition.logical_name),
                 name: format!("activate the new provider '{}'", definition.name),
@@ -67,15 +77,16 @@ impl Survey for Activate {
             let change = change.filled(refresh, Arc::clone(&reader) as Arc<dyn Reader>, fill);
             changes.push(extend_launch(change, EndOnErrorText(reader)));
         }
+        changes.reverse();
         Ok(changes)
     }
 
     /// A provider may become inactive again, or lose its actions for a while, before an activation
     /// has settled.
     async fn barrier(&self, journal: &JournalView) -> Result<Barrier, Failure> {
-        let refresh = &self.0;
-        let (old, _, now) = old_and_present(refresh, journal).await?;
-        for (_, definition, instance) in old.instances(&now) {
+        let (old, present) = self.0.old_and_present(journal, &[]).await?;
+        let now = &present.now;
+        for (_, definition, instance) in old.instances(now) {
             let expected = now.expected_actions(definition.id);
             let is_settled = instance
                 .is_some_and(|instance| instance.active && now.actions_of(instance.id) == expected);
@@ -124,14 +135,25 @@ impl LaunchExtension for EndOnErrorText {
     }
 
     async fn verify(&self, launch: &dyn Launch, handle: &Value) -> Result<Proof, Failure> {
-        // While it is not active its actions do not matter.
-        let row = self.0.row().await?;
-        let proof = if row.active == Some(false) {
-            Proof::NotYet(self.0.describe_progress(false, &BTreeSet::new()))
+        let is_first_look = !self.0.has_looked.swap(true, Ordering::Relaxed);
+        let (row, proof) = if is_first_look && self.0.shared.ends_at_once() {
+            self.0.expect_end();
+            let proof = launch.verify(handle).await?;
+            (self.0.last_row().await?, proof)
         } else {
-            self.0.go_on_from(row.clone());
-            launch.verify(handle).await?
+            // While it is not active its actions do not matter.
+            let row = self.0.row(self.0.id).await?;
+            let proof = if row.active == Some(false) {
+                Proof::NotYet(self.0.describe_progress(false, &BTreeSet::new()))
+            } else {
+                self.0.go_on_from(row.clone());
+                launch.verify(handle).await?
+            };
+            (row, proof)
         };
+        if is_first_look {
+            self.0.shared.learn(row.active == Some(true));
+        }
         if !matches!(proof, Proof::NotYet(_)) {
             return Ok(proof);
         }

@@ -1,6 +1,8 @@
 //! Reads the progress of an activation: the provider's row, and once that is active its actions.
 
 use std::collections::BTreeSet;
+use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -8,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::try_join;
 use uuid::Uuid;
 
+use super::present::Present;
 use crate::base::sync::lock;
 use crate::clients::Row;
 use crate::domain::RefreshContext;
@@ -38,8 +41,37 @@ pub(super) struct ActivationReader {
     /// The logical names of the actions that the provider should have.
     pub(super) expected: BTreeSet<String>,
     /// What the survey read: the library's names.
-    pub(super) before: Arc<Catalogue>,
+    pub(super) before: Arc<Present>,
     pub(super) rows: Mutex<LatestRows>,
+    /// The provider that is activated next, if there is one.
+    pub(super) next: Option<Uuid>,
+    pub(super) shared: Arc<SharedReadings>,
+    /// Has the activation been looked at since its request?
+    pub(super) has_looked: AtomicBool,
+}
+
+/// What the readers of one survey share. Providers are activated one after another.
+#[derive(Default)]
+pub(super) struct SharedReadings {
+    /// The reading of the next provider, made while the end of the last one was proved.
+    upcoming: Mutex<Option<(Uuid, Progress)>>,
+    /// Had the last activation ended when it was first looked at? Then the next one is likely to
+    /// end as fast, and everything that proves its end is read at once.
+    ends_at_once: AtomicBool,
+}
+
+/// A provider's row, and the logical names of its actions.
+type Progress = (ProviderRow, BTreeSet<String>);
+
+impl SharedReadings {
+    pub(super) fn ends_at_once(&self) -> bool {
+        self.ends_at_once.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether an activation had ended at the first look.
+    pub(super) fn learn(&self, had_ended: bool) {
+        self.ends_at_once.store(had_ended, Ordering::Relaxed);
+    }
 }
 
 /// Rows that were read, each until it is used once.
@@ -49,12 +81,14 @@ pub(super) struct LatestRows {
     polled: Option<ProviderRow>,
     /// Read by the last reading, for the request that follows it.
     read: Option<ProviderRow>,
+    /// Is the next reading likely to show the end?
+    is_end_expected: bool,
 }
 
 /// What one read of the provider's row shows.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct ProviderRow {
-    /// Whether it is active; none where there is no row.
+    /// Whether it is active; none if there is no row.
     pub(super) active: Option<bool>,
     pub(super) error: ErrorText,
 }
@@ -69,11 +103,37 @@ pub(super) struct ErrorText {
 #[async_trait]
 impl Reader for ActivationReader {
     async fn read(&self) -> Result<Reading, Failure> {
-        let polled = lock(&self.rows).polled.take();
-        let (row, actions) = match polled {
-            Some(row) => (row, self.actions().await?),
-            None => try_join!(self.row(), self.actions())?,
+        let (polled, is_end_expected) = {
+            let mut rows = lock(&self.rows);
+            (rows.polled.take(), mem::take(&mut rows.is_end_expected))
         };
+        let actions = self.actions(self.id);
+        let (row, actions) = match polled {
+            Some(row) => {
+                let (actions, ()) = try_join!(actions, self.read_upcoming())?;
+                (row, actions)
+            }
+            None if is_end_expected => {
+                let row = self.row(self.id);
+                let (row, actions, ()) = try_join!(row, actions, self.read_upcoming())?;
+                (row, actions)
+            }
+            None => try_join!(self.row(self.id), actions)?,
+        };
+        Ok(self.reading((row, actions)))
+    }
+
+    async fn read_before(&self) -> Result<Reading, Failure> {
+        let upcoming = lock(&self.shared.upcoming).take();
+        match upcoming {
+            Some((id, progress)) if id == self.id => Ok(self.reading(progress)),
+            _ => self.read().await,
+        }
+    }
+}
+
+impl ActivationReader {
+    fn reading(&self, (row, actions): Progress) -> Reading {
         let reading = match row.active {
             None => Reading::of(Value::Null),
             Some(active) => Reading {
@@ -82,11 +142,25 @@ impl Reader for ActivationReader {
             },
         };
         lock(&self.rows).read = Some(row);
-        Ok(reading)
+        reading
     }
-}
 
-impl ActivationReader {
+    /// Reads the provider that is activated next, together with what proves the end of this one.
+    async fn read_upcoming(&self) -> Result<(), Failure> {
+        let Some(next) = self.next else {
+            return Ok(());
+        };
+        let read = try_join!(self.row(next), self.actions(next));
+        // If it cannot be read now, the next activation reads it first, and then fails or waits.
+        *lock(&self.shared.upcoming) = read.ok().map(|progress| (next, progress));
+        Ok(())
+    }
+
+    /// The next reading is likely to show the end.
+    pub(super) fn expect_end(&self) {
+        lock(&self.rows).is_end_expected = true;
+    }
+
     /// The next reading adds the actions to this row, which was just read.
     pub(super) fn go_on_from(&self, row: ProviderRow) {
         lock(&self.rows).polled = Some(row);
@@ -97,12 +171,12 @@ impl ActivationReader {
         let last = lock(&self.rows).read.take();
         match last {
             Some(row) => Ok(row),
-            None => self.row().await,
+            None => self.row(self.id).await,
         }
     }
 
-    /// Reads the provider's row: one request for each poll of an activation.
-    pub(super) async fn row(&self) -> Result<ProviderRow, Failure> {
+    /// Reads a provider's row: one request for each poll of an activation.
+    pub(super) async fn row(&self, id: Uuid) -> Result<ProviderRow, Failure> {
         let (target, names) = (&self.refresh.target.dataverse, &self.refresh.names);
         let table = View::Target(target)
             .table(names.table(IomTable::Provider))
@@ -112,23 +186,23 @@ impl ActivationReader {
         let mut columns = vec!["statuscode", "modifiedon"];
         columns.extend(error);
         columns.retain(|column| table.has_column(column));
-        let row = target.get(&table.entity_set, self.id, &columns).await?;
+        let row = target.get(&table.entity_set, id, &columns).await?;
         Ok(row.map_or_else(ProviderRow::default, |row| parse_row(&row, error)))
     }
 
-    /// The logical names of the actions that the provider has.
-    async fn actions(&self) -> Result<BTreeSet<String>, Failure> {
+    /// The logical names of the actions that a provider has.
+    async fn actions(&self, provider_id: Uuid) -> Result<BTreeSet<String>, Failure> {
         let (target, names) = (&self.refresh.target.dataverse, &self.refresh.names);
         let view = View::Target(target);
         let table = view.table(names.table(IomTable::ProviderAction)).await?;
         let provider = names.column(IomColumn::ProviderActionProvider)?;
         let logic = names.column(IomColumn::ProviderActionLogicDefinition)?;
         let logic = format!("_{logic}_value");
-        let filter = format!("_{provider}_value eq {}", self.id);
+        let filter = format!("_{provider}_value eq {provider_id}");
         let rows = view.selected(&table, &[&logic], Some(&filter)).await?;
         let logic = rows.iter().filter_map(|row| row.id(&logic));
         Ok(logic
-            .filter_map(|id| Some(self.before.logic.get(&id)?.logical_name.clone()))
+            .filter_map(|id| Some(self.before.now.logic.get(&id)?.logical_name.clone()))
             .collect())
     }
 

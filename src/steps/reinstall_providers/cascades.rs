@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::old::OldProviders;
+use super::present::Shared;
 use crate::clients::literal;
 use crate::domain::manual_change::ManualChange;
 use crate::domain::names::text;
@@ -32,7 +32,7 @@ pub(super) struct Cascade {
     pub(super) on_delete: Option<String>,
 }
 
-/// Reads every lookup to providers; none where the metadata does not list them.
+/// Reads every lookup to providers; none if the metadata does not list them.
 pub(super) async fn read_cascades(
     refresh: &RefreshContext,
     view: View<'_>,
@@ -83,28 +83,27 @@ fn restrictions(cascades: &[Cascade]) -> impl Iterator<Item = &Cascade> {
 }
 
 /// Finds the rows that block the deletion of an old provider, before anything is deleted.
-pub(super) struct Release(pub(super) Arc<RefreshContext>);
+pub(super) struct Release(pub(super) Arc<Shared>);
 
 #[async_trait]
 impl Survey for Release {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
-        let refresh = &self.0;
-        let old = OldProviders::recorded(refresh, journal)?;
-        let view = refresh.view(journal);
-        let names = &refresh.names;
-        let installed = view.by_id(names.table(IomTable::Provider)).await?;
+        let refresh = &self.0.refresh;
+        let (old, present) = self.0.old_and_present(journal, &[]).await?;
         let ids: Vec<Uuid> = old
             .ids
             .iter()
             .copied()
-            .filter(|id| installed.contains_key(id))
+            .filter(|id| present.now.providers.contains_key(id))
             .collect();
-        if ids.is_empty() {
-            return Ok(Vec::new());
+        let mut changes = Vec::new();
+        if !ids.is_empty() {
+            let mapping = refresh.names.table(IomTable::WarehouseMapping);
+            let rows = blocking_rows(refresh, refresh.view(journal), &ids).await?;
+            changes.extend(rows.iter().map(|row| release(row, mapping)));
         }
-        let mapping = names.table(IomTable::WarehouseMapping);
-        let rows = blocking_rows(refresh, view, &ids).await?;
-        Ok(rows.iter().map(|row| release(row, mapping)).collect())
+        self.0.hand_on(journal, &changes, &present);
+        Ok(changes)
     }
 }
 

@@ -9,19 +9,18 @@ use tokio::try_join;
 use uuid::Uuid;
 
 use super::instance_rows::{CONNECTION_REFERENCE, InstanceRow, InstanceRows, ValuesByName};
-use super::old::{OldProviders, old_and_present};
+use super::old::OldProviders;
+use super::present::{Present, Shared, configuration};
 use super::status_of;
 use crate::clients::Row;
 use crate::domain::connections::choices::Choices;
 use crate::domain::connections::{
-    OwnerRow, connection_url, connector_of_url, find_acting_user, find_owner, is_in_environment,
-    owner_id, reference_key,
+    OwnerRow, connection_url, connector_of_url, find_owner, is_in_environment, owner_id,
+    reference_key,
 };
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::names::{is_labelled, label};
-use crate::domain::providers::Catalogue;
 use crate::domain::tenant_set::{RowReader, surveyed};
-use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys};
 use crate::engine::{Change, Failure, FailureKind, JournalView, Reading, Survey};
 use crate::runbook::{IomColumn, IomRequest, IomTable};
@@ -36,18 +35,15 @@ struct References {
 }
 
 impl References {
-    async fn read(
+    fn select(
         refresh: &RefreshContext,
         journal: &JournalView,
-        view: View<'_>,
+        present: &Present,
+        choices: Choices,
     ) -> Result<Self, Failure> {
         let (kind, names) = (&CONNECTION_REFERENCE, &refresh.names);
-        let (rows, choices) = try_join!(
-            InstanceRows::read(kind, refresh, journal, view),
-            Choices::read(refresh, journal),
-        )?;
         Ok(Self {
-            rows,
+            rows: InstanceRows::select(kind, names, journal, present)?,
             target_urls: kind.target_values(names, journal, |_| true)?,
             choices,
         })
@@ -90,17 +86,17 @@ impl References {
     }
 }
 
-/// Fails where a connection reference of a provider to be reinstalled would have no connection: the
+/// Fails if a connection reference of a provider to be reinstalled would have no connection: the
 /// source's is never taken.
-pub(super) async fn require_connections(
+pub(super) fn require_connections(
     refresh: &RefreshContext,
     journal: &JournalView,
-    view: View<'_>,
     old: &OldProviders,
-    now: &Catalogue,
+    present: &Present,
+    choices: Choices,
 ) -> Result<(), Failure> {
-    let references = References::read(refresh, journal, view).await?;
-    for (replaced, definition, instance) in old.instances(now) {
+    let references = References::select(refresh, journal, present, choices)?;
+    for (replaced, definition, instance) in old.instances(&present.now) {
         for (recorded, _, name) in references.rows.of_instance(replaced, instance) {
             let definition = &definition.logical_name;
             let url = references.desired_url(refresh, definition, &name, recorded);
@@ -119,23 +115,25 @@ pub(super) async fn require_connections(
 }
 
 /// Finds the references of new instances with another URL or owner than they should have.
-pub(super) struct Connections(pub(super) Arc<RefreshContext>);
+pub(super) struct Connections(pub(super) Arc<Shared>);
 
 #[async_trait]
 impl Survey for Connections {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
-        let refresh = &self.0;
+        let refresh = &self.0.refresh;
         let view = refresh.view(journal);
         let names = &refresh.names;
-        let ((old, _, now), table, references, owner) = try_join!(
-            old_and_present(refresh, journal),
+        let tables = configuration(journal);
+        let ((old, present), table, choices, owner) = try_join!(
+            self.0.old_and_present(journal, &tables),
             view.table(names.table(IomTable::ProviderConnectionReference)),
-            References::read(refresh, journal, view),
+            Choices::read(refresh, journal),
             find_owner(refresh, view),
         )?;
+        let references = References::select(refresh, journal, &present, choices)?;
         let column = names.column(IomColumn::ProviderConnectionReferenceConnectionUrl)?;
         let mut changes = Vec::new();
-        for (replaced, definition, instance) in old.instances(&now) {
+        for (replaced, definition, instance) in old.instances(&present.now) {
             for (recorded, new, name) in references.rows.of_instance(replaced, instance) {
                 references.rows.require(&name, instance, new)?;
                 let wanted =
@@ -185,29 +183,30 @@ impl Survey for Connections {
                 changes.push(change.filled(refresh, reader, fill));
             }
         }
+        self.0.hand_on(journal, &changes, &present);
         Ok(changes)
     }
 }
 
 /// Finds the references of new instances that are not active.
-pub(super) struct ActivateConnections(pub(super) Arc<RefreshContext>);
+pub(super) struct ActivateConnections(pub(super) Arc<Shared>);
 
 #[async_trait]
 impl Survey for ActivateConnections {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
-        let refresh = &self.0;
+        let refresh = &self.0.refresh;
         let view = refresh.view(journal);
+        let (kind, tables) = (&CONNECTION_REFERENCE, configuration(journal));
         // The user who activates a reference must be allowed to use its connection.
-        let user = find_acting_user(refresh, view);
-        let ((old, _, now), table, references, acting_as) = try_join!(
-            old_and_present(refresh, journal),
-            view.table(refresh.names.table(IomTable::ProviderConnectionReference)),
-            References::read(refresh, journal, view),
-            user,
+        let ((old, present), table, acting_as) = try_join!(
+            self.0.old_and_present(journal, &tables),
+            view.table(refresh.names.table(kind.table)),
+            self.0.acting_user(journal),
         )?;
+        let rows = InstanceRows::select(kind, &refresh.names, journal, &present)?;
         let mut changes = Vec::new();
-        for (replaced, definition, instance) in old.instances(&now) {
-            for (_, new, name) in references.rows.of_instance(replaced, instance) {
+        for (replaced, definition, instance) in old.instances(&present.now) {
+            for (_, new, name) in rows.of_instance(replaced, instance) {
                 if new.is_some_and(|new| is_labelled(&new.fields, "statuscode", "Active")) {
                     continue;
                 }
@@ -240,6 +239,7 @@ impl Survey for ActivateConnections {
                 changes.push(change.filled(refresh, reader, fill));
             }
         }
+        self.0.hand_on(journal, &changes, &present);
         Ok(changes)
     }
 }

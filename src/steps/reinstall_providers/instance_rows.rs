@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use crate::domain::RefreshContext;
+use super::present::Present;
+use crate::domain::names::Names;
 pub(super) use crate::domain::provider_rows::{
     CONNECTION_REFERENCE, InstanceRow, PARAMETER, RowKind, TRANSFORMATION, ValuesByName,
 };
 use crate::domain::providers::Provider;
 use crate::domain::seals::Part;
-use crate::domain::view::View;
 use crate::engine::{Failure, JournalView};
 
 /// The rows of one kind: those of the old providers, from the seal, and the present ones.
@@ -22,16 +22,17 @@ pub(super) struct InstanceRows {
 }
 
 impl InstanceRows {
-    pub(super) async fn read(
+    pub(super) fn select(
         kind: &'static RowKind,
-        refresh: &RefreshContext,
+        names: &Names,
         journal: &JournalView,
-        view: View<'_>,
+        present: &Present,
     ) -> Result<Self, Failure> {
-        let names = &refresh.names;
+        let current = present.rows(kind.table);
+        let current = current.map(|(id, fields)| (id, fields.clone()));
         Ok(Self {
             kind,
-            current: kind.parse(names, view.by_id(names.table(kind.table)).await?)?,
+            current: kind.parse(names, current)?,
             recorded: kind.recorded(names, journal, Part::Providers)?,
             logical_names: kind.logical_names(names, journal, Part::Providers),
         })
@@ -62,7 +63,7 @@ impl InstanceRows {
             .collect()
     }
 
-    /// Fails where a new instance lacks a row which the old one had.
+    /// Fails if a new instance lacks a row which the old one had.
     pub(super) fn require(
         &self,
         name: &str,

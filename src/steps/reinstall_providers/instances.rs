@@ -1,21 +1,22 @@
 //! Phases `install` and `name`: the new instances of the providers.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 use tokio::try_join;
 use uuid::Uuid;
 
 use super::instance_rows::{CONNECTION_REFERENCE, PARAMETER, TRANSFORMATION};
-use super::old::{old_and_present, terms_accepted_by};
+use super::old::terms_accepted_by;
+use super::present::{Shared, configuration};
+use crate::base::sync::lock;
 use crate::clients::Row;
-use crate::domain::connections::find_acting_user;
 use crate::domain::iom_change::{Fill, IomChange};
-use crate::domain::providers::Definition;
+use crate::domain::providers::ProviderDefinition;
 use crate::domain::seals::Part;
 use crate::domain::tenant_set::{Reader, RowReader, surveyed_version};
 use crate::domain::view::View;
@@ -24,19 +25,27 @@ use crate::engine::{Barrier, Change, Failure, JournalView, Reading, Survey};
 use crate::runbook::{IomColumn, IomRequest, IomTable, Word as _};
 
 /// Finds the providers that are not installed again yet.
-pub(super) struct Install(pub(super) Arc<RefreshContext>);
+pub(super) struct Install(pub(super) Arc<Shared>);
 
 #[async_trait]
 impl Survey for Install {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
-        let refresh = &self.0;
+        let refresh = &self.0.refresh;
+        let tables = configuration(journal);
         // The rows of an instance belong to the user who installs and activates it.
-        let user = find_acting_user(refresh, refresh.view(journal));
-        let ((old, _, now), acting_as) = try_join!(old_and_present(refresh, journal), user)?;
-        let missing = old
-            .instances(&now)
-            .filter(|(_, _, instance)| instance.is_none());
-        Ok(missing
+        let ((old, present), acting_as) = try_join!(
+            self.0.old_and_present(journal, &tables),
+            self.0.acting_user(journal),
+        )?;
+        let instances = old.instances(&present.now);
+        let missing = instances.filter(|(_, _, instance)| instance.is_none());
+        let providers = present.now.providers.values();
+        let latest = Arc::new(LatestInstances(Mutex::new(Some(
+            providers
+                .map(|provider| (provider.id, provider.definition))
+                .collect(),
+        ))));
+        let changes: Vec<Change> = missing
             .map(|(_, definition, _)| {
                 let key = keys::new_provider(&definition.logical_name);
                 let (id, new_id) = (definition.id, journal.new_row_id(seals::PROVIDERS, &key));
@@ -45,6 +54,8 @@ impl Survey for Install {
                     refresh: Arc::clone(refresh),
                     definition: definition.clone(),
                     old: old.ids.clone(),
+                    latest: Arc::clone(&latest),
+                    has_read: AtomicBool::default(),
                 });
                 let fill = Fill::id(id).new_id(new_id).acting_as(acting_as);
                 let name = &definition.name;
@@ -63,22 +74,20 @@ impl Survey for Install {
                 }
                 .filled(refresh, reader, fill)
             })
-            .collect())
+            .collect();
+        self.0.hand_on(journal, &changes, &present);
+        Ok(changes)
     }
 
     /// An instance gets its own rows some time later. The installation is complete when it has
     /// every row that the old instance had.
     async fn barrier(&self, journal: &JournalView) -> Result<Barrier, Failure> {
-        let refresh = &self.0;
-        let names = &refresh.names;
-        let view = refresh.view(journal);
-        let kinds = [&PARAMETER, &TRANSFORMATION, &CONNECTION_REFERENCE];
-        let rows = kinds.map(|kind| view.by_id(names.table(kind.table)));
-        let rows = try_join_all(rows);
-        let ((old, _, now), rows) = try_join!(old_and_present(refresh, journal), rows)?;
-        for (kind, current) in kinds.into_iter().zip(rows) {
+        let names = &self.0.refresh.names;
+        let tables = configuration(journal);
+        let (old, present) = self.0.old_and_present(journal, &tables).await?;
+        for kind in [&PARAMETER, &TRANSFORMATION, &CONNECTION_REFERENCE] {
             let recorded = seals::rows(journal, Part::Providers, kind.table.word());
-            for (replaced, definition, instance) in old.instances(&now) {
+            for (replaced, definition, instance) in old.instances(&present.now) {
                 let Some(instance) = instance else {
                     continue;
                 };
@@ -88,7 +97,7 @@ impl Survey for Install {
                     }
                     let of = names.lookup(row, kind.declared_by)?;
                     let mut is_there = false;
-                    for row in current.values() {
+                    for (_, row) in present.rows(kind.table) {
                         is_there |= names.lookup(row, kind.provider)? == Some(instance.id)
                             && names.lookup(row, kind.declared_by)? == of;
                     }
@@ -101,56 +110,89 @@ impl Survey for Install {
                 }
             }
         }
+        self.0.hand_on(journal, &[], &present);
         Ok(Barrier::Passed)
     }
 }
 
 /// The compared fields of an installation: its definition, and who accepted the terms if the
 /// runbook lists accepted terms.
-fn installation(refresh: &RefreshContext, definition: &Definition) -> Value {
+fn installation(refresh: &RefreshContext, definition: &ProviderDefinition) -> Value {
     match terms_accepted_by(refresh) {
         Some(who) => json!({ "definition": definition.logical_name, "terms-accepted-by": who }),
         None => json!({ "definition": definition.logical_name }),
     }
 }
 
+/// Every provider and its definition.
+type Instances = Vec<(Uuid, Option<Uuid>)>;
+
+/// The list that was read last, until it is used once: what proves an installation is what the next
+/// one begins with.
+struct LatestInstances(Mutex<Option<Instances>>);
+
 /// Reads whether a new instance of a definition is installed.
 struct InstanceReader {
     refresh: Arc<RefreshContext>,
-    definition: Definition,
+    definition: ProviderDefinition,
     old: BTreeSet<Uuid>,
+    latest: Arc<LatestInstances>,
+    has_read: AtomicBool,
 }
 
 #[async_trait]
 impl Reader for InstanceReader {
     async fn read(&self) -> Result<Reading, Failure> {
+        // Only what is read before the request may be what was read a moment ago.
+        let is_first = !self.has_read.swap(true, Ordering::Relaxed);
+        let latest = lock(&self.latest.0).take().filter(|_| is_first);
+        if let Some(instances) = latest {
+            return Ok(self.reading(&instances));
+        }
+        let instances = self.instances().await?;
+        let reading = self.reading(&instances);
+        *lock(&self.latest.0) = Some(instances);
+        Ok(reading)
+    }
+}
+
+impl InstanceReader {
+    async fn instances(&self) -> Result<Instances, Failure> {
         let names = &self.refresh.names;
         let view = View::Target(&self.refresh.target.dataverse);
         let table = view.table(names.table(IomTable::Provider)).await?;
         let column = names.column(IomColumn::ProviderDefinition)?;
-        let filter = format!("_{column}_value eq {}", self.definition.id);
-        let instances = view.selected(&table, &[], Some(&filter)).await?;
-        let mut ids = instances.iter().filter_map(|row| row.id(&table.primary_id));
-        let is_installed = ids.any(|id| !self.old.contains(&id));
-        Ok(Reading::of(if is_installed {
+        let column = format!("_{column}_value");
+        let rows = view.selected(&table, &[&column], None).await?;
+        let ids = |row: &Row| Some((row.id(&table.primary_id)?, row.id(&column)));
+        Ok(rows.iter().filter_map(ids).collect())
+    }
+
+    fn reading(&self, instances: &[(Uuid, Option<Uuid>)]) -> Reading {
+        let is_installed = instances.iter().any(|(id, definition)| {
+            *definition == Some(self.definition.id) && !self.old.contains(id)
+        });
+        Reading::of(if is_installed {
             installation(&self.refresh, &self.definition)
         } else {
             Value::Null
-        }))
+        })
     }
 }
 
 /// Finds the new instances that do not have the name of the provider they replace.
-pub(super) struct Rename(pub(super) Arc<RefreshContext>);
+pub(super) struct Rename(pub(super) Arc<Shared>);
 
 #[async_trait]
 impl Survey for Rename {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
-        let refresh = &self.0;
-        let (old, view, now) = old_and_present(refresh, journal).await?;
+        let refresh = &self.0.refresh;
+        let tables = configuration(journal);
+        let (old, present) = self.0.old_and_present(journal, &tables).await?;
+        let (view, now) = (refresh.view(journal), &present.now);
         let table = view.table(refresh.names.table(IomTable::Provider)).await?;
         let mut changes = Vec::new();
-        for (replaced, definition, instance) in old.instances(&now) {
+        for (replaced, definition, instance) in old.instances(now) {
             let version = instance.and_then(|instance| now.version(instance.id));
             let current = match instance {
                 Some(instance) => instance.name.clone(),
@@ -195,6 +237,7 @@ impl Survey for Rename {
                 ),
             );
         }
+        self.0.hand_on(journal, &changes, &present);
         Ok(changes)
     }
 }

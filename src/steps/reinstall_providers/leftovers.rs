@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::old::old_and_present;
+use super::present::Shared;
 use crate::clients::Row;
 use crate::domain::flows::{switch_value, switched};
 use crate::domain::manual_change::ManualChange;
@@ -17,20 +17,20 @@ use crate::domain::names::text;
 use crate::domain::providers::Catalogue;
 use crate::domain::refused_change::by_hand_where_refused;
 use crate::domain::tenant_set::{Request, row_set};
-use crate::domain::{RefreshContext, flows, keys};
+use crate::domain::{flows, keys};
 use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Survey};
 
 /// Finds old action rows whose provider is gone. No request that deletes one is known, so a person
 /// does it: builds of IOM before 1.1.03322.1 refuse to activate a provider while such rows exist
 /// (Microsoft Learn, *What's new in Intelligent Order Management*, February 2026).
-pub(super) struct Leftovers(pub(super) Arc<RefreshContext>);
+pub(super) struct Leftovers(pub(super) Arc<Shared>);
 
 #[async_trait]
 impl Survey for Leftovers {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
-        let refresh = &self.0;
-        let (old, _, now) = old_and_present(refresh, journal).await?;
-        Ok(leftovers(&old.catalogue, &now)
+        let (old, present) = self.0.old_and_present(journal, &[]).await?;
+        let now = &present.now;
+        let changes: Vec<Change> = leftovers(&old.catalogue, now)
             .into_iter()
             .map(|id| {
                 let name = now.actions.get(&id).map(|action| action.name.as_str());
@@ -47,12 +47,14 @@ impl Survey for Leftovers {
                     evidence: "no action of a deleted provider is left".to_owned(),
                 }.into_change()
             })
-            .collect())
+            .collect();
+        self.0.hand_on(journal, &changes, &present);
+        Ok(changes)
     }
 }
 
 /// The sealed actions that still exist although their provider does not.
-fn leftovers(sealed: &Catalogue, now: &Catalogue) -> Vec<Uuid> {
+pub(super) fn leftovers(sealed: &Catalogue, now: &Catalogue) -> Vec<Uuid> {
     let is_left = |id: &&Uuid| {
         now.actions.get(*id).is_some_and(|action| {
             let owner = action.provider.or(sealed.actions[*id].provider);
@@ -64,13 +66,15 @@ fn leftovers(sealed: &Catalogue, now: &Catalogue) -> Vec<Uuid> {
 
 /// Finds flows that a deleted provider deployed and that are still on: they would handle every
 /// message a second time.
-pub(super) struct OrphanFlows(pub(super) Arc<RefreshContext>);
+pub(super) struct OrphanFlows(pub(super) Arc<Shared>);
 
 #[async_trait]
 impl Survey for OrphanFlows {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
-        let refresh = &self.0;
-        let (old, view, now) = old_and_present(refresh, journal).await?;
+        let refresh = &self.0.refresh;
+        let view = refresh.view(journal);
+        let (old, present) = self.0.old_and_present(journal, &[]).await?;
+        let now = &present.now;
         let gone: BTreeSet<Uuid> = old
             .ids
             .iter()
@@ -78,16 +82,14 @@ impl Survey for OrphanFlows {
             .copied()
             .collect();
         if gone.is_empty() {
+            self.0.hand_on(journal, &[], &present);
             return Ok(Vec::new());
         }
         let table = view.table("workflow").await?;
         let mut changes = Vec::new();
-        for (id, row) in view.by_id("workflow").await? {
+        for (id, row) in flows::cloud_flows(view).await? {
             let name = text(&row, "name").unwrap_or_default();
-            let is_orphan = flows::is_cloud_flow(&row)
-                && flows::is_on(&row)
-                && flows::is_deployed_by(&name, &gone);
-            if !is_orphan {
+            if !flows::is_on(&row) || !flows::is_deployed_by(&name, &gone) {
                 continue;
             }
             // The documented way to turn a flow off (Microsoft Learn, *Work with cloud flows using
@@ -114,11 +116,12 @@ impl Survey for OrphanFlows {
             };
             changes.push(by_hand_where_refused(change, journal, turn_off(&name)));
         }
+        self.0.hand_on(journal, &changes, &present);
         Ok(changes)
     }
 }
 
-/// What a person does where the service refuses to turn a flow off.
+/// What a person does if the service refuses to turn a flow off.
 fn turn_off(name: &str) -> ManualTask {
     ManualTask {
         instructions: vec![format!(
@@ -132,14 +135,14 @@ fn turn_off(name: &str) -> ManualTask {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::providers::{Action, Provider};
+    use crate::domain::providers::{Provider, ProviderAction};
 
     #[test]
     fn an_action_is_a_leftover_once_its_provider_is_gone() {
         let (provider, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let action = |id: u128, provider: Option<Uuid>| {
             let id = Uuid::from_u128(id);
-            let action = Action {
+            let action = ProviderAction {
                 id,
                 name: "Send".to_owned(),
                 provider,

@@ -5,6 +5,7 @@
 //! tenant's metadata. A request that sets the provider cannot recreate a deleted row, so a person
 //! does that, with the key of the capture that holds the row.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,14 +15,15 @@ use tokio::try_join;
 use uuid::Uuid;
 
 use super::old::OldProviders;
+use super::present::{Shared, configuration};
 use crate::clients::Row;
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::manual_change::ManualChange;
-use crate::domain::names::lookup;
-use crate::domain::providers::{Catalogue, Definition};
+use crate::domain::names::{Fields, lookup};
+use crate::domain::providers::ProviderDefinition;
 use crate::domain::seals::Part;
 use crate::domain::tenant_set::{RowReader, surveyed};
-use crate::domain::{RefreshContext, keys, seals};
+use crate::domain::{keys, seals};
 use crate::engine::{Change, Failure, JournalView, Reading, Survey};
 use crate::runbook::{IomColumn, IomRequest, IomTable};
 
@@ -29,12 +31,12 @@ use crate::runbook::{IomColumn, IomRequest, IomTable};
 const WORD: &str = "warehouse-mapping";
 
 /// Finds the mapping rows that do not reference the new instance yet.
-pub(super) struct Mappings(pub(super) Arc<RefreshContext>);
+pub(super) struct Mappings(pub(super) Arc<Shared>);
 
 #[async_trait]
 impl Survey for Mappings {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
-        let refresh = &self.0;
+        let refresh = &self.0.refresh;
         let names = &refresh.names;
         let recorded = seals::rows(journal, Part::Providers, WORD);
         let view = refresh.view(journal);
@@ -48,12 +50,13 @@ impl Survey for Mappings {
         let Some(column) = names.optional(IomColumn::WarehouseMappingProvider) else {
             return Ok(Vec::new());
         };
-        let old = Arc::new(OldProviders::recorded(refresh, journal)?);
-        let (now, providers, current) = try_join!(
-            Catalogue::read(refresh, view),
+        let tables = configuration(journal);
+        let ((old, present), providers) = try_join!(
+            self.0.old_and_present(journal, &tables),
             view.table(names.table(IomTable::Provider)),
-            view.by_id(&table.logical_name),
         )?;
+        let (old, now) = (Arc::new(old), &present.now);
+        let current: BTreeMap<Uuid, &Fields> = present.rows(IomTable::WarehouseMapping).collect();
         let mut changes = Vec::new();
         for (id, row) in recorded {
             let Some(definition) = lookup(&row, column).and_then(|id| old.reinstalled_as(id))
@@ -64,7 +67,7 @@ impl Survey for Mappings {
                 .new_instance(definition.id, &old.ids)
                 .map(|instance| instance.id);
             let title = names.title(IomTable::WarehouseMapping, &row, id);
-            let Some(row) = current.get(&id) else {
+            let Some(row) = current.get(&id).copied() else {
                 let was_recreated = current.values().any(|row| {
                     instance.is_some()
                         && lookup(row, column) == instance
@@ -97,6 +100,7 @@ impl Survey for Mappings {
             let change = point_to_new_provider(id, &title, definition, before);
             changes.push(change.filled(refresh, reader, fill));
         }
+        self.0.hand_on(journal, &changes, &present);
         Ok(changes)
     }
 }
@@ -104,7 +108,7 @@ impl Survey for Mappings {
 fn point_to_new_provider(
     id: Uuid,
     title: &str,
-    definition: &Definition,
+    definition: &ProviderDefinition,
     before: Value,
 ) -> IomChange {
     let provider = &definition.name;

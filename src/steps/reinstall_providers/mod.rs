@@ -8,10 +8,10 @@
 //! | `deactivate` | old providers that are active | deactivates each, because an active one cannot be deleted |
 //! | `delete` | old providers, also second and inactive instances | deletes each; only ids of the seal |
 //! | `leftovers` | old actions whose provider is gone | nothing; a person deletes them |
-//! | `orphan-flows` | flows that deleted providers deployed and that are on | turns each off; a person does where the service refuses it |
+//! | `orphan-flows` | flows that deleted providers deployed and that are on | turns each off; a person does if the service refuses it |
 //! | `install` | the library | an instance of each definition that was active |
 //! | `name` | the new instances | the name that the old one had |
-//! | `parameters`, `transformations` | the new instances' rows | the runbook's values, else the target's before the copy; the source's only where the runbook says so |
+//! | `parameters`, `transformations` | the new instances' rows | the runbook's values, else the target's before the copy; the source's only if the runbook says so |
 //! | `mappings` | mapping rows that referenced old providers | points them to the new instances |
 //! | `connections`, `activate-connections` | the new instances' connection references | URL and owner, then active |
 //! | `activate` | status and actions of the new instances | activates each |
@@ -19,18 +19,19 @@
 //! *Old* means the ids of the seal. The one irreversible mistake is to delete a provider that
 //! cannot be installed again. It is refused before anything is deleted: every provider to be
 //! reinstalled must have an active definition, and its terms must be accepted if the runbook lists
-//! accepted terms. So is a deletion after which an orchestration's action would have no successor,
-//! or a new provider could not be activated for want of a connection or a required parameter. A new
-//! instance is recognised by its definition and by an id that is not an old one; this program
-//! chooses its id, the same at every attempt.
+//! accepted terms. A deletion is refused, too, if an orchestration's action would have no
+//! successor, or if a connection or a required parameter for the activation of a new provider is
+//! missing. A new instance is recognised by its definition and by an id that is not an old one;
+//! this program chooses its id, the same at every attempt.
 //!
 //! Providers are deactivated, deleted, installed and activated one after another, and so are their
 //! connections activated: each does much inside IOM, and Microsoft says nothing about two at once.
-//! What only writes the rows of an inactive instance is done in parallel.
+//! Changes that only write the rows of an inactive instance run in parallel.
 //!
 //! ```text
 //! mod.rs          the phases; record, deactivate
 //! old.rs          the providers of the seal, and which of them are installed again
+//! present.rs      what the tenant has now; one survey hands it on to the next
 //! vanished.rs     providers of the source that are gone
 //! cascades.rs     what a deletion does to the rows that reference a provider
 //! deletion.rs     delete
@@ -56,6 +57,7 @@ mod instances;
 mod leftovers;
 mod mappings;
 mod old;
+mod present;
 mod settings;
 mod vanished;
 
@@ -65,21 +67,23 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use tokio::try_join;
 
 use self::activation::Activate;
 use self::cascades::Release;
 pub(crate) use self::cascades::{BlockingRow, blocking_rows};
 use self::connections::{ActivateConnections, Connections};
 use self::deletion::Delete;
-use self::instance_rows::{PARAMETER, TRANSFORMATION};
+use self::instance_rows::{CONNECTION_REFERENCE, PARAMETER, TRANSFORMATION};
 use self::instances::{Install, Rename};
 use self::leftovers::{Leftovers, OrphanFlows};
 use self::mappings::Mappings;
-use self::old::old_and_present;
-use self::settings::{LastSurvey, Settings, require_settings};
+use self::present::Shared;
+use self::settings::{LastSurvey, Settings, has_deleted_none, require_settings};
 use self::vanished::Vanished;
 use super::StepDefinition;
 use crate::clients::Row;
+use crate::domain::connections::choices::Choices;
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::names::label;
 use crate::domain::providers::{Catalogue, TableCapture};
@@ -101,8 +105,9 @@ pub(super) const DEFINITION: StepDefinition = StepDefinition {
 };
 
 fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
+    let shared = Shared::new(refresh);
     let settings = |kind, request| Settings {
-        refresh: Arc::clone(refresh),
+        shared: Arc::clone(&shared),
         kind,
         request,
         last: LastSurvey::default(),
@@ -116,17 +121,17 @@ fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
     let transformations = settings(&TRANSFORMATION, IomRequest::SetProviderTransformation);
     vec![
         Phase::capture("record", record),
-        Phase::changes("vanished", Vanished(Arc::clone(refresh))),
-        Phase::changes("release", Release(Arc::clone(refresh))),
-        Phase::changes("deactivate", Deactivate(Arc::clone(refresh))),
-        Phase::changes("delete", Delete(Arc::clone(refresh))),
-        Phase::changes("leftovers", Leftovers(Arc::clone(refresh))),
-        Phase::changes("orphan-flows", OrphanFlows(Arc::clone(refresh))),
+        Phase::changes("vanished", Vanished(Arc::clone(&shared))),
+        Phase::changes("release", Release(Arc::clone(&shared))),
+        Phase::changes("deactivate", Deactivate(Arc::clone(&shared))),
+        Phase::changes("delete", Delete::new(&shared)),
+        Phase::changes("leftovers", Leftovers(Arc::clone(&shared))),
+        Phase::changes("orphan-flows", OrphanFlows(Arc::clone(&shared))),
         // A new instance does nothing before it is active, so only its activation needs that the
         // old one's flows are off: both would handle every message. One installation, and one
         // activation, comes after another: no page says that IOM does several at once.
-        Phase::changes("install", Install(Arc::clone(refresh))).independent_of(&["orphan-flows"]),
-        Phase::changes("name", Rename(Arc::clone(refresh)))
+        Phase::changes("install", Install(Arc::clone(&shared))).independent_of(&["orphan-flows"]),
+        Phase::changes("name", Rename(Arc::clone(&shared)))
             .independent_of(&["orphan-flows"])
             .at_once(PARALLEL),
         // The settings of an instance do not depend on each other; its activation needs all of
@@ -137,18 +142,18 @@ fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
         Phase::changes("transformations", transformations)
             .independent_of(&["orphan-flows", "name", "parameters"])
             .at_once(PARALLEL),
-        Phase::changes("mappings", Mappings(Arc::clone(refresh)))
+        Phase::changes("mappings", Mappings(Arc::clone(&shared)))
             .independent_of(&["orphan-flows", "name", "parameters", "transformations"])
             .at_once(PARALLEL),
-        Phase::changes("connections", Connections(Arc::clone(refresh)))
+        Phase::changes("connections", Connections(Arc::clone(&shared)))
             .independent_of(BEFORE_CONNECTIONS)
             .at_once(PARALLEL),
         Phase::changes(
             "activate-connections",
-            ActivateConnections(Arc::clone(refresh)),
+            ActivateConnections(Arc::clone(&shared)),
         )
         .independent_of(BEFORE_CONNECTIONS),
-        Phase::changes("activate", Activate(Arc::clone(refresh))),
+        Phase::changes("activate", Activate(Arc::clone(&shared))),
     ]
 }
 
@@ -172,7 +177,7 @@ pub const SEALS_OF_A_REINSTALLATION: [&str; 2] = [seals::ORCHESTRATIONS, seals::
 ///
 /// # Errors
 ///
-/// Fails where the target's providers cannot be read.
+/// Fails if the target's providers cannot be read.
 pub async fn installed_definitions(refresh: &RefreshContext) -> Result<BTreeSet<String>, Failure> {
     let catalogue = Catalogue::read(refresh, View::Target(&refresh.target.dataverse)).await?;
     let definitions = catalogue.providers.values();
@@ -198,15 +203,29 @@ const RECORDED: [IomTable; 11] = [
 ];
 
 /// Finds the old providers that are active.
-struct Deactivate(Arc<RefreshContext>);
+struct Deactivate(Arc<Shared>);
 
 #[async_trait]
 impl Survey for Deactivate {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
-        let refresh = &self.0;
-        let (old, view, now) = old_and_present(refresh, journal).await?;
-        old.require_successors(refresh, journal, &now)?;
-        require_settings(refresh, journal, view, &old, &now).await?;
+        let refresh = &self.0.refresh;
+        let is_checked = has_deleted_none(journal);
+        let needed = [PARAMETER.table, CONNECTION_REFERENCE.table];
+        let needed = if is_checked { &needed[..] } else { &[] };
+        let choices = async {
+            if is_checked {
+                return Choices::read(refresh, journal).await.map(Some);
+            }
+            Ok(None)
+        };
+        let ((old, present), choices) =
+            try_join!(self.0.old_and_present(journal, needed), choices)?;
+        let now = &present.now;
+        old.require_successors(refresh, journal, now)?;
+        if let Some(choices) = choices {
+            require_settings(refresh, journal, &old, &present, choices).await?;
+        }
+        let view = refresh.view(journal);
         let table = view.table(refresh.names.table(IomTable::Provider)).await?;
         let active = now
             .providers

@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use crate::domain::orchestrations::{old_catalogue, recorded_orchestrations, without_successor};
-use crate::domain::providers::{Catalogue, Definition, Provider};
+use crate::domain::providers::{Catalogue, Provider, ProviderDefinition};
 use crate::domain::seals::Part;
-use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys};
 use crate::engine::{Failure, JournalView};
 use crate::runbook::ProviderChoice;
@@ -18,7 +17,7 @@ pub(super) struct OldProviders {
     /// Everything that the seal holds.
     pub(super) catalogue: Catalogue,
     /// The providers to reinstall with their definitions, ordered by logical name.
-    pub(super) to_reinstall: Vec<(Provider, Definition)>,
+    pub(super) to_reinstall: Vec<(Provider, ProviderDefinition)>,
 }
 
 impl OldProviders {
@@ -26,7 +25,7 @@ impl OldProviders {
     ///
     /// # Errors
     ///
-    /// Fails where a provider to reinstall could not be installed again.
+    /// Fails if a provider to reinstall could not be installed again.
     pub(super) fn recorded(
         refresh: &RefreshContext,
         journal: &JournalView,
@@ -58,8 +57,8 @@ impl OldProviders {
         })
     }
 
-    /// The definition of which a provider is installed again, if it is.
-    pub(super) fn reinstalled_as(&self, provider: Uuid) -> Option<&Definition> {
+    /// The definition of the new instance that replaces a provider, if there is one.
+    pub(super) fn reinstalled_as(&self, provider: Uuid) -> Option<&ProviderDefinition> {
         let provider = self.catalogue.providers.get(&provider)?;
         self.to_reinstall
             .iter()
@@ -67,9 +66,9 @@ impl OldProviders {
             .find(|definition| Some(definition.id) == provider.definition)
     }
 
-    /// Refuses to go on to the deletion where an orchestration uses an action that nothing would
-    /// replace. Preflight has checked the source; this checks what was recorded. Once a provider is
-    /// deleted, a refusal protects nothing.
+    /// Refuses the deletion if an orchestration uses an action that nothing would replace.
+    /// Preflight has checked the source; this checks what was recorded. Once a provider is deleted,
+    /// a refusal protects nothing.
     pub(super) fn require_successors(
         &self,
         refresh: &RefreshContext,
@@ -114,27 +113,15 @@ impl OldProviders {
     pub(super) fn instances<'a>(
         &'a self,
         now: &'a Catalogue,
-    ) -> impl Iterator<Item = (&'a Provider, &'a Definition, Option<&'a Provider>)> {
+    ) -> impl Iterator<Item = (&'a Provider, &'a ProviderDefinition, Option<&'a Provider>)> {
         self.to_reinstall.iter().map(move |(old, definition)| {
             (old, definition, now.new_instance(definition.id, &self.ids))
         })
     }
 }
 
-/// Reads the old providers from the seal and the present ones from the tenant. Returns the view
-/// that they were read through, too.
-pub(super) async fn old_and_present<'r>(
-    refresh: &'r RefreshContext,
-    journal: &JournalView,
-) -> Result<(OldProviders, View<'r>, Catalogue), Failure> {
-    let old = OldProviders::recorded(refresh, journal)?;
-    let view = refresh.view(journal);
-    let present = Catalogue::read(refresh, view).await?;
-    Ok((old, view, present))
-}
-
 /// Does the runbook want the provider of this definition to be installed again?
-pub(super) fn is_wanted(choice: &ProviderChoice, definition: Option<&Definition>) -> bool {
+pub(super) fn is_wanted(choice: &ProviderChoice, definition: Option<&ProviderDefinition>) -> bool {
     match choice {
         ProviderChoice::PreviouslyActive => true,
         ProviderChoice::Definitions(names) => definition.is_some_and(|definition| {
@@ -146,7 +133,7 @@ pub(super) fn is_wanted(choice: &ProviderChoice, definition: Option<&Definition>
 
 /// Are a definition's terms accepted? A runbook that lists none leaves them to the user who
 /// installs.
-fn is_accepted(refresh: &RefreshContext, definition: &Definition) -> bool {
+fn is_accepted(refresh: &RefreshContext, definition: &ProviderDefinition) -> bool {
     let options = &refresh.runbook.steps.reinstall_providers.options;
     let terms = &options.accept_terms;
     terms.is_empty()
@@ -155,7 +142,7 @@ fn is_accepted(refresh: &RefreshContext, definition: &Definition) -> bool {
             .any(|name| name.value.eq_ignore_ascii_case(&definition.logical_name))
 }
 
-/// Who accepted the terms that the runbook lists: the user that this program acts as. None where it
+/// Who accepted the terms that the runbook lists: the user that this program acts as. None if it
 /// lists none.
 pub(super) fn terms_accepted_by(refresh: &RefreshContext) -> Option<String> {
     let options = &refresh.runbook.steps.reinstall_providers.options;
@@ -170,11 +157,11 @@ pub(super) fn terms_accepted_by(refresh: &RefreshContext) -> Option<String> {
     Some(
         person
             .or_else(application)
-            .unwrap_or_else(|| "whoever ran this runbook".to_owned()),
+            .unwrap_or_else(|| "the user who ran this runbook".to_owned()),
     )
 }
 
-fn not_accepted(provider: &Provider, definition: &Definition) -> Failure {
+fn not_accepted(provider: &Provider, definition: &ProviderDefinition) -> Failure {
     let definition = &definition.logical_name;
     Failure::refused(format!(
         "provider '{}' could not be installed again: the terms of its definition '{definition}' are \
@@ -187,7 +174,7 @@ fn not_accepted(provider: &Provider, definition: &Definition) -> Failure {
     ))
 }
 
-fn not_installable(provider: &Provider, definition: Option<&Definition>) -> Failure {
+fn not_installable(provider: &Provider, definition: Option<&ProviderDefinition>) -> Failure {
     let why = match definition {
         Some(definition) => format!("its definition '{}' is not active", definition.logical_name),
         None => "it has no definition in the library".to_owned(),

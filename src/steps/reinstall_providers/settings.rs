@@ -1,6 +1,6 @@
 //! Phases `parameters` and `transformations`: restores the target's own settings of the providers.
 //!
-//! A value of production is taken only where the runbook says so; see
+//! A value of production is taken only if the runbook says so; see
 //! [`crate::domain::provider_settings`]. A note names each setting that is left without one.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,10 +14,12 @@ use uuid::Uuid;
 
 use super::connections::require_connections;
 use super::instance_rows::{InstanceRow, InstanceRows, PARAMETER, RowKind};
-use super::old::{OldProviders, old_and_present};
+use super::old::OldProviders;
+use super::present::{Present, Shared, configuration};
 use crate::base::redaction::fingerprint;
 use crate::base::sync::lock;
 use crate::clients::{Row, Table};
+use crate::domain::connections::choices::Choices;
 use crate::domain::containment::Policy;
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::names::Fields;
@@ -25,47 +27,46 @@ use crate::domain::provider_rows::{RowsByName, has_default, is_declared, is_defa
 use crate::domain::provider_settings::{
     DesiredSetting, RecordedBy, SettingSources, source_providers, takes_production, where_to_set,
 };
-use crate::domain::providers::{Catalogue, Provider};
+use crate::domain::providers::Provider;
 use crate::domain::seals::Part;
 use crate::domain::tenant_set::{RowReader, surveyed};
-use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys, marked, seals};
 use crate::engine::{Change, Failure, FailureKind, JournalView, Reading, Survey};
-use crate::runbook::{IomRequest, Word as _};
+use crate::runbook::{IomRequest, IomTable, Word as _};
 
 /// Finds the settings of one kind that do not have the desired value.
 pub(super) struct Settings {
-    pub(super) refresh: Arc<RefreshContext>,
+    pub(super) shared: Arc<Shared>,
     pub(super) kind: &'static RowKind,
     /// The request that sets one.
     pub(super) request: IomRequest,
     pub(super) last: LastSurvey,
 }
 
-/// What the survey read that found nothing left to do, for the notes that follow it.
+/// The reading of the last survey, which found nothing left to do; the notes use it.
 #[derive(Default)]
 pub(super) struct LastSurvey(Mutex<Option<Snapshot>>);
 
 /// What a survey of the settings reads.
 struct Snapshot {
     old: OldProviders,
-    now: Catalogue,
+    present: Arc<Present>,
     rows: InstanceRows,
     known: KnownSettings,
 }
 
 impl Settings {
     async fn read(&self, journal: &JournalView) -> Result<Snapshot, Failure> {
-        let (refresh, kind) = (&self.refresh, self.kind);
-        let ((old, _, now), rows, known) = try_join!(
-            old_and_present(refresh, journal),
-            InstanceRows::read(kind, refresh, journal, refresh.view(journal)),
+        let (refresh, kind) = (&self.shared.refresh, self.kind);
+        let tables = configuration(journal);
+        let ((old, present), known) = try_join!(
+            self.shared.old_and_present(journal, &tables),
             KnownSettings::read(kind, refresh, journal),
         )?;
         Ok(Snapshot {
             old,
-            now,
-            rows,
+            rows: InstanceRows::select(kind, &refresh.names, journal, &present)?,
+            present,
             known,
         })
     }
@@ -79,7 +80,7 @@ struct KnownSettings {
     copied: BTreeSet<Uuid>,
     /// The rows that declare the settings.
     declarations: BTreeMap<Uuid, Fields>,
-    /// What the runbook wants of production's values.
+    /// What the runbook wants for production's values.
     policy: Policy,
 }
 
@@ -93,7 +94,7 @@ impl KnownSettings {
             target: kind.target_rows(&refresh.names, journal, |provider| provider.active)?,
             copied: source_providers(refresh, journal).await?,
             declarations: seals::fields_by_id(journal, Part::Providers, kind.declarations.word()),
-            policy: Policy::of(&refresh.runbook),
+            policy: Policy::from_runbook(&refresh.runbook),
         })
     }
 
@@ -168,7 +169,7 @@ fn runbook_value(
 }
 
 /// The text that a setting should have, and the instruction for a person, who finds the value at
-/// its place: the value itself may be secret. None where the setting is left as the library
+/// its place: the value itself may be secret. None if the setting is left as the library
 /// installs it.
 fn value_and_instruction(
     kind: &RowKind,
@@ -214,11 +215,11 @@ fn value_and_instruction(
 #[async_trait]
 impl Survey for Settings {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
-        let (refresh, kind) = (&self.refresh, self.kind);
+        let (refresh, kind) = (&self.shared.refresh, self.kind);
         let snapshot = self.read(journal).await?;
         let Snapshot {
             old,
-            now,
+            present,
             rows,
             known,
         } = &snapshot;
@@ -227,7 +228,7 @@ impl Survey for Settings {
         let seal = journal.seal_name(seals::PROVIDERS);
         let column = refresh.names.column(kind.value)?;
         let mut changes = Vec::new();
-        for (replaced, definition, instance) in old.instances(now) {
+        for (replaced, definition, instance) in old.instances(&present.now) {
             for (recorded, new, name) in rows.of_instance(replaced, instance) {
                 let at = (definition.logical_name.as_str(), name.as_str());
                 let desired = known.desired(kind, refresh, replaced, at, recorded)?;
@@ -253,17 +254,18 @@ impl Survey for Settings {
                 changes.push(self.change((&table, column), at, new, wanted, by_hand));
             }
         }
+        self.shared.hand_on(journal, &changes, present);
         *lock(&self.last.0) = changes.is_empty().then_some(snapshot);
         Ok(changes)
     }
 
     /// Names each setting that production has and the new provider does not get.
     async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
-        let (refresh, kind) = (&self.refresh, self.kind);
+        let (refresh, kind) = (&self.shared.refresh, self.kind);
         let last = lock(&self.last.0).take();
         let Snapshot {
             old,
-            now,
+            present,
             rows,
             known,
         } = match last {
@@ -271,7 +273,7 @@ impl Survey for Settings {
             None => self.read(journal).await?,
         };
         let mut notes = Vec::new();
-        for (replaced, definition, instance) in old.instances(&now) {
+        for (replaced, definition, instance) in old.instances(&present.now) {
             let provider = instance.map_or(&replaced.name, |instance| &instance.name);
             for (recorded, new, name) in rows.of_instance(replaced, instance) {
                 let at = (definition.logical_name.as_str(), name.as_str());
@@ -314,29 +316,29 @@ impl Survey for Settings {
     }
 }
 
-/// Refuses to go on to the deletion where a new provider could not be activated: a connection that
-/// neither the runbook nor the target names, or a required parameter without a value. Preflight has
-/// checked the source; this checks what was recorded. Once a provider is deleted, a refusal protects
-/// nothing.
+/// Is no provider of the seal deleted yet? A plan deletes none.
+pub(super) fn has_deleted_none(journal: &JournalView) -> bool {
+    let sealed = seals::rows(journal, Part::Providers, IomTable::Provider.word());
+    let is_deleted = |id| journal.maker(&keys::provider_delete(id)).is_some();
+    !journal.is_planning() && !sealed.into_iter().any(|(id, _)| is_deleted(id))
+}
+
+/// Refuses the deletion if a new provider could not be activated: a connection that neither the
+/// runbook nor the target names, or a required parameter without a value. Preflight has checked the
+/// source; this checks what was recorded. Once a provider is deleted, a refusal protects nothing.
 pub(super) async fn require_settings(
     refresh: &RefreshContext,
     journal: &JournalView,
-    view: View<'_>,
     old: &OldProviders,
-    now: &Catalogue,
+    present: &Present,
+    choices: Choices,
 ) -> Result<(), Failure> {
-    let is_deleted = |id: &Uuid| journal.maker(&keys::provider_delete(*id)).is_some();
-    if journal.is_planning() || old.ids.iter().any(is_deleted) {
-        return Ok(());
-    }
+    require_connections(refresh, journal, old, present, choices)?;
     let kind = &PARAMETER;
-    let ((), rows, known) = try_join!(
-        require_connections(refresh, journal, view, old, now),
-        InstanceRows::read(kind, refresh, journal, view),
-        KnownSettings::read(kind, refresh, journal),
-    )?;
+    let rows = InstanceRows::select(kind, &refresh.names, journal, present)?;
+    let known = KnownSettings::read(kind, refresh, journal).await?;
     let mut missing = Vec::new();
-    for (replaced, definition, instance) in old.instances(now) {
+    for (replaced, definition, instance) in old.instances(&present.now) {
         for (recorded, _, name) in rows.of_instance(replaced, instance) {
             let has_default = known.declaration(recorded).is_some_and(has_default);
             if has_default || !known.says(recorded, "required") {
@@ -376,7 +378,7 @@ impl Settings {
         by_hand: String,
     ) -> Change {
         // A parameter may be secret: only the request holds it, everything else its fingerprint. An
-        // empty text is no value: Dataverse stores it as null.
+        // empty text means no value: Dataverse stores it as null.
         let shown = |value: Option<&str>| {
             let value = value.filter(|value| !value.is_empty());
             json!({ "value": value.map(fingerprint) })
@@ -401,8 +403,14 @@ impl Settings {
             settle_timeout: Duration::from_mins(1),
         }
         .filled(
-            &self.refresh,
-            RowReader::of_surveyed(&self.refresh, &table.entity_set, id, compared, surveyed),
+            &self.shared.refresh,
+            RowReader::of_surveyed(
+                &self.shared.refresh,
+                &table.entity_set,
+                id,
+                compared,
+                surveyed,
+            ),
             Fill::id(id).value(wanted),
         )
     }

@@ -8,27 +8,29 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::old::{OldProviders, is_wanted, old_and_present};
+use super::old::{OldProviders, is_wanted};
+use super::present::Shared;
 use crate::domain::manual_change::ManualChange;
-use crate::domain::providers::{Catalogue, Definition, Provider};
+use crate::domain::providers::{Catalogue, Provider, ProviderDefinition};
 use crate::domain::seals::Part;
-use crate::domain::{RefreshContext, keys, seals};
+use crate::domain::{keys, seals};
 use crate::engine::{Change, Failure, JournalView, Survey};
 
 /// Finds active providers of the source that the second seal and the target lack.
-pub(super) struct Vanished(pub(super) Arc<RefreshContext>);
+pub(super) struct Vanished(pub(super) Arc<Shared>);
 
 #[async_trait]
 impl Survey for Vanished {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
-        let refresh = &self.0;
+        let refresh = &self.0.refresh;
+        self.0.forget();
         // One provider that is reinstalled after the run is known to be there; the others were
         // asked for when the run began.
         if !journal.has_seal(seals::PROVIDERS) || journal.reinstalled_definition().is_some() {
             return Ok(Vec::new());
         }
         let source = Catalogue::sealed(&refresh.names, journal, Part::Source)?;
-        let (old, _, now) = old_and_present(refresh, journal).await?;
+        let (old, present) = self.0.old_and_present(journal, &[]).await?;
         let choice = &refresh
             .runbook
             .steps
@@ -36,28 +38,30 @@ impl Survey for Vanished {
             .options
             .providers
             .value;
-        let missing = vanished(&source, &old, &now);
+        let missing = vanished(&source, &old, &present.now);
         let missing = missing
             .into_iter()
             .filter(|(_, definition)| is_wanted(choice, Some(definition)));
-        Ok(missing
+        let changes: Vec<Change> = missing
             .map(|(provider, definition)| ask(&old, provider, definition))
-            .collect())
+            .collect();
+        self.0.hand_on(journal, &changes, &present);
+        Ok(changes)
     }
 }
 
-/// The providers that were active in the source, where neither the second seal nor the target now
+/// The providers that were active in the source, if neither the second seal nor the target now
 /// has an active provider of the same definition.
 fn vanished<'a>(
     source: &'a Catalogue,
     old: &OldProviders,
     now: &Catalogue,
-) -> Vec<(&'a Provider, &'a Definition)> {
-    let is_sealed = |definition: &Definition| {
+) -> Vec<(&'a Provider, &'a ProviderDefinition)> {
+    let is_sealed = |definition: &ProviderDefinition| {
         let mut sealed = old.catalogue.providers.values();
         sealed.any(|provider| provider.active && provider.definition == Some(definition.id))
     };
-    let is_there = |definition: &Definition| {
+    let is_there = |definition: &ProviderDefinition| {
         let instance = now.new_instance(definition.id, &old.ids);
         instance.is_some_and(|instance| instance.active)
     };
@@ -70,7 +74,7 @@ fn vanished<'a>(
         .collect()
 }
 
-fn ask(old: &OldProviders, provider: &Provider, definition: &Definition) -> Change {
+fn ask(old: &OldProviders, provider: &Provider, definition: &ProviderDefinition) -> Change {
     let (name, logical_name) = (&provider.name, &definition.logical_name);
     let before = if old.ids.contains(&provider.id) {
         json!({ "status": "Inactive" })
@@ -116,7 +120,7 @@ mod tests {
             };
             (id, provider)
         });
-        let fedex = Definition {
+        let fedex = ProviderDefinition {
             id: definition,
             logical_name: "msdyn_fedex".to_owned(),
             name: "FedEx".to_owned(),

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::domain::RefreshContext;
 use crate::domain::orchestrations::old_catalogue;
-use crate::domain::providers::{Action, Catalogue, Provider};
+use crate::domain::providers::{Catalogue, Provider, ProviderAction};
 use crate::domain::view::View;
 use crate::engine::{Failure, JournalView};
 use crate::runbook::RestoreProviderActions;
@@ -105,7 +105,7 @@ impl ActionMatcher {
         else {
             return Match::None;
         };
-        let candidates: Vec<&Action> = self
+        let candidates: Vec<&ProviderAction> = self
             .new
             .actions
             .values()
@@ -113,8 +113,8 @@ impl ActionMatcher {
             .collect();
         let described = self.old.described_by_logic(old_action);
         let names = self.possible_names(old);
-        let by_logic = |action: &Action| old.logic.is_some() && action.logic == old.logic;
-        let by_logical_names = |action: &Action| {
+        let by_logic = |action: &ProviderAction| old.logic.is_some() && action.logic == old.logic;
+        let by_logical_names = |action: &ProviderAction| {
             let new = self.new.described_by_logic(action.id);
             described
                 .as_deref()
@@ -122,13 +122,14 @@ impl ActionMatcher {
                 .is_some_and(|(one, other)| one.eq_ignore_ascii_case(other))
         };
         // A different logic definition outweighs an equal name.
-        let by_name = |action: &Action| {
+        let by_name = |action: &ProviderAction| {
             (old.logic.is_none() || action.logic.is_none())
                 && names.contains(&action.name.to_lowercase())
         };
-        let tiers: [&dyn Fn(&Action) -> bool; 3] = [&by_logic, &by_logical_names, &by_name];
+        let tiers: [&dyn Fn(&ProviderAction) -> bool; 3] = [&by_logic, &by_logical_names, &by_name];
         for fits in tiers {
-            let fitting: Vec<&Action> = candidates.iter().copied().filter(|a| fits(a)).collect();
+            let fitting: Vec<&ProviderAction> =
+                candidates.iter().copied().filter(|a| fits(a)).collect();
             match fitting.as_slice() {
                 [] => {}
                 [one] => return Match::One(one.id, one.name.clone()),
@@ -139,7 +140,7 @@ impl ActionMatcher {
     }
 
     /// The names that an action may have, in lower case: its own and its aliases.
-    fn possible_names(&self, old: &Action) -> BTreeSet<String> {
+    fn possible_names(&self, old: &ProviderAction) -> BTreeSet<String> {
         let logic = old.logic.and_then(|id| self.old.logic.get(&id));
         let own = old.name.to_lowercase();
         let groups = self.aliases.iter().filter(|(key, names)| match logic {
@@ -160,7 +161,7 @@ impl ActionMatcher {
             .old
             .described(old_action)
             .unwrap_or_else(|| old_action.to_string());
-        let list_actions = |actions: &mut dyn Iterator<Item = &Action>| -> String {
+        let list_actions = |actions: &mut dyn Iterator<Item = &ProviderAction>| -> String {
             let listed: Vec<String> = actions
                 .map(|action| format!("'{}' ({})", action.name, action.id))
                 .collect();
@@ -214,7 +215,7 @@ fn aliases(options: &RestoreProviderActions) -> Vec<(String, Vec<String>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::providers::{Definition, Logic};
+    use crate::domain::providers::{LogicDefinition, ProviderDefinition};
 
     const FINOPS: Uuid = Uuid::from_u128(1);
     const OLD_PROVIDER: Uuid = Uuid::from_u128(0x10);
@@ -227,7 +228,7 @@ mod tests {
         let mut catalogue = Catalogue::default();
         catalogue.definitions.insert(
             FINOPS,
-            Definition {
+            ProviderDefinition {
                 id: FINOPS,
                 logical_name: "msdyn_finops".to_owned(),
                 name: "Finance".to_owned(),
@@ -245,7 +246,7 @@ mod tests {
         );
         catalogue.logic.insert(
             LOGIC,
-            Logic {
+            LogicDefinition {
                 logical_name: "msdyn_finops_releaseordertosync".to_owned(),
                 definition: Some(FINOPS),
                 is_action: true,
@@ -254,7 +255,7 @@ mod tests {
         for (id, name, logic) in actions {
             catalogue.actions.insert(
                 *id,
-                Action {
+                ProviderAction {
                     id: *id,
                     name: (*name).to_owned(),
                     provider: Some(provider),

@@ -29,15 +29,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use tokio::try_join;
 use uuid::Uuid;
 
 use self::matching::{ActionMatcher, Match};
 use self::publishing::{PublishOrchestrations, PublishPolicies};
 use super::StepDefinition;
-use crate::clients::Row;
+use crate::clients::{Row, Table};
 use crate::domain::graph::{Content, Slot};
 use crate::domain::iom_change::{Fill, IomChange};
-use crate::domain::names::text;
+use crate::domain::names::{Fields, text};
 use crate::domain::orchestrations::{
     RecordedOrchestration, graph_values, read_slots, recorded_orchestrations, stop_orchestration,
 };
@@ -62,10 +63,42 @@ pub(super) const DEFINITION: StepDefinition = StepDefinition {
 fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
     vec![
         Phase::changes("stop", StopAgain(Arc::clone(refresh))),
-        Phase::changes("restore", Restore(Arc::clone(refresh))),
+        // These edits are the ones that step 5 makes at the same time. Publishing is not: it does
+        // much inside IOM, and Microsoft says nothing about two at once.
+        Phase::changes("restore", Restore(Arc::clone(refresh))).at_once(PARALLEL),
         Phase::changes("publish-policies", PublishPolicies(Arc::clone(refresh))),
         Phase::changes("publish", PublishOrchestrations(Arc::clone(refresh))),
     ]
+}
+
+/// How many orchestrations are edited at once.
+const PARALLEL: usize = 4;
+
+/// The orchestrations as the tenant has them now, and the matcher of their actions.
+struct Present<'a> {
+    table: Table,
+    /// The column of the graph.
+    column: &'a str,
+    rows: BTreeMap<Uuid, Fields>,
+    matcher: ActionMatcher,
+}
+
+impl<'a> Present<'a> {
+    async fn read(refresh: &'a RefreshContext, journal: &JournalView) -> Result<Self, Failure> {
+        let names = &refresh.names;
+        let view = refresh.view(journal);
+        let table = view.table(names.table(IomTable::Orchestration)).await?;
+        let (matcher, rows) = try_join!(
+            ActionMatcher::read(refresh, journal, view),
+            view.by_id(&table.logical_name),
+        )?;
+        Ok(Self {
+            table,
+            column: names.column(IomColumn::OrchestrationGraph)?,
+            rows,
+            matcher,
+        })
+    }
 }
 
 /// Finds orchestrations that were published between steps 5 and 7 and are still to be edited.
@@ -79,24 +112,20 @@ impl Survey for StopAgain {
         if journal.is_planning() {
             return Ok(Vec::new());
         }
-        let names = &refresh.names;
-        let column = names.column(IomColumn::OrchestrationGraph)?;
-        let view = refresh.view(journal);
-        let table = view.table(names.table(IomTable::Orchestration)).await?;
-        let matcher = ActionMatcher::read(refresh, journal, view).await?;
-        let rows = view.by_id(&table.logical_name).await?;
+        let present = Present::read(refresh, journal).await?;
+        let (table, column, matcher) = (&present.table, present.column, &present.matcher);
         let mut changes = Vec::new();
-        for orchestration in recorded_orchestrations(names, journal, &matcher.old)? {
+        for orchestration in recorded_orchestrations(&refresh.names, journal, &matcher.old)? {
             let id = orchestration.id;
-            let Some(row) = rows.get(&id).filter(|row| is_published(row)) else {
+            let Some(row) = present.rows.get(&id).filter(|row| is_published(row)) else {
                 continue;
             };
             let graph = text(row, column);
-            if slots_to_fill(journal, &orchestration, graph.as_deref(), &matcher)?.is_empty() {
+            if slots_to_fill(journal, &orchestration, graph.as_deref(), matcher)?.is_empty() {
                 continue;
             }
             let key = keys::orchestration_stop_again(id);
-            changes.push(stop_orchestration(refresh, &table, key, id, row));
+            changes.push(stop_orchestration(refresh, table, key, id, row));
         }
         Ok(changes)
     }
@@ -109,12 +138,13 @@ struct Restore(Arc<RefreshContext>);
 impl Survey for Restore {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let names = &refresh.names;
-        let column = names.column(IomColumn::OrchestrationGraph)?;
-        let view = refresh.view(journal);
-        let table = view.table(names.table(IomTable::Orchestration)).await?;
-        let matcher = Arc::new(ActionMatcher::read(refresh, journal, view).await?);
-        let rows = view.by_id(&table.logical_name).await?;
+        let Present {
+            table,
+            column,
+            rows,
+            matcher,
+        } = Present::read(refresh, journal).await?;
+        let matcher = Arc::new(matcher);
         let mut changes = Vec::new();
         for orchestration in recorded_orchestrations(&refresh.names, journal, &matcher.old)? {
             let current = rows

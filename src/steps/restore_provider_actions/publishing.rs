@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::try_join;
 use uuid::Uuid;
 
 use crate::base::text::count;
@@ -39,7 +40,8 @@ fn orchestrations_to_publish(
 ) -> Result<Vec<RecordedOrchestration>, Failure> {
     let all = recorded_orchestrations(&refresh.names, journal, old)?;
     let options = &refresh.runbook.steps.restore_provider_actions.options;
-    // What this step stopped to edit it was published, too, by somebody during the run.
+    // If this step stopped an orchestration before an edit, it had been published, even if only
+    // during the run.
     let was_published = |one: &RecordedOrchestration| {
         let stopped = keys::orchestration_stop_again(one.id);
         one.published || journal.maker(&stopped).is_some()
@@ -66,11 +68,14 @@ impl Survey for PublishPolicies {
             .map(|orchestration| orchestration.graph.to_ascii_lowercase())
             .collect();
         let table = view.table(names.table(IomTable::Policy)).await?;
-        let acting_as = find_acting_user(refresh, view).await?;
+        let (acting_as, rows) = try_join!(
+            find_acting_user(refresh, view),
+            view.by_id(&table.logical_name),
+        )?;
         let mut changes = Vec::new();
-        for (id, row) in view.by_id(&table.logical_name).await? {
-            // The form of a graph is not published, so its text is searched. An id that stands for
-            // nothing else cannot occur there by chance; `verify` searches in the same way.
+        for (id, row) in rows {
+            // The form of a graph is not published, so its text is searched. An id is unique, so it
+            // cannot occur there by chance; `verify` searches in the same way.
             let used = wanted.iter().any(|graph| graph.contains(&id.to_string()));
             if !used || is_published(&row) {
                 continue;
@@ -113,10 +118,12 @@ impl Survey for PublishOrchestrations {
         let old = old_catalogue(&refresh.names, journal)?;
         let view = refresh.view(journal);
         let table = view.table(names.table(IomTable::Orchestration)).await?;
-        let rows = view.by_id(&table.logical_name).await?;
         // The flows that publishing compiles belong to the user who publishes.
-        let acting_as = find_acting_user(refresh, view).await?;
-        let compiled_now = compiled_flows(view).await?;
+        let (rows, acting_as, compiled_now) = try_join!(
+            view.by_id(&table.logical_name),
+            find_acting_user(refresh, view),
+            compiled_flows(view),
+        )?;
         let mut changes = Vec::new();
         for orchestration in orchestrations_to_publish(refresh, journal, &old)? {
             let compiled = compiled_in_source(names, journal, &orchestration);
@@ -186,12 +193,22 @@ fn compiled_in_source(
         .filter(|name| !policies.contains(name))
         .map(|name| format!("{COMPILED}{name}"))
         .collect();
-    let mut compiled = BTreeSet::new();
-    seals::each_row(journal, Part::Source, "workflow", |_, row| {
-        let name = text(&row, "name").filter(|_| flows::is_on(&row));
-        compiled.extend(name.filter(|name| tiles.contains(name)));
-    });
-    compiled
+    let in_source = journal.derived(seals::BEFORE_COPY, || CompiledInSource::read(journal));
+    in_source.0.intersection(&tiles).cloned().collect()
+}
+
+/// The names of the compiled flows that were on in the source.
+struct CompiledInSource(BTreeSet<String>);
+
+impl CompiledInSource {
+    fn read(journal: &JournalView) -> Self {
+        let mut compiled = BTreeSet::new();
+        seals::each_row(journal, Part::Source, "workflow", |_, row| {
+            let name = text(&row, "name").filter(|_| flows::is_on(&row));
+            compiled.extend(name.filter(|name| name.starts_with(COMPILED)));
+        });
+        Self(compiled)
+    }
 }
 
 /// Reads the compiled flows that are on.
@@ -200,20 +217,18 @@ async fn compiled_flows(view: View<'_>) -> Result<CompiledFlows, Failure> {
         View::Target(_) => {
             let table = view.table("workflow").await?;
             let columns = ["name", "statecode", "createdon", "modifiedon"];
-            view.selected(&table, &columns, Some(CLOUD_FLOWS)).await?
+            view.selected_fields(&table, &columns, Some(CLOUD_FLOWS))
+                .await?
         }
         // A forecast reads the list once, for all surveys.
-        View::AfterCopy(_) => {
-            let filter = Some(CLOUD_FLOWS.to_owned());
-            view.rows_where("workflow", filter).await?
-        }
+        View::AfterCopy(_) => flows::cloud_flows(view).await?,
     };
     let mut compiled = CompiledFlows::default();
-    for row in rows.iter().filter(|row| flows::is_on(&row.value)) {
-        let name = row.string("name").unwrap_or_default();
+    for row in rows.values().filter(|row| flows::is_on(row)) {
+        let name = text(row, "name").unwrap_or_default();
         if name.starts_with(COMPILED) {
-            let newest = newest_time(&row.value);
-            let known = compiled.on.entry(name.to_owned()).or_insert(newest);
+            let newest = newest_time(row);
+            let known = compiled.on.entry(name).or_insert(newest);
             *known = (*known).max(newest);
         }
     }

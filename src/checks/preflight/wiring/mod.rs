@@ -5,12 +5,13 @@ mod references;
 
 use std::collections::BTreeSet;
 
+use tokio::try_join;
 use uuid::Uuid;
 
 use self::named_connections::Connectors;
 use super::snapshot::{Snapshot, reinstalled};
 use crate::checks::check::CheckResult;
-use crate::checks::table_reads::{ReadResult, Rows, available, rows};
+use crate::checks::table_reads::{ReadResult, Rows, available, reference_rows, rows};
 use crate::domain::RefreshContext;
 use crate::domain::connections::custom_connectors::CustomConnectors;
 use crate::domain::connections::{connector_name, connector_of_url, list_connections};
@@ -23,9 +24,9 @@ use crate::runbook::{ConnectionChoices, IomColumn, IomTable};
 /// A reference of the source that needs a connection of the target.
 #[derive(Clone, Debug)]
 struct Reference {
-    /// Its name, by which the runbook may choose a connection.
+    /// Its name; the runbook may choose a connection for it.
     name: String,
-    /// Its connector, by which the runbook may choose too.
+    /// Its connector; the runbook may choose a connection for that instead.
     connector: String,
     url: Option<String>,
     /// Of a provider's reference: the logical name of the provider's definition.
@@ -35,9 +36,9 @@ struct Reference {
 /// Checks the connections that the unskipped steps need.
 pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<CheckResult> {
     let steps = &refresh.runbook.steps;
-    let shared = (steps.reconfigure_connections.skip.is_none())
+    let shared = (!steps.reconfigure_connections.is_skipped())
         .then_some(&steps.reconfigure_connections.options.connections);
-    let own = (steps.reinstall_providers.skip.is_none())
+    let own = (!steps.reinstall_providers.is_skipped())
         .then_some(&steps.reinstall_providers.options.connections);
     let sections: Vec<&ConnectionChoices> = shared.into_iter().chain(own).collect();
     // Without the connectors of both environments, no connector can be judged.
@@ -58,12 +59,12 @@ pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<C
     if !sections.is_empty() && all.iter().all(|references| references.is_ok()) {
         results.push(named_connections::unused(refresh, &connectors, &sections));
     }
-    if steps.reconfigure_connections.skip.is_none() {
+    if !steps.reconfigure_connections.is_skipped() {
         results.push(references::check_readable(&system));
         results.push(references::check_system(refresh, &custom, system));
         results.push(references::check_flows(refresh, &custom, snapshot, &core));
     }
-    if steps.reinstall_providers.skip.is_none() {
+    if !steps.reinstall_providers.is_skipped() {
         results.push(references::check_reinstalled(
             refresh,
             &custom,
@@ -82,21 +83,27 @@ pub(super) async fn checks_before_step(
     let view = refresh.view(journal);
     let names = &refresh.names;
     let table = names.table(IomTable::PlatformConnectionReference);
-    let core = rows(view, "connectionreference")
-        .await?
+    let connections = async {
+        let connections = list_connections(refresh, journal).await;
+        unless_interrupted(connections.map_err(Failure::from))
+    };
+    let (core, system, connections, custom) = try_join!(
+        reference_rows(view),
+        rows(view, table),
+        connections,
+        CustomConnectors::read(refresh, journal),
+    )?;
+    let core = core
         .as_ref()
         .map(dataverse_references)
         .map_err(Clone::clone);
-    let system = system_references(refresh, &rows(view, table).await?);
-    let connections = list_connections(refresh, journal).await;
-    let connections = unless_interrupted(connections.map_err(Failure::from))?;
+    let system = system_references(refresh, &system);
     let section = &refresh
         .runbook
         .steps
         .reconfigure_connections
         .options
         .connections;
-    let custom = CustomConnectors::read(refresh, journal).await?;
     let connectors = connectors_by_name(&custom, &[&core, &system]);
     let mut results = named_connections::run_checks(refresh, &connectors, &connections, &[section]);
     results.push(references::check_readable(&system));

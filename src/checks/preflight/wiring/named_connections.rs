@@ -20,7 +20,7 @@ struct Named<'a> {
     /// The key, and the position of its value.
     shown: String,
     choice: &'a ConnectionChoice,
-    /// The connector that it must belong to, where the key shows it.
+    /// The connector that it must belong to, if the key shows it.
     connector: Option<String>,
     key: String,
 }

@@ -13,7 +13,7 @@ use crate::checks::table_reads::available;
 use crate::domain::connections::choices::ChosenConnection;
 use crate::domain::connections::custom_connectors::CustomConnectors;
 use crate::domain::connections::{connection_url, find_choice, is_in_environment, reference_key};
-use crate::domain::flows::Definition;
+use crate::domain::flows::FlowDefinition;
 use crate::domain::{RefreshContext, flows};
 use crate::engine::Failure;
 use crate::runbook::{ConnectionChoices, Span, StepName};
@@ -131,9 +131,9 @@ pub(super) fn check_flows(
             .cloned()
             .map(|reference| (reference.name.to_ascii_lowercase(), reference))
             .collect();
-        let used: Vec<(String, Definition)> = wanted
+        let used: Vec<(String, FlowDefinition)> = wanted
             .into_iter()
-            .filter_map(|(id, row)| Some((flows::name(id, row), Definition::from_row(row)?)))
+            .filter_map(|(id, row)| Some((flows::name(id, row), FlowDefinition::from_row(row)?)))
             .collect();
         Ok(judge_core(&check, &used, &references, &chosen))
     });
@@ -142,7 +142,7 @@ pub(super) fn check_flows(
 
 fn judge_core(
     check: &Check,
-    flows: &[(String, Definition)],
+    flows: &[(String, FlowDefinition)],
     references: &BTreeMap<String, Reference>,
     chosen: &Chosen<'_>,
 ) -> CheckResult {
@@ -330,10 +330,10 @@ mod tests {
             }
             let data = json!({"properties": {"connectionReferences": used}});
             let row = json!({"clientdata": data.to_string()});
-            let definition = Definition::from_row(row.as_object().unwrap()).unwrap();
+            let definition = FlowDefinition::from_row(row.as_object().unwrap()).unwrap();
             [("Flow".to_owned(), definition)]
         };
-        let of = |flows: &[(String, Definition)], chosen: bool| {
+        let of = |flows: &[(String, FlowDefinition)], chosen: bool| {
             judge_core(&check(), flows, &references, &|_: &str, _: &str| chosen)
         };
         assert_eq!(of(&flow("ref_1", &[]), true).verdict, Verdict::Pass);

@@ -11,7 +11,7 @@ const FIRST: usize = 4;
 /// The maximum for a service that recommends no number.
 const WITHOUT_HINT: usize = 16;
 
-/// The maximum, whatever a service recommends.
+/// The maximum, even if a service recommends more.
 const MOST: usize = 52;
 
 /// After a 429: the round trips of the whole budget before it rises by one.
@@ -58,7 +58,7 @@ impl Budget {
 
     /// A request succeeded while all of the budget was in use. Until the first 429 the budget
     /// doubles with each round trip; later it rises by one with every four of them, so that it
-    /// stays near the number that the service bears, and few requests are refused.
+    /// stays near the number that the service allows, and few requests are refused.
     pub(super) fn rise(&mut self) {
         self.successes += 1;
         let needed = match self.halvings {

@@ -8,7 +8,8 @@ pub struct Limits {
     /// How long a request may take from its first byte to the last byte of the response, in real
     /// time.
     pub request: Duration,
-    /// After which time a read without a response is reported, in real time.
+    /// After which time a read, or a request for a token, without a response is reported, in real
+    /// time.
     pub silence: Duration,
     /// How long it may take to open a connection, in real time.
     pub connect: Duration,
@@ -24,7 +25,8 @@ pub struct Limits {
 
 impl Default for Limits {
     /// Two minutes for a request, because turning on a flow may take that long; a read is reported
-    /// after two seconds; ten seconds to connect; six attempts; 64 MiB; the default list budget; one minute for a program.
+    /// after two seconds; ten seconds to connect; six attempts; 64 MiB; the default list budget; one
+    /// minute for a program.
     fn default() -> Self {
         Self {
             request: Duration::from_mins(2),

@@ -33,7 +33,7 @@ pub(super) fn refusal_error(response: &Response, kind: ErrorKind) -> Error {
     };
     let error = parsed.into_error(kind, detail);
     // A challenge of continuous access evaluation (Microsoft identity platform, *Claims challenges*)
-    // explains the refusal whatever code the body has.
+    // explains the refusal, with any code in the body.
     let is_claims_challenge = ["insufficient_claims", "insufficient_authentication_context"]
         .iter()
         .any(|word| lower.contains(word));

@@ -13,7 +13,7 @@
 //! users have published with their errors. A new code is one row.
 //!
 //! Codes of sign-in are in `remedies`: a sign-in is never repeated because of its code. Dual-write's
-//! codes stand in texts of its health check, not in refusals; `domain::dual_write` has them.
+//! codes occur in texts of its health check, not in refusals; `domain::dual_write` has them.
 
 use std::time::Duration;
 
@@ -398,7 +398,7 @@ mod tests {
             let is_passing = matches!(outlook, Wait(_)) || code == "OperationNotStartable";
             assert!(!remedy.is_empty() && remedy.len() > 20, "{code}");
             assert!(!is_passing || who == Nobody, "{code} passes by itself");
-            // What is permanent is somebody's task.
+            // Every permanent refusal is a person's task.
             let is_permanent = matches!(outlook, Permanent | Provisioning);
             assert!(!is_permanent || who != Nobody, "{code}");
             if let Wait(limit) = outlook {

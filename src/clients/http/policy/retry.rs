@@ -129,7 +129,7 @@ fn judge_status(response: Box<Response>, is_read: bool) -> RetryDecision {
         200..=299 => Done(response),
         401 => SignInAgain(refusal_error(&response, ErrorKind::NotSignedIn)),
         429 => match refusal_error(&response, ErrorKind::Throttled) {
-            // A lock is no reason to hold back the requests of others.
+            // A lock does not hold back the requests of others.
             error if !is_read && error.worth_waiting().is_some() => {
                 GiveUp(error.of_kind(ErrorKind::Locked))
             }

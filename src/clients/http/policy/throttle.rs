@@ -18,7 +18,7 @@ use crate::clients::http::observer::{Wait, WaitReason};
 use crate::clients::http::pacer::Pacer;
 use crate::clients::http::response::Response;
 
-/// The maximum wait for the next poll of an operation, whatever the service asks for.
+/// The maximum wait for the next poll of an operation, even if the service asks for more.
 const MAX_POLL_WAIT: Duration = Duration::from_mins(1);
 
 /// The gate of one service and one user.

@@ -10,7 +10,7 @@ use super::super::scope::Scope;
 use super::super::surface::{Closing, RowRemoval, Surface, SurfaceState};
 use crate::domain::names::text;
 use crate::engine::Failure;
-use crate::runbook::Callbacks as Wanted;
+use crate::runbook::Callbacks as CallbacksOption;
 
 const TABLE: &str = "callbackregistration";
 
@@ -21,7 +21,7 @@ pub(crate) struct Callbacks;
 
 #[async_trait]
 impl SurfaceKind for Callbacks {
-    fn word(&self) -> &'static str {
+    fn key(&self) -> &'static str {
         "callback"
     }
 
@@ -34,11 +34,11 @@ impl SurfaceKind for Callbacks {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        // Flows that this refresh turned on have registrations of their own.
+        // Flows that this refresh turned on have their own registrations.
         let in_source = scope.ids_in_source(TABLE, None).await?;
         let mut surfaces = Vec::new();
         for (id, row) in rows {
-            let key = format!("{}/{id}", self.word());
+            let key = format!("{}/{id}", self.key());
             if !scope.is_copied(&key, id, &in_source) {
                 continue;
             }
@@ -48,7 +48,7 @@ impl SurfaceKind for Callbacks {
             let allowed = scope.policy.allows_name(&name);
             let (state, closing) = match allowed.or_else(|| scope.policy.keeps_callbacks()) {
                 Some(by) => (SurfaceState::Allowed(by), Closing::Nothing),
-                None if scope.policy.callbacks() == Wanted::Remove => {
+                None if scope.policy.callbacks() == CallbacksOption::Remove => {
                     let change = format!("delete trigger registration '{name}' of {table}");
                     let removal = RowRemoval::new(TABLE, id, &row, change);
                     (SurfaceState::Open, Closing::Remove(removal))
@@ -59,7 +59,7 @@ impl SurfaceKind for Callbacks {
                 ),
             };
             surfaces.push(Surface {
-                kind: self.word(),
+                kind: self.key(),
                 id: id.to_string(),
                 name,
                 reach: format!("calls a flow when a row of {table} changes"),

@@ -30,7 +30,7 @@ pub(crate) struct EmailProfiles;
 
 #[async_trait]
 impl SurfaceKind for EmailProfiles {
-    fn word(&self) -> &'static str {
+    fn key(&self) -> &'static str {
         "email-server-profile"
     }
 
@@ -74,7 +74,7 @@ impl SurfaceKind for EmailProfiles {
                 Closing::Set(RowWrite::new(TABLE, id, &row, change, values))
             });
             surfaces.push(Surface {
-                kind: self.word(),
+                kind: self.key(),
                 id: id.to_string(),
                 name,
                 reach: format!("connects mailboxes to {servers}"),

@@ -24,7 +24,7 @@ pub(crate) struct WaitingEmails;
 
 #[async_trait]
 impl SurfaceKind for WaitingEmails {
-    fn word(&self) -> &'static str {
+    fn key(&self) -> &'static str {
         "waiting-email"
     }
 
@@ -39,7 +39,7 @@ impl SurfaceKind for WaitingEmails {
             .await?;
         let state = state_by_mailboxes(scope);
         let surfaces = rows.into_iter().map(|(id, row)| Surface {
-            kind: self.word(),
+            kind: self.key(),
             id: id.to_string(),
             name: text(&row.value, "subject").unwrap_or_else(|| id.to_string()),
             reach: "is sent when its sender's mailbox sends".to_owned(),

@@ -70,11 +70,11 @@ impl Endpoint {
         }
     }
 
-    /// What the runbook says of its address.
+    /// What the runbook says about its address.
     pub(super) fn treatment(&self, scope: &Scope<'_>) -> Treatment {
         let address = self.address().map(|(_, address)| address);
         let address = address.unwrap_or_default();
-        let key = format!("{}/{}", Endpoints.word(), self.id);
+        let key = format!("{}/{}", Endpoints.key(), self.id);
         let hosts = hosts_of_address(&address);
         scope.treat(&key, &self.name, (&address, &hosts))
     }
@@ -85,7 +85,7 @@ pub(crate) struct Endpoints;
 
 #[async_trait]
 impl SurfaceKind for Endpoints {
-    fn word(&self) -> &'static str {
+    fn key(&self) -> &'static str {
         "service-endpoint"
     }
 
@@ -112,7 +112,7 @@ impl SurfaceKind for Endpoints {
                 Treatment::Allowed(_) | Treatment::Nothing => return None,
             };
             Some(Surface {
-                kind: self.word(),
+                kind: self.key(),
                 id: id.to_string(),
                 name: endpoint.name.clone(),
                 reach: format!("sends to {}", endpoint.reach()),

@@ -4,7 +4,7 @@
 //! removes the end points of business events (Microsoft Learn, *Database refresh*). No page lists
 //! what a unified copy does to them, so a forecast of one is unclear, and afterwards they are read.
 //! The program writes nothing there: which batch job is a system job that must run is not published.
-//! What is still on when the copy has ended is a manual task, before the target opens.
+//! Everything that is still on when the copy has ended is a manual task, before the target opens.
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use super::super::hosts::hosts_of_address;
 use super::super::kind::SurfaceKind;
 use super::super::scope::Scope;
 use super::super::surface::{Closing, Surface, SurfaceState};
-use crate::base::text::count;
+use crate::base::text::{count, list_first};
 use crate::clients::{ErrorKind, Query, Row};
 use crate::domain::environments::is_lcs_managed;
 use crate::domain::names::text;
@@ -27,8 +27,8 @@ struct EntityRead {
     fields: &'static [&'static str],
 }
 
-/// The rows of an entity set of the environment that the scope shows; none where there is no such
-/// set or no Finance and Operations. An error in words where it cannot be read.
+/// The rows of an entity set of the environment that the scope shows; empty if that set or Finance
+/// and Operations does not exist. An error in words if it cannot be read.
 async fn rows(scope: &Scope<'_>, entity: &EntityRead) -> Result<Result<Vec<Row>, String>, Failure> {
     let refresh = scope.refresh;
     let finance = match scope.view {
@@ -104,7 +104,7 @@ fn judged(
     }
 }
 
-/// The surface of what could not be read. What cannot be read may act, so a person decides while the
+/// The surface for an entity that could not be read. It may act, so a person decides while the
 /// target is still closed.
 fn unread(scope: &Scope<'_>, kind: &'static str, name: &str, why: String) -> Surface {
     let policy = &scope.policy;
@@ -169,7 +169,7 @@ const BATCH: &str = "withhold what must not run (System administration > Inquiri
 
 #[async_trait]
 impl SurfaceKind for BatchJobs {
-    fn word(&self) -> &'static str {
+    fn key(&self) -> &'static str {
         "batch-job"
     }
 
@@ -184,7 +184,7 @@ impl SurfaceKind for BatchJobs {
         };
         let rows = match rows(scope, &entity).await? {
             Ok(rows) => rows,
-            Err(why) => return Ok(vec![unread(scope, self.word(), "batch jobs", why)]),
+            Err(why) => return Ok(vec![unread(scope, self.key(), "batch jobs", why)]),
         };
         let runnable: Vec<String> = rows
             .iter()
@@ -197,22 +197,15 @@ impl SurfaceKind for BatchJobs {
         if runnable.is_empty() {
             return Ok(Vec::new());
         }
-        let mut named: Vec<String> = runnable
-            .iter()
-            .take(5)
-            .map(|name| format!("'{name}'"))
-            .collect();
-        if runnable.len() > named.len() {
-            named.push(format!("and {} more", runnable.len() - named.len()));
-        }
+        let names: Vec<String> = runnable.iter().map(|name| format!("'{name}'")).collect();
         let reach = format!(
             "{} will run: {}",
-            count(runnable.len(), "job"),
-            named.join(", ")
+            count(names.len(), "job"),
+            list_first(&names, 5, ", ")
         );
         Ok(vec![judged(
             scope,
-            self.word(),
+            self.key(),
             "batch jobs",
             reach,
             &[],
@@ -221,7 +214,7 @@ impl SurfaceKind for BatchJobs {
     }
 }
 
-/// The server by which Finance and Operations sends e-mail.
+/// The mail server of Finance and Operations.
 pub(crate) struct MailRelay;
 
 const RELAY: &str = "empty the SMTP relay (System administration > Setup > Email > Email parameters), \
@@ -229,7 +222,7 @@ const RELAY: &str = "empty the SMTP relay (System administration > Setup > Email
 
 #[async_trait]
 impl SurfaceKind for MailRelay {
-    fn word(&self) -> &'static str {
+    fn key(&self) -> &'static str {
         "mail-relay"
     }
 
@@ -244,7 +237,7 @@ impl SurfaceKind for MailRelay {
         };
         let rows = match rows(scope, &entity).await? {
             Ok(rows) => rows,
-            Err(why) => return Ok(vec![unread(scope, self.word(), "e-mail parameters", why)]),
+            Err(why) => return Ok(vec![unread(scope, self.key(), "e-mail parameters", why)]),
         };
         let servers = rows
             .iter()
@@ -253,14 +246,7 @@ impl SurfaceKind for MailRelay {
         let surfaces = servers.map(|server| {
             let hosts: Vec<String> = hosts_of_address(server).into_iter().collect();
             let reach = format!("sends e-mail by {server}");
-            judged(
-                scope,
-                self.word(),
-                "e-mail parameters",
-                reach,
-                &hosts,
-                RELAY,
-            )
+            judged(scope, self.key(), "e-mail parameters", reach, &hosts, RELAY)
         });
         Ok(surfaces.collect())
     }
@@ -274,7 +260,7 @@ const EVENTS: &str = "deactivate the events, or delete the end point (System adm
 
 #[async_trait]
 impl SurfaceKind for BusinessEvents {
-    fn word(&self) -> &'static str {
+    fn key(&self) -> &'static str {
         "business-events"
     }
 
@@ -300,7 +286,7 @@ impl SurfaceKind for BusinessEvents {
             match (rows(scope, &endpoints).await?, rows(scope, &events).await?) {
                 (Ok(endpoints), Ok(events)) => (endpoints, events),
                 (Err(why), _) | (_, Err(why)) => {
-                    return Ok(vec![unread(scope, self.word(), "business events", why)]);
+                    return Ok(vec![unread(scope, self.key(), "business events", why)]);
                 }
             };
         let is_active = |event: &Row| event.value.get("Disabled") != Some(&Value::from("Yes"));
@@ -326,7 +312,7 @@ impl SurfaceKind for BusinessEvents {
                 hosts => hosts.join(", "),
             };
             let reach = format!("{} to {where_to}", count(active, "active event"));
-            surfaces.push(judged(scope, self.word(), name, reach, &hosts, EVENTS));
+            surfaces.push(judged(scope, self.key(), name, reach, &hosts, EVENTS));
         }
         Ok(surfaces)
     }
@@ -337,7 +323,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_read_is_asked_about_while_the_target_is_closed() {
+    fn an_unreadable_entity_is_a_manual_task_while_the_target_is_closed() {
         let of = |allowed: Option<&str>, is_asked| {
             let allowed = allowed.map(str::to_owned);
             unread_state(allowed, is_asked, "batch jobs", "403".to_owned())

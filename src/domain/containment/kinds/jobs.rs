@@ -3,7 +3,7 @@
 //! (Microsoft Learn, *Asynchronous service*).
 //!
 //! Jobs of the platform refuse to be canceled, and jobs that act only inside (imports, bulk
-//! deletions, rollups) reach nothing: they are no surfaces. A job of a type that is not known is
+//! deletions, rollups) reach nothing: they are not surfaces. A job of a type that is not known is
 //! never canceled by the program.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::super::kind::SurfaceKind;
 use super::super::scope::{Scope, integer};
 use super::super::surface::{Closing, RowWrite, Surface, SurfaceState};
-use crate::base::text::count;
+use crate::base::text::{count, list_first};
 use crate::clients::Row;
 use crate::domain::keys;
 use crate::domain::names::text;
@@ -98,7 +98,7 @@ pub(crate) struct Jobs;
 
 #[async_trait]
 impl SurfaceKind for Jobs {
-    fn word(&self) -> &'static str {
+    fn key(&self) -> &'static str {
         WORD
     }
 
@@ -112,7 +112,8 @@ impl SurfaceKind for Jobs {
 
     async fn find(&self, scope: &Scope<'_>) -> Result<Vec<Surface>, Failure> {
         if !scope.is_closed {
-            // What waited has run or was canceled; what waits now is the target's own.
+            // The copied jobs have run or were canceled; the jobs that wait now are the target's
+            // own.
             return Ok(Vec::new());
         }
         let rows = scope.rows(TABLE, &COLUMNS, Some(WAITING)).await?;
@@ -152,7 +153,7 @@ impl SurfaceKind for Jobs {
 const WORD: &str = "job";
 
 /// Has this run opened the target before? Whatever was made since then is the target's own, also
-/// where somebody has closed it again.
+/// if somebody has closed it again.
 fn was_opened(scope: &Scope<'_>) -> bool {
     let opening = keys::administration_mode(scope.refresh.target_id());
     scope.journal.is_some_and(|journal| {
@@ -211,11 +212,7 @@ fn cancel(id: Uuid, row: &Row, name: &str) -> Closing {
 
 /// All jobs of one type, about which a person decides.
 fn ask(title: &str, names: &[String]) -> Surface {
-    let mut shown = names.iter().take(NAMED).cloned().collect::<Vec<_>>();
-    if names.len() > NAMED {
-        shown.push(format!("and {} more", names.len() - NAMED));
-    }
-    let shown = shown.join(", ");
+    let shown = list_first(names, NAMED, ", ");
     let jobs = count(names.len(), "job");
     Surface {
         kind: WORD,

@@ -50,7 +50,7 @@ fn acts(row: &Fields) -> Vec<&'static str> {
 
 #[async_trait]
 impl SurfaceKind for Mailboxes {
-    fn word(&self) -> &'static str {
+    fn key(&self) -> &'static str {
         "mailbox"
     }
 
@@ -80,7 +80,7 @@ impl SurfaceKind for Mailboxes {
                 Closing::Set(RowWrite::new(TABLE, id, &row, change, values))
             });
             surfaces.push(Surface {
-                kind: self.word(),
+                kind: self.key(),
                 id: id.to_string(),
                 name,
                 reach: format!("{} as {address}", acts.join(", ")),

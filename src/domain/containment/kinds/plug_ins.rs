@@ -14,14 +14,14 @@ use super::steps::{PlugInStep, TABLE, enabled};
 use crate::domain::keys;
 use crate::domain::names::text;
 use crate::engine::Failure;
-use crate::runbook::PlugIns as Wanted;
+use crate::runbook::PlugIns as PlugInsOption;
 
 /// The kind.
 pub(crate) struct PlugIns;
 
 #[async_trait]
 impl SurfaceKind for PlugIns {
-    fn word(&self) -> &'static str {
+    fn key(&self) -> &'static str {
         "plug-in"
     }
 
@@ -51,7 +51,7 @@ impl PlugIns {
     fn judge(&self, scope: &Scope<'_>, step: &PlugInStep) -> Option<Surface> {
         let configuration = text(&step.row.value, "configuration")?;
         let named = scope.names_production(&configuration);
-        let key = format!("{}/{}", self.word(), step.id);
+        let key = format!("{}/{}", self.key(), step.id);
         let hosts = hosts_in(&configuration);
         let treatment = scope.treat(&key, &step.name, (&configuration, &hosts));
         if named.is_empty() && !matches!(treatment, Treatment::Replaced(_)) {
@@ -73,12 +73,14 @@ impl PlugIns {
             }
             Treatment::Nothing => SurfaceState::allowed_or(scope.policy.keeps_plug_ins(), || {
                 match scope.policy.plug_ins() {
-                    Wanted::Off => step.disable(),
-                    Wanted::Report | Wanted::Keep => Closing::Finding(REMEDY.to_owned()),
+                    PlugInsOption::Off => step.disable(),
+                    PlugInsOption::Report | PlugInsOption::Keep => {
+                        Closing::Finding(REMEDY.to_owned())
+                    }
                 }
             }),
         };
-        Some(step.surface(self.word(), reach, state, closing))
+        Some(step.surface(self.key(), reach, state, closing))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Queues that receive or send e-mail by columns of their own. Their credentials are on a mailbox;
+//! Queues that receive or send e-mail by their own columns. Their credentials are on a mailbox;
 //! that these columns alone do anything is not documented, so they are closed too.
 
 use async_trait::async_trait;
@@ -25,7 +25,7 @@ pub(crate) struct Queues;
 
 #[async_trait]
 impl SurfaceKind for Queues {
-    fn word(&self) -> &'static str {
+    fn key(&self) -> &'static str {
         "queue"
     }
 
@@ -54,7 +54,7 @@ impl SurfaceKind for Queues {
                 Closing::Set(RowWrite::new(TABLE, id, &row, change, values))
             });
             Surface {
-                kind: self.word(),
+                kind: self.key(),
                 id: id.to_string(),
                 name,
                 reach: format!("sends or receives e-mail as {address}"),

@@ -17,7 +17,7 @@ use crate::engine::Failure;
 
 /// A table whose rows hold an address.
 pub(crate) struct AddressRows {
-    word: &'static str,
+    key: &'static str,
     title: &'static str,
     table: &'static str,
     /// The column with the row's name.
@@ -30,7 +30,7 @@ pub(crate) struct AddressRows {
     is_used: fn(&Fields) -> bool,
     /// What a row does, before its hosts.
     does: &'static str,
-    /// Why nobody knows whether it acts after a copy, if so.
+    /// Why it is unknown whether it acts after a copy, if so.
     doubt: Option<&'static str>,
     /// May the program write the columns with addresses?
     may_write: bool,
@@ -43,7 +43,7 @@ fn always(_: &Fields) -> bool {
 
 /// Microsoft's checklist for copies: deactivate SharePoint sites or point them elsewhere.
 pub(crate) const SHAREPOINT_SITES: AddressRows = AddressRows {
-    word: "sharepoint-site",
+    key: "sharepoint-site",
     title: "SharePoint sites",
     table: "sharepointsite",
     name: "name",
@@ -57,9 +57,9 @@ pub(crate) const SHAREPOINT_SITES: AddressRows = AddressRows {
              or allow its host under `containment.allow`",
 };
 
-/// A location without an address of its own follows its site.
+/// A location without its own address follows its site.
 pub(crate) const DOCUMENT_LOCATIONS: AddressRows = AddressRows {
-    word: "document-location",
+    key: "document-location",
     title: "SharePoint document locations",
     table: "sharepointdocumentlocation",
     name: "name",
@@ -76,7 +76,7 @@ pub(crate) const DOCUMENT_LOCATIONS: AddressRows = AddressRows {
 /// A virtual table reads and writes its rows where its data source points. `connectiondefinitionsecrets`
 /// can be read, so it is not among the columns.
 pub(crate) const DATA_SOURCES: AddressRows = AddressRows {
-    word: "data-source",
+    key: "data-source",
     title: "data sources of virtual tables",
     table: "entitydatasource",
     name: "name",
@@ -92,7 +92,7 @@ pub(crate) const DATA_SOURCES: AddressRows = AddressRows {
 
 /// The same, of the OData v4 provider.
 pub(crate) const ODATA_SOURCES: AddressRows = AddressRows {
-    word: "odata-data-source",
+    key: "odata-data-source",
     title: "OData data sources of virtual tables",
     table: "msdyn_odatav4ds",
     name: "msdyn_name",
@@ -108,7 +108,7 @@ pub(crate) const ODATA_SOURCES: AddressRows = AddressRows {
 /// A custom connector is reached only through a connection, and step 3 gives every reference a
 /// connection of the target. Its state does not stop its API (inferred).
 pub(crate) const CONNECTORS: AddressRows = AddressRows {
-    word: "custom-connector",
+    key: "custom-connector",
     title: "custom connectors",
     table: "connector",
     name: "name",
@@ -116,16 +116,16 @@ pub(crate) const CONNECTORS: AddressRows = AddressRows {
     states: &["connectortype"],
     is_used: |row| integer(row, "connectortype") == Some(1),
     does: "a flow with a connection calls",
-    doubt: Some("it acts only where the target has a connection of it"),
+    doubt: Some("it acts only if the target has a connection of it"),
     may_write: false,
     remedy: "give the connector the target's own host in the maker portal, leave it without a \
              connection, or allow its host under `containment.allow`",
 };
 
-/// Microsoft Learn says of a migrated site that it serves nothing until it is activated again; of a
-/// copied one nothing.
+/// Microsoft Learn says about a migrated site that it serves nothing until it is activated again;
+/// of a copied one nothing.
 pub(crate) const POWER_PAGES: AddressRows = AddressRows {
-    word: "power-pages-site",
+    key: "power-pages-site",
     title: "Power Pages sites",
     table: "powerpagesite",
     name: "name",
@@ -143,7 +143,7 @@ pub(crate) const POWER_PAGES: AddressRows = AddressRows {
 
 /// Microsoft wrote in 2021 that profiles are not copied; newer pages say nothing.
 pub(crate) const SYNAPSE_LINKS: AddressRows = AddressRows {
-    word: "synapse-link-profile",
+    key: "synapse-link-profile",
     title: "Synapse Link profiles",
     table: "synapselinkprofile",
     name: "name",
@@ -160,7 +160,7 @@ pub(crate) const SYNAPSE_LINKS: AddressRows = AddressRows {
 /// Reconnecting a copied bot breaks the source's (Microsoft Learn, *Copy an environment with
 /// omnichannel*).
 pub(crate) const BOTS: AddressRows = AddressRows {
-    word: "bot",
+    key: "bot",
     title: "bots",
     table: "bot",
     name: "name",
@@ -174,9 +174,9 @@ pub(crate) const BOTS: AddressRows = AddressRows {
              under another registration, or allow it by its name under `containment.allow`",
 };
 
-/// End points of channels are copied: delete them and set them up anew (the same page).
+/// End points of channels are copied: delete them and set them up again (the same page).
 pub(crate) const CHANNELS: AddressRows = AddressRows {
-    word: "channel",
+    key: "channel",
     title: "channels of omnichannel",
     table: "msdyn_channelinstance",
     name: "msdyn_name",
@@ -186,13 +186,13 @@ pub(crate) const CHANNELS: AddressRows = AddressRows {
     does: "sends and receives as",
     doubt: None,
     may_write: false,
-    remedy: "delete the channel in the target and set it up anew, or allow it by its name under \
+    remedy: "delete the channel in the target and set it up again, or allow it by its name under \
              `containment.allow`",
 };
 
 /// Variables of kind secret and managed identities read production's vault.
 pub(crate) const KEY_VAULTS: AddressRows = AddressRows {
-    word: "key-vault",
+    key: "key-vault",
     title: "key vault references",
     table: "keyvaultreference",
     name: "name",
@@ -208,8 +208,8 @@ pub(crate) const KEY_VAULTS: AddressRows = AddressRows {
 
 #[async_trait]
 impl SurfaceKind for AddressRows {
-    fn word(&self) -> &'static str {
-        self.word
+    fn key(&self) -> &'static str {
+        self.key
     }
 
     fn title(&self) -> &'static str {
@@ -246,7 +246,7 @@ impl AddressRows {
         let hosts: BTreeSet<String> = values.iter().flat_map(|(_, value)| hosts(value)).collect();
         let (state, closing) = self.treat(scope, id, row, &name, &values, &hosts);
         Some(Surface {
-            kind: self.word,
+            kind: self.key,
             id: id.to_string(),
             name,
             reach: self.reach(scope, &values, hosts),
@@ -268,7 +268,7 @@ impl AddressRows {
         let treated: Vec<(&str, Treatment)> = values
             .iter()
             .map(|(column, value)| {
-                let key = format!("{}/{id}", self.word);
+                let key = format!("{}/{id}", self.key);
                 let found = self::hosts(value);
                 (*column, scope.treat(&key, name, (value, &found)))
             })
@@ -289,7 +289,7 @@ impl AddressRows {
                 (column.clone(), now.unwrap_or(Value::Null))
             });
             let write = RowWrite {
-                row: CapturedRow::of(self.table, id, row),
+                row: CapturedRow::from_row(self.table, id, row),
                 name: change,
                 before: before.collect(),
                 after,

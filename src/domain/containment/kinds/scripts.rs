@@ -25,7 +25,7 @@ pub(crate) struct Scripts;
 
 #[async_trait]
 impl SurfaceKind for Scripts {
-    fn word(&self) -> &'static str {
+    fn key(&self) -> &'static str {
         "script"
     }
 
@@ -40,7 +40,7 @@ impl SurfaceKind for Scripts {
             let content = String::from_utf8_lossy(&content).into_owned();
             let name = text(&row.value, "name").unwrap_or_else(|| id.to_string());
             let named = scope.names_production(&content);
-            let key = format!("{}/{id}", self.word());
+            let key = format!("{}/{id}", self.key());
             let treatment = scope.treat(&key, &name, (&content, &hosts_in(&content)));
             if named.is_empty() && !matches!(treatment, Treatment::Replaced(_)) {
                 return None;
@@ -57,7 +57,7 @@ impl SurfaceKind for Scripts {
                 Closing::Nothing
             };
             Some(Surface {
-                kind: self.word(),
+                kind: self.key(),
                 id: id.to_string(),
                 name,
                 reach: format!(

@@ -1,5 +1,5 @@
 //! Service level agreements (`sla`) that are active: a warning or a failure of one may send e-mail
-//! (inferred; its workflow is a surface of its own). State 0 is a draft, 1 is active.
+//! (inferred; its workflow is a separate surface). State 0 is a draft, 1 is active.
 
 use async_trait::async_trait;
 use serde_json::json;
@@ -28,7 +28,7 @@ pub(crate) struct Slas;
 
 #[async_trait]
 impl SurfaceKind for Slas {
-    fn word(&self) -> &'static str {
+    fn key(&self) -> &'static str {
         "sla"
     }
 
@@ -53,7 +53,7 @@ impl SurfaceKind for Slas {
                 Closing::Set(RowWrite::new(TABLE, id, &row, change, values))
             });
             Surface {
-                kind: self.word(),
+                kind: self.key(),
                 id: id.to_string(),
                 name,
                 reach: "may send e-mail when a time limit nears or passes".to_owned(),

@@ -2,7 +2,7 @@
 //! of surface read them.
 //!
 //! A step is enabled by `statecode` 0. Synchronous steps run in administration mode too (Microsoft
-//! Learn, *Administration mode*: it stops asynchronous operations, plug-ins go on).
+//! Learn, *Administration mode*: it stops asynchronous operations, plug-ins continue).
 
 use serde_json::json;
 use uuid::Uuid;

@@ -18,7 +18,7 @@ pub(crate) struct Webhooks;
 
 #[async_trait]
 impl SurfaceKind for Webhooks {
-    fn word(&self) -> &'static str {
+    fn key(&self) -> &'static str {
         "webhook"
     }
 
@@ -47,7 +47,7 @@ impl SurfaceKind for Webhooks {
                 Some(by) => Treatment::Allowed(by),
                 None => endpoint.treatment(scope),
             };
-            let address = keys::surface(Endpoints.word(), &endpoint.id.to_string());
+            let address = keys::surface(Endpoints.key(), &endpoint.id.to_string());
             let is_refused = scope
                 .journal
                 .is_some_and(|journal| journal.permanent_failure(&address).is_some());
@@ -66,7 +66,7 @@ impl SurfaceKind for Webhooks {
                 }
                 (_, kept) => SurfaceState::allowed_or(kept, || step.disable()),
             };
-            surfaces.push(step.surface(self.word(), reach, state, closing));
+            surfaces.push(step.surface(self.key(), reach, state, closing));
         }
         Ok(surfaces)
     }

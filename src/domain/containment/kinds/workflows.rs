@@ -39,7 +39,7 @@ pub(crate) struct Workflows;
 
 #[async_trait]
 impl SurfaceKind for Workflows {
-    fn word(&self) -> &'static str {
+    fn key(&self) -> &'static str {
         "classic-workflow"
     }
 
@@ -92,7 +92,7 @@ impl Workflows {
             })
         };
         Some(Surface {
-            kind: self.word(),
+            kind: self.key(),
             id: id.to_string(),
             name,
             reach: format!("reaches {} {manner}", reach.join(", ")),

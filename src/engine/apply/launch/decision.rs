@@ -13,16 +13,16 @@
 //! | refused or in doubt | list or target cannot be read, or the target has changed | look again; stay open |
 //! | refused or in doubt | the target shows the intended end state, and was different before | succeeded |
 //! | refused | nothing new, and the target is as before | absent |
-//! | in doubt | the same, for the whole settling time, where a repeat is allowed | absent |
+//! | in doubt | the same, for the whole settling time, if a repeat is allowed | absent |
 //! | recorded as absent | the list shows a destructive operation after all, or one that may be it | open again: adopt it, or a person decides |
-//! | in doubt | the same, where a repeat is not allowed, or without a list | a person decides |
+//! | in doubt | the same, if a repeat is not allowed, or without a list | a person decides |
 //! | accepted | the operation runs, or cannot be read | wait; stay open |
 //! | accepted | the service does not know the operation (404) | look at the list and the target; wait; stay open |
 //! | accepted | the operation failed | adopt another that is new, else failed |
 //! | accepted | it succeeded, the target shows the intended end state | proved |
 //! | accepted | it succeeded, the target shows another end state that will not change | adopt another that is new, else failed |
 //! | accepted | it succeeded, the target cannot be read or does not show it yet | wait; stay open |
-//! | accepted | no operation exists, and the target is as before after the settling time | absent where a repeat is allowed |
+//! | accepted | no operation exists, and the target is as before after the settling time | absent if a repeat is allowed |
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use crate::engine::{Failure, FailureKind, Found, Launch, Progress, Proof, Repeat
 const GRACE: Duration = Duration::from_mins(10);
 
 /// How long to wait for an operation that the service accepted, does not know and does not list,
-/// while the target shows nothing of it.
+/// while the target does not show it.
 const MISSING: Duration = Duration::from_mins(30);
 
 /// What was read in one look.
@@ -29,12 +29,12 @@ pub(super) struct Look {
     pub(super) note: String,
 }
 
-/// Since when, by the program's clock, looks have agreed. Each is none while they do not agree.
+/// Since when, by the program's clock, looks have agreed; `None` while they disagree.
 #[derive(Default)]
 pub(super) struct Since {
     /// Nothing shows anywhere, and how many looks have found that.
     nothing: Option<(Duration, u32)>,
-    /// The service does not know the operation, and the target shows nothing of it.
+    /// The service does not know the operation, and the target does not show it.
     missing: Option<Duration>,
     /// The operation has succeeded.
     ended: Option<Duration>,
@@ -121,7 +121,7 @@ impl Application<'_> {
     }
 
     /// Reads what the target shows. Unless the operation reports success, an end state that was
-    /// there before the request is no proof of it.
+    /// there before the request does not prove it.
     pub(super) async fn read_target(
         &self,
         attempt: &Attempt,

@@ -68,7 +68,7 @@ pub(in crate::engine) async fn apply(
     }
 }
 
-/// What is known about the attempt that is under way.
+/// What is known about the running attempt.
 struct Attempt {
     /// What `probe` recorded before the request.
     probed: Value,

@@ -12,7 +12,7 @@ use crate::journal::{LaunchOutcome, LaunchState};
 /// The member of an `ended` record that holds what the service listed when a person decided.
 const SEEN: &str = "seen";
 
-/// What appears later of an attempt that was recorded as absent.
+/// Signs of an attempt that appear after it was recorded as absent.
 pub(super) enum Late {
     /// Its operation.
     Ours(Value),

@@ -161,7 +161,7 @@ async fn a_file_that_is_behind_or_differs_becomes_the_copy() {
     let copy = MemoryCopy::default();
     drop(begin_in(folder.path(), &copy));
     let behind = text(folder.path());
-    // Another machine goes on.
+    // Another machine continues.
     let elsewhere = tempfile::tempdir().unwrap();
     drop(resume_in(elsewhere.path(), &copy).unwrap());
     let opening = resume_in(folder.path(), &copy).unwrap();

@@ -51,7 +51,7 @@ fn key(environment: &str, name: &str) -> String {
 impl<'world> DualWriteEnvironment<'_, 'world> {
     /// The organization, without a caller.
     pub(crate) fn organization(&mut self) -> Option<Organization<'_, 'world>> {
-        Organization::of(self.draft, self.schema, &self.environment)
+        Organization::in_environment(self.draft, self.schema, &self.environment)
     }
 
     /// The maps, in the order of the catalogue.

@@ -67,8 +67,9 @@ impl DualWriteEnvironment<'_, '_> {
             return;
         };
         let root = organization.root_business_unit();
-        if let Some(name) = root.as_ref().and_then(|unit| text(unit, "name")) {
-            organization.rename_default_team(name);
+        let name = root.and_then(|unit| text(unit, "name").map(str::to_owned));
+        if let Some(name) = name {
+            organization.rename_default_team(&name);
         }
     }
 }

@@ -52,20 +52,20 @@ pub(crate) fn check_secure_configuration(
     organization: &Organization<'_, '_>,
     table: &Table,
 ) -> Result<(), ODataError> {
-    for row in organization.rows(CONFIGURATION) {
-        let unsecure: Value = text(&row, "msdyn_unsecure")
+    for row in organization.borrowed_rows(CONFIGURATION) {
+        let unsecure: Value = text(row, "msdyn_unsecure")
             .and_then(|text| serde_json::from_str(text).ok())
             .unwrap_or_default();
         let is_active = row.get("statecode") == Some(&json!(0));
         if !is_active || unsecure["SourceEntityName"] != table.set.as_str() {
             continue;
         }
-        let id = text(&row, "msdyn_dualwriteruntimeconfigid").unwrap_or_default();
+        let id = text(row, "msdyn_dualwriteruntimeconfigid").unwrap_or_default();
         let Some(creator) = organization.draft.get(&secure_key(id)) else {
             continue;
         };
         if creator["organization"] != organization.id.as_str() {
-            let own = organization.rows("organization");
+            let own = organization.borrowed_rows("organization");
             let own = own.first().and_then(|row| text(row, "name"));
             let message = format!(
                 "SecureConfig Organization ({}) does not match actual CRM Organization ({})",
@@ -215,13 +215,13 @@ impl DualWriteEnvironment<'_, '_> {
         };
         for application in [FINANCE_AND_OPERATIONS, DATA_INTEGRATION] {
             let user = organization
-                .rows("systemuser")
+                .borrowed_rows("systemuser")
                 .into_iter()
                 .find(|user| text(user, "applicationid") == Some(application));
             let roles = user
                 .filter(|user| user.get("isdisabled") != Some(&json!(true)))
-                .and_then(|user| text(&user, "systemuserid").map(str::to_owned))
-                .map(|id| organization.roles_of(&id))
+                .and_then(|user| text(user, "systemuserid"))
+                .map(|id| organization.roles_of(id))
                 .unwrap_or_default();
             if roles.is_empty() {
                 return failed("CRM");

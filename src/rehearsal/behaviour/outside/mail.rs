@@ -139,7 +139,7 @@ fn first_host(organization: &Organization<'_, '_>, column: &str, method: &str) -
     Some(location(&profile_of_able(organization, mailbox)?, column))
 }
 
-/// The server to which this organization's mail goes, if it has a mailbox that sends.
+/// The server that sends this organization's mail, if it has a mailbox that sends.
 pub(super) fn outgoing_host(organization: &Organization<'_, '_>) -> Option<String> {
     first_host(
         organization,
@@ -148,7 +148,7 @@ pub(super) fn outgoing_host(organization: &Organization<'_, '_>) -> Option<Strin
     )
 }
 
-/// The server from which this organization's mail comes, if it has a mailbox that receives.
+/// The server that receives this organization's mail, if it has a mailbox that receives.
 pub(super) fn incoming_host(organization: &Organization<'_, '_>) -> Option<String> {
     first_host(
         organization,

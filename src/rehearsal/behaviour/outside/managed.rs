@@ -6,7 +6,7 @@ use crate::rehearsal::behaviour::organization::{Row, text};
 use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::schema::table::Table;
 
-/// The state of flows and the connection of references can be changed whatever their solution says.
+/// The state of flows and the connection of references can be changed, even in a managed solution.
 const EXEMPT: [&str; 2] = ["workflow", "connectionreference"];
 
 /// Refuses a change of a managed row whose `iscustomizable` is false (Microsoft Learn, *Managed

@@ -108,12 +108,17 @@ fn run_callbacks(
     organization: &mut Organization<'_, '_>,
     event: &Event<'_>,
 ) -> Result<(), ODataError> {
-    let registered = |row: &Row| {
-        text(row, "entityname") == Some(event.table)
-            && number(row, "message")
-                .is_some_and(|value| event.message.callback_values().contains(&value))
+    let registered = |row: &&Row| {
+        number(row, "message").is_some_and(|value| event.message.callback_values().contains(&value))
     };
-    for registration in organization.rows_where("callbackregistration", registered) {
+    let registrations =
+        organization.rows_with_text("callbackregistration", "entityname", event.table);
+    let registrations: Vec<Row> = registrations
+        .into_iter()
+        .filter(registered)
+        .cloned()
+        .collect();
+    for registration in registrations {
         let id = text(&registration, "callbackregistrationid").unwrap_or_default();
         if runs_in_background(organization) {
             call_back(organization, &registration, &event.why);
@@ -139,11 +144,10 @@ fn run_workflows(
     organization: &mut Organization<'_, '_>,
     event: &Event<'_>,
 ) -> Result<(), ODataError> {
-    let triggered = |row: &Row| {
+    let triggered = |row: &&Row| {
         let is = |column: &str| row.get(column) == Some(&Value::Bool(true));
         number(row, "category") == Some(0)
             && number(row, "statecode") == Some(1)
-            && text(row, "primaryentity") == Some(event.table)
             && match event.message {
                 Message::Create => is("triggeroncreate"),
                 Message::Delete => is("triggerondelete"),
@@ -153,7 +157,9 @@ fn run_workflows(
                     .any(|column| event.columns.contains(&column.trim())),
             }
     };
-    for workflow in organization.rows_where("workflow", triggered) {
+    let workflows = organization.rows_with_text("workflow", "primaryentity", event.table);
+    let workflows: Vec<Row> = workflows.into_iter().filter(triggered).cloned().collect();
+    for workflow in workflows {
         let real_time = number(&workflow, "mode") == Some(1);
         if real_time || runs_in_background(organization) {
             run_workflow(organization, &workflow, &event.why);

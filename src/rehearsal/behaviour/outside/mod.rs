@@ -7,9 +7,9 @@
 //! - `flows`, `providers`: cloud flows that are on, providers that are active.
 //! - `finance`: Finance and Operations after the copy.
 //!
-//! Administration mode stops none of it; switched-off background operations stop mailboxes and
+//! Administration mode does not stop it; switched-off background operations stop mailboxes and
 //! everything asynchronous, and what is asynchronous waits as a job (Microsoft Learn,
-//! *Administration mode*: plug-ins and custom workflow code go on).
+//! *Administration mode*: plug-ins and custom workflow code continue).
 //!
 //! A world without such rows records no call.
 
@@ -34,13 +34,13 @@ pub(super) fn background_operations_come_on(
     schema: &Schema,
     environment: &str,
 ) {
-    if let Some(mut organization) = Organization::of(draft, schema, environment) {
+    if let Some(mut organization) = Organization::in_environment(draft, schema, environment) {
         mail::act_all(&mut organization);
     }
     finance::act(draft, environment);
 }
 
-/// What a write to a row makes act, besides what runs for its message.
+/// Runs what acts after a write to a row, other than what runs for its message.
 pub(super) fn after_change(organization: &mut Organization<'_, '_>, table: &str, id: &str) {
     match table {
         "mailbox" => mail::after_change(organization, id),

@@ -144,23 +144,19 @@ impl WebApiRequest<'_, '_> {
             object
         };
         let object = unquoted(&object);
-        let users = self.organization.rows("systemuser");
+        let users = self.organization.borrowed_rows("systemuser");
         let user = users
-            .iter()
+            .into_iter()
             .find(|user| text(user, "azureactivedirectoryobjectid") == Some(&object))
             .and_then(|user| text(user, "systemuserid"))
             .ok_or_else(|| ODataError::row_not_found("systemuser", &object))?;
         let table = self.organization.table("role")?;
         let options = self.options()?;
-        let roles: Result<Vec<Value>, ODataError> = self
-            .organization
-            .roles_of(user)
-            .iter()
-            .map(|role| self.row_json(table, role, &options).map(Value::Object))
-            .collect();
+        let roles = self.organization.roles_of(user).into_iter();
+        let roles = self.rows_json(table, roles, &options)?;
         let body = json!({
             "@odata.context": format!("{}$metadata#roles", self.root),
-            "value": roles?,
+            "value": roles,
         });
         Ok(odata(200, &body))
     }

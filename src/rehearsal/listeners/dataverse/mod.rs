@@ -5,7 +5,7 @@
 //! - `body`: the columns in the body of a write.
 //! - `write`: create, update, upsert, delete, associate, with conditions.
 //! - `calls`: functions and actions. `bulk`: the actions that write many rows.
-//! - `batch`: several requests in one; the tenant handles each part like a request of its own.
+//! - `batch`: several requests in one; the tenant handles each part like a separate request.
 //! - `aliases`: translates between aliases and the usual names.
 //! - `metadata`, `definitions`: the metadata of tables and columns.
 //!
@@ -95,10 +95,11 @@ fn handle_authenticated(
         let text = "The rehearsal tenant's Dataverse answers below /api/data/v9.2/ only.";
         ODataError::new(404, "0x80060888", text)
     })?;
-    let origin = context.origins.of(Listener::Dataverse(side));
-    let organization = Organization::of(&mut context.draft, context.schema, side.environment());
+    let origin = context.origins.origin_of(Listener::Dataverse(side));
+    let organization =
+        Organization::in_environment(&mut context.draft, context.schema, side.environment());
     let mut organization = organization
-        .ok_or_else(|| ODataError::new(404, "0x80048306", "There is no organization."))?;
+        .ok_or_else(|| ODataError::new(404, "0x80048306", "The organization does not exist."))?;
     conditions::check_firewall(&organization)?;
     let acts_for = request.header("CallerObjectId");
     if let Some(object) = acts_for {
@@ -234,8 +235,8 @@ impl<'context> WebApiRequest<'context, '_> {
                 text(row, name).is_some_and(|found| found.eq_ignore_ascii_case(&value))
             })
         };
-        let rows = self.organization.rows(&table.logical_name);
-        rows.iter()
+        let rows = self.organization.borrowed_rows(&table.logical_name);
+        rows.into_iter()
             .find(|row| matches(row))
             .and_then(|row| text(row, &table.primary_id))
             .map(str::to_owned)

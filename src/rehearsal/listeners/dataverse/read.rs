@@ -56,12 +56,8 @@ impl<'context> WebApiRequest<'context, '_> {
             (None, Some(top)) => top.min(PAGE_SIZE),
             (None, None) => PAGE_SIZE,
         };
-        let shown: Result<Vec<Value>, ODataError> = rows
-            .iter()
-            .skip(from)
-            .take(size)
-            .map(|row| self.row_json(table, row, options).map(Value::Object))
-            .collect();
+        let shown = rows.iter().copied().skip(from).take(size);
+        let shown = self.rows_json(table, shown, options)?;
         let mut body = Map::new();
         body.insert(
             "@odata.context".to_owned(),
@@ -82,7 +78,7 @@ impl<'context> WebApiRequest<'context, '_> {
             body.insert(format!("@{annotation}"), count);
             body.insert(format!("@{annotation}limitexceeded"), json!(exceeded));
         }
-        body.insert("value".to_owned(), Value::Array(shown?));
+        body.insert("value".to_owned(), Value::Array(shown));
         let more = from + size < rows.len();
         let stops_at_top = options.top.is_some() && self.preferences.page_size.is_none();
         if more && !stops_at_top {

@@ -27,9 +27,13 @@ pub(super) fn etag(row: &Row) -> String {
 
 /// The value of a column in the Web API; for a lookup, the id.
 pub(super) fn column_value(column: &Column, row: &Row) -> Value {
-    let value = row.get(&column.logical_name).unwrap_or(&Value::Null);
+    let value = row.get(&column.logical_name);
+    value.map_or(Value::Null, |value| shown_value(column, value))
+}
+
+fn shown_value(column: &Column, value: &Value) -> Value {
     match column.kind {
-        Kind::Lookup(_) => lookup_of(value).map_or(Value::Null, |(_, id)| json!(id)),
+        Kind::Lookup(_) => lookup_of(value).map_or(Value::Null, |(_, id)| Value::from(id)),
         _ => value.clone(),
     }
 }
@@ -42,23 +46,66 @@ impl WebApiRequest<'_, '_> {
         row: &Row,
         options: &QueryOptions,
     ) -> Result<Map<String, Value>, ODataError> {
-        let mut json_row = Map::new();
-        json_row.insert("@odata.etag".to_owned(), json!(etag(row)));
+        let columns = self.selected_columns(table, options)?;
+        self.row_with(&columns, table, row, options)
+    }
+
+    /// The same for each of these rows. Nothing is wrong with a selection of no row.
+    pub(super) fn rows_json<'rows>(
+        &self,
+        table: &Table,
+        rows: impl Iterator<Item = &'rows Row>,
+        options: &QueryOptions,
+    ) -> Result<Vec<Value>, ODataError> {
+        let mut rows = rows.peekable();
+        if rows.peek().is_none() {
+            return Ok(Vec::new());
+        }
+        let columns = self.selected_columns(table, options)?;
+        rows.map(|row| {
+            self.row_with(&columns, table, row, options)
+                .map(Value::Object)
+        })
+        .collect()
+    }
+
+    /// The columns that a response shows.
+    fn selected_columns<'table>(
+        &self,
+        table: &'table Table,
+        options: &QueryOptions,
+    ) -> Result<Vec<&'table Column>, ODataError> {
         for property in &options.select {
             if table.readable(property).is_none() {
                 return Err(ODataError::unknown_property(property, &table.logical_name));
             }
         }
         let missing = conditions::missing_columns(&self.organization, &table.logical_name);
-        for column in table.columns.iter().filter(|column| column.readable) {
-            let property = column.property();
-            let selected = options.select.is_empty()
-                || options.select.contains(&property)
+        let is_shown = |column: &&Column| {
+            let is_selected = options.select.is_empty()
+                || options.select.contains(&column.property)
                 || column.logical_name == table.primary_id;
-            if selected && !missing.contains(&column.logical_name.as_str()) {
-                self.annotate(column, &property, row, &mut json_row);
-                json_row.insert(property, column_value(column, row));
+            column.readable && is_selected && !missing.contains(&column.logical_name.as_str())
+        };
+        Ok(table.columns.iter().filter(is_shown).collect())
+    }
+
+    fn row_with(
+        &self,
+        columns: &[&Column],
+        table: &Table,
+        row: &Row,
+        options: &QueryOptions,
+    ) -> Result<Map<String, Value>, ODataError> {
+        let mut json_row = Map::with_capacity(columns.len() + 1);
+        json_row.insert("@odata.etag".to_owned(), Value::String(etag(row)));
+        for column in columns {
+            let value = row.get(&column.logical_name);
+            if let Some(value) = value.filter(|_| self.preferences.wants_any()) {
+                self.annotate(column, value, &mut json_row);
             }
+            let shown = value.map_or(Value::Null, |value| shown_value(column, value));
+            json_row.insert(column.property.clone(), shown);
         }
         for (navigation, inner) in &options.expand {
             let value = self.expand(table, row, navigation, inner)?;
@@ -68,19 +115,21 @@ impl WebApiRequest<'_, '_> {
     }
 
     /// Inserts the annotations, which come before their property.
-    fn annotate(&self, column: &Column, property: &str, row: &Row, into: &mut Map<String, Value>) {
-        let Some(value) = row.get(&column.logical_name) else {
-            return;
-        };
+    fn annotate(&self, column: &Column, value: &Value, into: &mut Map<String, Value>) {
+        let property = &column.property;
         let mut annotate = |annotation: &str, value: Option<Value>| {
-            if let Some(value) = value.filter(|_| self.preferences.wants(annotation)) {
+            if let Some(value) = value {
                 into.insert(format!("{property}@{annotation}"), value);
             }
         };
-        annotate(FORMATTED, self.formatted(column, value).map(Value::from));
+        if self.preferences.wants(FORMATTED) {
+            annotate(FORMATTED, self.formatted(column, value).map(Value::from));
+        }
         if let (Some(lookup), Some((table, _))) = (column.lookup(), lookup_of(value)) {
-            annotate(NAVIGATION, Some(json!(lookup.navigation)));
-            annotate(LOOKUP_TABLE, Some(json!(table)));
+            let wanted = |annotation| self.preferences.wants(annotation);
+            let navigation = wanted(NAVIGATION).then(|| json!(lookup.navigation));
+            annotate(NAVIGATION, navigation);
+            annotate(LOOKUP_TABLE, wanted(LOOKUP_TABLE).then(|| json!(table)));
         }
     }
 
@@ -138,11 +187,8 @@ impl WebApiRequest<'_, '_> {
         let (other, rows) = self.related(table, row, &found);
         let mut rows = self.filter_and_sort(other, rows.iter().collect(), options)?;
         rows.truncate(options.top.unwrap_or(usize::MAX));
-        let rows: Result<Vec<Value>, ODataError> = rows
-            .iter()
-            .map(|row| self.row_json(other, row, options).map(Value::Object))
-            .collect();
-        Ok(Value::Array(rows?))
+        let rows = self.rows_json(other, rows.into_iter(), options)?;
+        Ok(Value::Array(rows))
     }
 
     /// The related rows of a collection-valued navigation property, and their table.
@@ -171,8 +217,8 @@ impl WebApiRequest<'_, '_> {
             } => {
                 let rows = self
                     .organization
-                    .rows(&pairs.logical_name)
-                    .iter()
+                    .borrowed_rows(&pairs.logical_name)
+                    .into_iter()
                     .filter(|pair| text(pair, here) == Some(id))
                     .filter_map(|pair| {
                         self.organization
@@ -210,6 +256,18 @@ impl WebApiRequest<'_, '_> {
         for (property, _) in &options.order_by {
             self.property_value(table, &Row::new(), property)?;
         }
+        let by_key = |one: &Row, other: &Row| {
+            text(one, &table.primary_id).cmp(&text(other, &table.primary_id))
+        };
+        let is_by_key = match options.order_by.as_slice() {
+            [] => true,
+            [(property, descending)] => !descending && *property == table.primary_id,
+            _ => false,
+        };
+        if is_by_key {
+            rows.sort_by(|one, other| by_key(one, other));
+            return Ok(rows);
+        }
         let value = |row: &Row, property: &str| {
             self.property_value(table, row, property)
                 .unwrap_or(Value::Null)
@@ -230,7 +288,7 @@ impl WebApiRequest<'_, '_> {
                     return order;
                 }
             }
-            text(one, &table.primary_id).cmp(&text(other, &table.primary_id))
+            by_key(one, other)
         });
         Ok(valued.into_iter().map(|(_, row)| row).collect())
     }

@@ -225,7 +225,7 @@ impl<'context> WebApiRequest<'context, '_> {
         let row = Row::from_iter([(name.to_owned(), body[name].clone())]);
         text(&row, name).and_then(path::guid).ok_or_else(|| {
             ODataError::bad_payload(format!(
-                "The parameter '{name}' is no GUID: {}",
+                "The parameter '{name}' is not a GUID: {}",
                 json!(body[name])
             ))
         })

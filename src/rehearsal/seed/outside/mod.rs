@@ -1,4 +1,4 @@
-//! Everything with which production acts on the outside, in the source only: a copy brings it.
+//! Everything of production that acts on the outside, in the source only: a copy brings it.
 //!
 //! - `messages`: service endpoints, plug-in steps, callback registrations, classic workflows.
 //! - `mail`: mailboxes, server profiles, a queue, mail that waits. `jobs`: system jobs that wait.

@@ -1,11 +1,12 @@
 //! Places the tiles of a stage: layers from top to bottom, arrows between them.
 //!
 //! A tile's layer is below those of all that lead to it; an arrow that would lead up closes a loop
-//! and is drawn at the right edge. An arrow over several layers has a narrow place of its own in
+//! and is drawn at the right edge. An arrow over several layers has a narrow place for itself in
 //! each of them, so that no arrow crosses a box.
 
 use crate::report::page::parts;
 use crate::report::run_report::pictures::{Mark, OutlineArrow, Stage, TilePicture};
+use crate::report::shorten::shortened;
 
 pub(super) const BOX_WIDTH: f64 = 222.0;
 pub(super) const LINE_HEIGHT: f64 = 15.0;
@@ -45,7 +46,7 @@ pub(super) struct Link {
     pub(super) label: Option<(String, (f64, f64))>,
 }
 
-/// What stands in a layer: a tile, or the place of an arrow that passes through.
+/// What is in a layer: a tile, or the place of an arrow that passes through.
 #[derive(Clone, Copy, PartialEq)]
 enum Item {
     Tile(usize),
@@ -285,14 +286,6 @@ fn wrapped(text: &str) -> Vec<String> {
         }
     }
     lines
-}
-
-fn shortened(text: &str, length: usize) -> String {
-    if text.chars().count() <= length {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(length - 1).collect();
-    format!("{}…", kept.trim_end())
 }
 
 #[cfg(test)]

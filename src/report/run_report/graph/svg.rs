@@ -9,8 +9,8 @@ use crate::report::page::safe;
 use crate::report::run_report::break_commands;
 use crate::report::run_report::pictures::{Mark, OrchestrationPicture, Stage};
 
-/// The style of a file of its own; a page has the same classes. It follows the viewer's light or
-/// dark.
+/// The style of a separate file; a page has the same classes. It is light or dark as the viewer
+/// is.
 const STYLE: &str = "svg{color-scheme:light dark;--paper:#fff;--ink:#1f2328;--faint:#59636e;--good:#1a7f37;\
 --bad:#cf222e;--notable:#9a6700}\
 @media (prefers-color-scheme:dark){svg{--paper:#0d1117;--ink:#e6edf3;--faint:#9aa4af;--good:#3fb950;\

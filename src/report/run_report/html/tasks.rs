@@ -1,12 +1,12 @@
 //! The manual tasks: an open one as a worksheet whose lines have boxes to tick, a completed one with
-//! who and when. What a reader ticks or types stays in the browser's page.
+//! who and when. A reader's ticks and texts stay in the browser.
 
 use maud::{Markup, html};
 
 use crate::report::page::{breakable, instruction, list, row, safe, time};
 use crate::report::run_report::content::TaskReport;
 
-/// All manual tasks; none if there is none.
+/// All manual tasks; `None` without one.
 pub(super) fn tasks(tasks: &[TaskReport]) -> Option<Markup> {
     if tasks.is_empty() {
         return None;
@@ -52,7 +52,7 @@ fn worksheet(task: &TaskReport, number: usize) -> Markup {
         }
         @if !task.expected_evidence.is_empty() { p { "Read as evidence:" } (list(&task.expected_evidence)) }
         @if !task.things.is_empty() {
-            details { summary { "What is done then (" (task.things.len()) ")" } (list(&task.things)) }
+            details { summary { "Afterwards this is done (" (task.things.len()) ")" } (list(&task.things)) }
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::runbook::model::words::words;
 use crate::runbook::source::Located;
 use crate::runbook::tree::Content;
 
-/// The rows that a step may change where the runbook sets no limit. Each row is one request.
+/// The rows that a step may change if the runbook sets no limit. Each row is one request.
 const ROWS: u64 = 1_000;
 /// More rows than this would take many hours, one request each.
 const MOST_ROWS: u64 = 100_000;

@@ -13,14 +13,14 @@ use crate::runbook::source::Located;
 section! {
     /// Options of `guided`.
     pub struct Guided {
-        /// What is to be done, in one line.
+        /// What must be done, in one line.
         "title" title: Located<String> = required(text().with_example("TITLE"));
         /// How it is done: one line for each action.
         "instructions" instructions: Vec<Located<String>> = required(
             one_or_more_texts("write it as `[open the page, press the button]`")
                 .with_example("[LINE, LINE]")
         );
-        /// What shows that it is done: rows of the target, or `none` where nothing in the tenant
+        /// What shows that it is done: rows of the target, or `none` if nothing in the tenant
         /// shows it. A person then confirms it with `iomcopy complete RUNBOOK STEP/by-hand --waive
         /// REASON`, and the state file records who did.
         "evidence" evidence: Located<Evidence> = required(evidence());

@@ -75,7 +75,7 @@ own_kinds! {
     Guided = "guided",
     /// A step that sets columns of the rows of a table in the target.
     DataverseUpdate = "dataverse-update",
-    /// A step that runs a program where a check says that it is needed.
+    /// A step that runs a program if a check says that it is needed.
     Command = "command",
 }
 
@@ -84,7 +84,7 @@ words! {
     pub enum OnFailure {
         /// Every step after it.
         Stop = "stop",
-        /// The customer's own steps after it; the eight steps go on.
+        /// The customer's own steps after it; the eight steps continue.
         Continue = "continue",
     }
 }
@@ -222,7 +222,7 @@ fn report_shared_names(binder: &mut Binder, items: &[OwnItem<'_>]) {
             continue;
         };
         let name = entries.iter().find(|entry| entry.key.value == "name");
-        let Some(field) = name.map(Field::of) else {
+        let Some(field) = name.map(Field::from_entry) else {
             continue;
         };
         let Some(name) = field.text() else {

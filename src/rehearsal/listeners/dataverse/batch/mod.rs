@@ -1,6 +1,6 @@
 //! `$batch`: several requests in one (Microsoft Learn, execute batch operations using the Web API).
 //!
-//! Each part is handled like a request of its own, in order. A change set is applied completely or
+//! Each part is handled like a separate request, in order. A change set is applied completely or
 //! not at all, and its later parts can name a row that an earlier part created: `$` and the
 //! `Content-ID` of that part.
 //!
@@ -121,7 +121,7 @@ impl<'world> Batch<'_, 'world> {
         if let Some(applied) = preferences.applied() {
             response = response.with("Preference-Applied", applied);
         }
-        // What the parts before an error changed stays.
+        // Changes of the parts before an error stay.
         response.keeps_changes = true;
         (draft, response)
     }
@@ -142,14 +142,14 @@ impl<'world> Batch<'_, 'world> {
         mut draft: Draft<'world>,
         parts: Vec<Part>,
     ) -> (Draft<'world>, Answer) {
-        let before = draft.changes();
+        let before = draft.savepoint();
         let mut references = References::new();
         let mut answers = Vec::new();
         for part in parts {
             let response;
             (draft, response) = self.run_part(draft, &part, &mut references);
             if response.status >= 400 {
-                draft.restore(before);
+                draft.roll_back(before);
                 return (draft, Answer::Single(None, response));
             }
             answers.push((part.content_id, response));
@@ -168,11 +168,11 @@ impl<'world> Batch<'_, 'world> {
             Ok(request) => request,
             Err(error) => return (draft, error_response(&error)),
         };
-        let before = draft.changes();
+        let before = draft.savepoint();
         let response;
         (draft, _, response) = (self.respond)(draft, &request);
         if response.status >= 400 && !response.keeps_changes {
-            draft.restore(before);
+            draft.roll_back(before);
         }
         let mut headers = response.headers.iter();
         let entity = headers.find(|(name, _)| *name == "OData-EntityId");

@@ -1,0 +1,299 @@
+//! The table at a terminal while a run works: a row for each step, and below them what the running
+//! step does. Pure functions of [`LiveRun`] and the time.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Palette;
+use super::durations::{duration, rough};
+use super::live_run::{Condition, Current, LiveRun, LiveStep};
+use super::shorten::shortened;
+use super::wrap::wrapped;
+use crate::base::text::count;
+
+/// How many rows of the terminal stay free for the lines above the table.
+const FREE_ROWS: usize = 3;
+
+/// How many operations are named at once; more are counted.
+const NAMED: usize = 3;
+
+/// The time of a drawing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    /// By the program's clock, since this process began.
+    pub(super) now: Duration,
+    /// The time of day.
+    pub(super) time: Timestamp,
+    /// How many times faster than the wall clock the program's clock runs.
+    pub(super) speed: f64,
+}
+
+impl Moment {
+    /// Does the program's clock run as fast as the wall clock?
+    fn is_real_time(&self) -> bool {
+        (self.speed - 1.0).abs() < f64::EPSILON
+    }
+
+    /// The hour at which this time of the program's clock from now is over.
+    fn hour_after(&self, left: Duration) -> Option<String> {
+        let real = Duration::try_from_secs_f64(left.as_secs_f64() / self.speed).ok()?;
+        let end = self.time.checked_add(real).ok()?;
+        let form = if real < Duration::from_hours(20) {
+            "%H:%M UTC"
+        } else {
+            "%a %H:%M UTC"
+        };
+        Some(end.strftime(form).to_string())
+    }
+}
+
+/// The lines for a terminal of this size. Where it has fewer rows than the table needs, the running
+/// step alone.
+pub(super) fn table(
+    run: &LiveRun,
+    target: &str,
+    moment: &Moment,
+    (rows, columns): (usize, usize),
+    palette: Palette,
+) -> Vec<String> {
+    if run.steps.is_empty() {
+        return Vec::new();
+    }
+    let fit = |text: String| shortened(&text, columns);
+    let head = wrapped(&head(run, target, moment), Some(columns));
+    let mut lines = vec![String::new()];
+    lines.extend(head.lines().map(|line| palette.bold(&fit(line.to_owned()))));
+    let names = run.steps.iter().map(|step| step.name.chars().count());
+    let width = names.max().unwrap_or(0);
+    let digits = run.steps.len().to_string().len();
+    for (at, step) in run.steps.iter().enumerate() {
+        let name = format!("  {:>digits$} {:<width$}  ", at + 1, step.name);
+        let (word, paint) = condition(step.condition, palette);
+        let row = format!("{name}{word:<7}  {}", describe(step, moment));
+        let row = fit(row.trim_end().to_owned());
+        lines.push(match row.strip_prefix(&format!("{name}{word}")) {
+            Some(rest) => format!("{name}{}{rest}", paint(word)),
+            None => row,
+        });
+    }
+    let now = current(run, moment, columns, palette);
+    if lines.len() + now.len() + FREE_ROWS <= rows {
+        lines.extend(now);
+        return lines;
+    }
+    let mut short: Vec<String> = run
+        .running_step()
+        .map(|step| fit(format!("{}: {}", step.name, describe(step, moment))))
+        .into_iter()
+        .chain(now)
+        .collect();
+    short.truncate(rows.saturating_sub(1).max(1));
+    short
+}
+
+/// The line above the steps: the target, how far the run is, and when it should end.
+fn head(run: &LiveRun, target: &str, moment: &Moment) -> String {
+    let ended =
+        |step: &&LiveStep| !matches!(step.condition, Condition::Waiting | Condition::Running);
+    let at = run
+        .running
+        .map_or_else(|| run.steps.iter().filter(ended).count(), |at| at + 1);
+    let worked: Duration = run.steps.iter().map(|step| time_of(step, moment)).sum();
+    let end = time_left(run, moment).and_then(|left| moment.hour_after(left));
+    let end = end.map(|end| format!(", should end about {end}"));
+    // Hours of the day are real also in a rehearsal.
+    let simulated = if moment.is_real_time() {
+        ""
+    } else {
+        " simulated"
+    };
+    format!(
+        "{target}: step {at} of {}, {}{simulated}{}",
+        run.steps.len(),
+        rough(worked),
+        end.unwrap_or_default()
+    )
+}
+
+/// How long processes have worked on a step.
+fn time_of(step: &LiveStep, moment: &Moment) -> Duration {
+    match step.condition {
+        Condition::Running => step.elapsed(moment.now),
+        _ => step.worked,
+    }
+}
+
+/// How long the rest of the run should take; none if that is unknown for one of its steps, or if
+/// nothing is left.
+fn time_left(run: &LiveRun, moment: &Moment) -> Option<Duration> {
+    let open = run.steps.iter().filter(|step| {
+        let is_open = matches!(step.condition, Condition::Waiting | Condition::Running);
+        is_open && !step.again && !is_skipped(step)
+    });
+    let left = open.map(|step| {
+        let expected = step.expected?;
+        Some(expected.saturating_sub(time_of(step, moment)))
+    });
+    let left: Vec<Duration> = left.collect::<Option<_>>()?;
+    (!left.is_empty()).then(|| left.iter().sum())
+}
+
+/// Does the runbook skip this step, which has not begun?
+fn is_skipped(step: &LiveStep) -> bool {
+    step.condition == Condition::Waiting && step.note.is_some()
+}
+
+type Paint = Box<dyn Fn(&str) -> String>;
+
+/// The word for how far a step is, and its colour.
+fn condition(condition: Condition, palette: Palette) -> (&'static str, Paint) {
+    match condition {
+        Condition::Waiting => ("waiting", Box::new(move |word| palette.faint(word))),
+        Condition::Running => ("running", Box::new(move |word| palette.bold(word))),
+        Condition::Done => ("done", Box::new(move |word| palette.good(word))),
+        Condition::Failed => ("failed", Box::new(move |word| palette.bad(word))),
+        Condition::Skipped => ("skipped", Box::new(move |word| palette.faint(word))),
+        Condition::Blocked => ("blocked", Box::new(move |word| palette.notable(word))),
+    }
+}
+
+/// What is known about a step, beside its condition.
+fn describe(step: &LiveStep, moment: &Moment) -> String {
+    match step.condition {
+        Condition::Running if step.again => {
+            format!("{}, surveyed again", rough(step.elapsed(moment.now)))
+        }
+        Condition::Running => describe_running(step, moment),
+        Condition::Waiting if step.again => {
+            format!("done before, {}", duration(step.worked))
+        }
+        Condition::Waiting => match (&step.note, step.planned, step.expected) {
+            (Some(note), _, _) => format!("skipped: {note}"),
+            (None, Some(0), _) => "nothing to do, as planned".to_owned(),
+            (None, Some(changes), Some(expected)) => {
+                format!("{}, about {}", count(changes, "change"), rough(expected))
+            }
+            (None, Some(changes), None) => count(changes, "change"),
+            (None, None, Some(expected)) => format!("about {}", rough(expected)),
+            (None, None, None) => String::new(),
+        },
+        Condition::Done if step.done == 0 => {
+            format!("nothing to do, {}", duration(step.worked))
+        }
+        Condition::Done => {
+            format!("{}, {}", count(step.done, "change"), duration(step.worked))
+        }
+        Condition::Failed => {
+            format!(
+                "{} done, {}",
+                count(step.done, "change"),
+                duration(step.worked)
+            )
+        }
+        Condition::Skipped | Condition::Blocked => step.note.clone().unwrap_or_default(),
+    }
+}
+
+fn describe_running(step: &LiveStep, moment: &Moment) -> String {
+    let elapsed = step.elapsed(moment.now);
+    let Some(expected) = step.expected.filter(|expected| !expected.is_zero()) else {
+        return rough(elapsed);
+    };
+    if elapsed >= expected {
+        return format!("{}, longer than {}", rough(elapsed), rough(expected));
+    }
+    let until = moment.hour_after(expected.saturating_sub(elapsed));
+    let until = until.map(|hour| format!(", until {hour}"));
+    format!(
+        "{} of {}{}",
+        rough(elapsed),
+        rough(expected),
+        until.unwrap_or_default()
+    )
+}
+
+/// The lines about what the running step does: the current object first, whole; then the bar; then
+/// what a service makes the run wait for.
+fn current(run: &LiveRun, moment: &Moment, columns: usize, palette: Palette) -> Vec<String> {
+    if run.running.is_none() {
+        return Vec::new();
+    }
+    let now = &run.current;
+    // A text is painted after it is wrapped: its colours are not yet those of a terminal.
+    let whole = |text: &str, paint: &dyn Fn(&str) -> String| -> Vec<String> {
+        wrapped(text, Some(columns)).lines().map(paint).collect()
+    };
+    let notable = |line: &str| palette.notable(line);
+    let mut lines = Vec::new();
+    for object in objects(now, moment) {
+        lines.extend(whole(&object, &|line| palette.bold(line)));
+    }
+    if now.task.is_some() {
+        let text = "the worksheet is above; when it is done, the run continues by itself";
+        lines.extend(whole(text, &notable));
+    }
+    if let Some((done, all)) = run.progress() {
+        let bar = bar(done, all, (columns / 3).clamp(10, 30));
+        let line = format!("{bar} {done} of {all}{}", describe_retries(now));
+        lines.push(shortened(&line, columns));
+    }
+    if let Some(pause) = &now.pause
+        && pause.until > moment.now
+    {
+        let left = rough(pause.until.saturating_sub(moment.now));
+        let text = format!(
+            "waiting for {} ({}): attempt {} in {left}",
+            pause.service, pause.reason, pause.attempt
+        );
+        lines.extend(whole(&text, &notable));
+    }
+    lines
+}
+
+/// What is worked on: operations with what their services report, else the newest change.
+fn objects(now: &Current, moment: &Moment) -> Vec<String> {
+    let reported = now.waits.iter().take(NAMED).map(|(name, reported)| {
+        let since = moment.now.saturating_sub(reported.since);
+        format!("{name}: {}, {}", reported.note, rough(since))
+    });
+    let mut objects: Vec<String> = reported.collect();
+    if objects.is_empty() {
+        objects.extend(now.changes.last().cloned());
+    }
+    let silent = now
+        .changes
+        .iter()
+        .filter(|name| !now.waits.contains_key(*name));
+    let rest = (now.waits.len() + silent.count()).saturating_sub(objects.len());
+    match objects.last_mut() {
+        Some(last) if rest > 0 => *last += &format!(", and {rest} more"),
+        Some(_) => {}
+        None if now.phase.is_empty() => objects.push("surveying".to_owned()),
+        None => objects.push(format!("surveying {}", now.phase)),
+    }
+    objects
+}
+
+/// What did not succeed at first in this step.
+fn describe_retries(now: &Current) -> String {
+    let mut text = String::new();
+    if now.retries > 0 {
+        text += &format!(", {} tried again", now.retries);
+    }
+    for (service, times) in &now.pauses {
+        text += &format!(", {service}: {}", count(*times, "wait"));
+    }
+    text
+}
+
+/// A bar of this width inside its brackets.
+fn bar(done: usize, all: usize, width: usize) -> String {
+    let filled = (width * done).checked_div(all).unwrap_or(0).min(width);
+    let head = if filled < width { ">" } else { "" };
+    let line = format!("{}{head}", "=".repeat(filled));
+    format!("[{line:<width$}]")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,345 @@
+//! The lines of the table, by exact text.
+
+use super::*;
+use crate::engine::{EventKind, StepLine};
+use crate::journal::{ChangeKind, StepOutcome};
+
+const COPY: &str = "copy-environments";
+const REINSTALL: &str = "reinstall-providers";
+
+fn line(name: &str, changes: Option<usize>, minutes: Option<u64>) -> StepLine {
+    StepLine {
+        name: name.to_owned(),
+        changes,
+        expected_seconds: minutes.map(|minutes| minutes * 60),
+        ..StepLine::default()
+    }
+}
+
+/// A run in which the copy is done, and the step after it is as far as these events.
+fn run(events: Vec<(u64, EventKind)>) -> LiveRun {
+    let mut run = LiveRun::default();
+    let steps = vec![
+        line(COPY, Some(1), Some(95)),
+        line(REINSTALL, Some(105), Some(111)),
+        line("restore-provider-actions", Some(11), Some(23)),
+        StepLine {
+            skip: Some("the target does not use it".to_owned()),
+            ..line("reconfigure-dual-write", None, None)
+        },
+    ];
+    let began = EventKind::RunBegan {
+        run: "01a2".to_owned(),
+        resumed: false,
+        target: "Contoso UAT".to_owned(),
+        steps,
+    };
+    let copied = change_done(COPY, "copy 'Contoso Prod' onto 'Contoso UAT'");
+    let first = [
+        (0, began),
+        (0, step_began(COPY)),
+        (6000, copied),
+        (6000, ended(COPY, StepOutcome::Done)),
+    ];
+    for (at, event) in first.into_iter().chain(events) {
+        run.update(&event, Duration::from_secs(at));
+    }
+    run
+}
+
+fn step_began(step: &str) -> EventKind {
+    EventKind::StepBegan {
+        step: step.to_owned(),
+    }
+}
+
+fn phase(step: &str, phase: &str, changes: usize) -> [(u64, EventKind); 2] {
+    let (step, phase) = (step.to_owned(), phase.to_owned());
+    let began = EventKind::PhaseBegan {
+        step: step.clone(),
+        phase: phase.clone(),
+    };
+    let surveyed = EventKind::Surveyed {
+        step,
+        phase,
+        changes,
+        pass: 1,
+    };
+    [(6000, began), (6000, surveyed)]
+}
+
+fn change_began(name: &str) -> EventKind {
+    EventKind::ChangeBegan {
+        step: REINSTALL.to_owned(),
+        phase: "settings".to_owned(),
+        key: name.to_owned(),
+        name: name.to_owned(),
+        kind: ChangeKind::Set,
+    }
+}
+
+fn change_done(step: &str, name: &str) -> EventKind {
+    EventKind::ChangeDone {
+        step: step.to_owned(),
+        phase: "settings".to_owned(),
+        key: name.to_owned(),
+        name: name.to_owned(),
+        kind: ChangeKind::Set,
+        elapsed: 1.0,
+    }
+}
+
+fn ended(step: &str, outcome: StepOutcome) -> EventKind {
+    EventKind::StepEnded {
+        step: step.to_owned(),
+        outcome,
+        note: None,
+        changes: 1,
+        elapsed: 1.0,
+    }
+}
+
+fn lines(run: &LiveRun, at: u64, size: (usize, usize)) -> String {
+    let moment = Moment {
+        now: Duration::from_secs(at),
+        time: "2026-11-29T01:00:00Z".parse().unwrap(),
+        speed: 1.0,
+    };
+    table(run, "Contoso UAT", &moment, size, Palette::plain()).join("\n")
+}
+
+/// The step that reinstalls has set 36 parameters and sets one with a long name.
+fn reinstalling() -> LiveRun {
+    let name = "set parameter 'msdyn_storehash' of the new provider 'msdyn_bigcommerce' \
+                in Contoso UAT, a long name";
+    let mut events = vec![(6000, step_began(REINSTALL))];
+    events.extend(phase(REINSTALL, "settings", 105));
+    events.extend((0..36).map(|_| (9000, change_done(REINSTALL, "x"))));
+    events.push((9000, change_began("another")));
+    events.push((9000, change_began(name)));
+    let failed = EventKind::ChangeFailed {
+        step: REINSTALL.to_owned(),
+        phase: "settings".to_owned(),
+        key: "y".to_owned(),
+        name: "y".to_owned(),
+        message: "no".to_owned(),
+        help: None,
+        again: true,
+    };
+    events.push((9000, failed));
+    let waiting = EventKind::Waiting {
+        service: "Dataverse".to_owned(),
+        reason: "throttled".to_owned(),
+        seconds: 60.0,
+        attempt: 2,
+    };
+    events.push((9700, waiting));
+    run(events)
+}
+
+#[test]
+fn a_run_at_80_columns() {
+    assert_eq!(
+        lines(&reinstalling(), 9720, (24, 80)),
+        "
+Contoso UAT: step 2 of 4, 2 h 42 min, should end about 02:12 UTC
+  1 copy-environments         done     1 change, 1 h 40 min
+  2 reinstall-providers       running  1 h 2 min of 1 h 51 min, until 01:49 UTC
+  3 restore-provider-actions  waiting  11 changes, about 23 min
+  4 reconfigure-dual-write    waiting  skipped: the target does not use it
+set parameter 'msdyn_storehash' of the new provider 'msdyn_bigcommerce' in
+  Contoso UAT, a long name, and 1 more
+[========>                 ] 36 of 105, 1 tried again, Dataverse: 1 wait
+waiting for Dataverse (throttled): attempt 2 in 40 s"
+    );
+}
+
+#[test]
+fn a_rehearsal_says_that_its_durations_are_simulated() {
+    let moment = Moment {
+        now: Duration::from_mins(162),
+        time: "2026-11-29T01:00:00Z".parse().unwrap(),
+        speed: 1000.0,
+    };
+    let lines = table(
+        &reinstalling(),
+        "Contoso UAT",
+        &moment,
+        (24, 80),
+        Palette::plain(),
+    );
+    assert_eq!(
+        lines[1],
+        "Contoso UAT: step 2 of 4, 2 h 42 min simulated, should end about 01:00 UTC"
+    );
+}
+
+#[test]
+fn a_long_name_of_a_target_does_not_hide_when_the_run_ends() {
+    let moment = Moment {
+        now: Duration::from_mins(162),
+        time: "2026-11-29T01:00:00Z".parse().unwrap(),
+        speed: 1.0,
+    };
+    let target = "Contoso Intelligent Order Management UAT";
+    let lines = table(&reinstalling(), target, &moment, (24, 80), Palette::plain());
+    assert_eq!(
+        lines[1..3],
+        [
+            "Contoso Intelligent Order Management UAT: step 2 of 4, 2 h 42 min, should end",
+            "  about 02:12 UTC"
+        ]
+    );
+}
+
+#[test]
+fn a_run_at_120_columns() {
+    let text = lines(&reinstalling(), 13_000, (40, 120));
+    assert_eq!(
+        text,
+        "
+Contoso UAT: step 2 of 4, 3 h 36 min, should end about 01:23 UTC
+  1 copy-environments         done     1 change, 1 h 40 min
+  2 reinstall-providers       running  1 h 56 min, longer than 1 h 51 min
+  3 restore-provider-actions  waiting  11 changes, about 23 min
+  4 reconfigure-dual-write    waiting  skipped: the target does not use it
+set parameter 'msdyn_storehash' of the new provider 'msdyn_bigcommerce' in Contoso UAT, a long name, and 1 more
+[==========>                   ] 36 of 105, 1 tried again, Dataverse: 1 wait"
+    );
+}
+
+#[test]
+fn an_operation_comes_with_what_its_service_reports() {
+    let name = "deactivate provider 'BigCommerce'";
+    let mut events = vec![(6000, step_began(REINSTALL))];
+    events.extend(phase(REINSTALL, "deactivate", 2));
+    events.push((6000, change_began(name)));
+    let progress = EventKind::Progress {
+        step: REINSTALL.to_owned(),
+        name: name.to_owned(),
+        note: "Deactivating".to_owned(),
+        elapsed: 60.0,
+    };
+    events.push((6100, progress));
+    let text = lines(&run(events), 6160, (24, 80));
+    assert!(
+        text.ends_with(
+            "\ndeactivate provider 'BigCommerce': Deactivating, 2 min\n\
+             [>                         ] 0 of 105"
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_manual_task_names_its_worksheet_and_counts_what_a_person_did() {
+    let task = "reinstall-providers/vanished";
+    let mut events = vec![(6000, step_began(REINSTALL))];
+    events.extend(phase(REINSTALL, "vanished", 3));
+    let asked = EventKind::ManualTask {
+        task: task.to_owned(),
+        things: 3,
+        instructions: Vec::new(),
+        evidence: Vec::new(),
+    };
+    events.push((6000, asked));
+    let progress = |left: usize| EventKind::Progress {
+        step: REINSTALL.to_owned(),
+        name: task.to_owned(),
+        note: format!("{left} things left for you to do"),
+        elapsed: 0.0,
+    };
+    events.push((6000, progress(3)));
+    let [_, surveyed] = phase(REINSTALL, "vanished", 2);
+    events.push(surveyed);
+    events.push((6500, progress(2)));
+    let text = lines(&run(events), 6600, (24, 80));
+    assert!(
+        text.ends_with(
+            "\nreinstall-providers/vanished: 2 things left for you to do, 10 min\n\
+             the worksheet is above; when it is done, the run continues by itself\n\
+             [>                         ] 1 of 105"
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_step_of_an_earlier_process_is_only_surveyed_again() {
+    let mut run = LiveRun::default();
+    let steps = vec![
+        StepLine {
+            ended: Some(StepOutcome::Done),
+            worked_seconds: Some(6000),
+            ..line(COPY, Some(1), Some(95))
+        },
+        line(REINSTALL, Some(105), Some(60)),
+    ];
+    let began = EventKind::RunBegan {
+        run: "01a2".to_owned(),
+        resumed: true,
+        target: "Contoso UAT".to_owned(),
+        steps,
+    };
+    run.update(&began, Duration::ZERO);
+    let text = lines(&run, 0, (24, 80));
+    assert_eq!(
+        text,
+        "
+Contoso UAT: step 0 of 2, 1 h 40 min, should end about 02:00 UTC
+  1 copy-environments    waiting  done before, 1 h 40 min
+  2 reinstall-providers  waiting  105 changes, about 1 h"
+    );
+    run.update(&step_began(COPY), Duration::ZERO);
+    let text = lines(&run, 20, (24, 80));
+    assert!(
+        text.contains("running  1 h 40 min, surveyed again\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_low_terminal_shows_the_running_step_alone() {
+    let text = lines(&reinstalling(), 9720, (8, 80));
+    assert_eq!(
+        text,
+        "\
+reinstall-providers: 1 h 2 min of 1 h 51 min, until 01:49 UTC
+set parameter 'msdyn_storehash' of the new provider 'msdyn_bigcommerce' in
+  Contoso UAT, a long name, and 1 more
+[========>                 ] 36 of 105, 1 tried again, Dataverse: 1 wait
+waiting for Dataverse (throttled): attempt 2 in 40 s"
+    );
+    assert_eq!(lines(&reinstalling(), 9720, (3, 80)).lines().count(), 2);
+}
+
+#[test]
+fn no_line_is_wider_than_the_terminal_and_a_failed_step_blocks_the_next() {
+    let mut events = vec![(6000, step_began(REINSTALL))];
+    events.push((7000, ended(REINSTALL, StepOutcome::Failed)));
+    events.push((
+        7000,
+        EventKind::StepNotBegun {
+            step: "restore-provider-actions".to_owned(),
+            why: "it needs reinstall-providers, which failed".to_owned(),
+        },
+    ));
+    let run = run(events);
+    let text = lines(&run, 7000, (24, 80));
+    // Nothing is left that could end.
+    assert!(
+        text.starts_with("\nContoso UAT: step 3 of 4, 1 h 56 min\n"),
+        "{text}"
+    );
+    for row in [
+        "reinstall-providers       failed   0 changes done, 16 min 40 s",
+        "restore-provider-actions  blocked  it needs reinstall-providers, which…",
+    ] {
+        assert!(text.contains(row), "{text}");
+    }
+    for columns in 40..80 {
+        let text = lines(&run, 7000, (24, columns));
+        let widest = text.lines().map(console::measure_text_width).max();
+        assert!(widest <= Some(columns), "{columns}: {text}");
+    }
+}
