@@ -12,6 +12,7 @@
 //! redaction.rs     secrets replaced in texts
 //! secrets.rs       secret values, removed from every text that leaves the program
 //! shell.rs         command lines that a user copies into a shell
+//! suggestions.rs   the name that was probably meant
 //! sync.rs          locks a mutex, also after a panic
 //! text.rs          escaping, digests, plurals, durations
 //! timeline.rs      virtual time for tests
@@ -28,6 +29,7 @@ pub mod program;
 pub mod redaction;
 pub mod secrets;
 pub mod shell;
+pub mod suggestions;
 pub mod sync;
 pub mod text;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! and a reopened step.
 
 use super::session::environment_variable;
+use crate::base::platform;
 use crate::report::Pipeline;
 
 /// The current actor and the source of the name: `octocat (GitHub Actions)`. A name without a
@@ -38,7 +39,7 @@ fn find_actor(variable: impl Fn(&str) -> Option<String>) -> String {
         None => None,
     }
     .or_else(account)
-    .unwrap_or_else(|| "unknown".to_owned())
+    .unwrap_or_else(platform::account_name)
 }
 
 #[cfg(test)]
@@ -85,6 +86,9 @@ mod tests {
         // pipeline.
         assert_eq!(actor_in(&[user, github]), "runner");
         assert_eq!(actor_in(&[user, ("GITHUB_ACTOR", "octocat")]), "runner");
-        assert_eq!(actor_in(&[]), "unknown");
+        // In a container, no variable names the account.
+        let account = actor_in(&[]);
+        assert_eq!(account, platform::account_name());
+        assert!(!account.is_empty());
     }
 }

@@ -1,5 +1,7 @@
 //! `iomcopy complete`: completes a manual task. Its evidence is read and recorded, or waived.
 
+use std::path::Path;
+
 use clap::Args;
 use serde_json::json;
 
@@ -16,7 +18,9 @@ use crate::engine::{
     Change, Failure, FailureKind, JournalView, Phase, Step, Work, Worksheet, completed,
     done_by_hand, unreadable_evidence,
 };
-use crate::journal::{self, ChangeKind, Completed, LockedStateFile, Record, ResumeOptions, State};
+use crate::journal::{
+    self, ChangeKind, Completed, JournalError, LockedStateFile, Record, ResumeOptions, State,
+};
 use crate::report::{CompleteDocument, TaskOutcome, Version, document};
 use crate::runbook::Runbook;
 
@@ -61,7 +65,8 @@ async fn complete_task(session: &Session, arguments: &CompleteArguments) -> Resu
         return Err(Failure::new(FailureKind::InvalidInput, message).with_help(help));
     }
     let now = Clock::new(1.0).time_of_day();
-    let locked = journal::lock_state_file_with(&path, now, options)?;
+    let locked = journal::lock_state_file_with(&path, now, options)
+        .map_err(|error| locked_by_run(error, &path))?;
     let task = &arguments.task;
     require_open(&locked.state(), task)?;
     if let Some(reason) = &arguments.waive {
@@ -98,6 +103,23 @@ async fn complete_task(session: &Session, arguments: &CompleteArguments) -> Resu
     let line = format!("done: {task}; verified in the tenant{rest}");
     print_outcome(session, task, TaskOutcome::Done, None, &line);
     Ok(DONE)
+}
+
+/// The failure to lock the state file. A run that waits for a person holds the lock, and does not
+/// need this command.
+fn locked_by_run(error: JournalError, path: &Path) -> Failure {
+    let is_locked = matches!(error, JournalError::Locked { .. });
+    let waits = is_locked
+        && journal::read_state_file(path)
+            .is_ok_and(|contents| contents.state.waiting().next().is_some());
+    let failure = Failure::from(error);
+    if !waits {
+        return failure;
+    }
+    failure.with_help(
+        "that run reads the evidence itself while it waits for a person; to use `iomcopy complete`, \
+         press Ctrl-C there first",
+    )
 }
 
 /// Refuses a waiver without a reason.

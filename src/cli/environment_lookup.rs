@@ -21,7 +21,7 @@ pub(super) fn find_environment<'a>(
         [one] => Ok(one),
         [] => {
             let message = format!(
-                "{flag}: no environment that this sign-in can see matches '{}'{}",
+                "{flag}: no environment matches '{}'{}",
                 escape(given),
                 list_environments(all.iter())
             );

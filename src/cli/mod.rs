@@ -89,7 +89,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments = usage::help_as_flag(arguments.into_iter().collect());
     let arguments = match Arguments::try_parse_from(&arguments) {
         Ok(arguments) => arguments,
-        Err(error) => return usage::report_usage(&error, &arguments),
+        Err(error) => return usage::report_usage(error, &arguments),
     };
     let session = Session::new(&arguments.common);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
@@ -157,7 +157,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, Failure> {
         Command::Fleet(arguments) => fleet::fleet(session, &arguments),
         Command::Complete(arguments) => Box::pin(complete::complete(session, &arguments)).await,
         Command::Preflight(arguments) => preflight::preflight(session, &arguments).await,
-        Command::Verify(arguments) => verify::verify(session, &arguments).await,
+        Command::Verify(arguments) => Box::pin(verify::verify(session, &arguments)).await,
         Command::Report(arguments) => report::report(session, &arguments).await,
         Command::Graph(arguments) => Box::pin(graph::graph(session, &arguments)).await,
         Command::State(arguments) => state::state(session, &arguments),

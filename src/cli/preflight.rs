@@ -24,7 +24,7 @@ pub(super) async fn preflight(
         checks::preflight(&connected.refresh).await
     })
     .await?;
-    print_findings(session, &findings, !session.verbose);
+    print_findings(session, &findings);
     let failed = findings
         .iter()
         .find(|finding| finding.verdict == Verdict::Fail);
@@ -41,11 +41,11 @@ pub(super) fn first_unavailable(findings: &[CheckResult]) -> Option<&CheckResult
 }
 
 /// Prints the checks with their results, as text or as one JSON document. The text begins with what
-/// did not pass; with `folds`, it only counts what passed.
-pub(super) fn print_findings(session: &Session, findings: &[CheckResult], folds: bool) {
+/// did not pass; without `-v`, it only counts what passed.
+pub(super) fn print_findings(session: &Session, findings: &[CheckResult]) {
     match session.output {
         Output::Human => {
-            let text = findings_text(session.data_palette(), findings, folds);
+            let text = findings_text(session.data_palette(), findings, !session.verbose);
             session.printer.text(&text);
         }
         Output::Json => session

@@ -63,10 +63,14 @@ pub(super) async fn status(session: &Session, arguments: &StatusArguments) -> Re
     })
 }
 
-/// The exit code of a run: that of its last process, and [`TEMPORARY`] where no process has ended
-/// and the run has not finished.
+/// The exit code of a run: [`WAITING`] while a person must act, also while a process runs and after
+/// it was stopped; else that of its last process, and [`TEMPORARY`] where no process has ended and
+/// the run has not finished.
 fn outcome(contents: &StateFileContents) -> u8 {
     let state = &contents.state;
+    if state.finished.is_none() && state.waiting().next().is_some() {
+        return WAITING;
+    }
     if contents.occupancy != Occupancy::Free {
         return TEMPORARY;
     }
@@ -74,9 +78,7 @@ fn outcome(contents: &StateFileContents) -> u8 {
     if closed != DONE || state.finished.is_some() {
         return closed;
     }
-    if state.waiting().next().is_some() {
-        WAITING
-    } else if state.failures.is_empty() {
+    if state.failures.is_empty() {
         TEMPORARY
     } else {
         FAILED
@@ -227,7 +229,7 @@ impl StatusView<'_> {
 mod tests {
     use super::*;
     use crate::cli::testing::began;
-    use crate::journal::Closed;
+    use crate::journal::{Closed, Waiting};
 
     #[tokio::test]
     async fn the_outcome_is_that_of_the_last_process_and_0_only_if_the_run_has_finished() {
@@ -244,6 +246,26 @@ mod tests {
         let mut contents = journal::read_state_file(&path).unwrap();
         contents.occupancy = Occupancy::Free;
         assert_eq!(outcome(&contents), 5);
+    }
+
+    #[tokio::test]
+    async fn a_run_waits_for_a_person_while_its_process_runs_and_after_it_was_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let open = journal::begin(&path, Clock::new(1.0), began()).unwrap();
+        let waiting = Waiting {
+            task: "reconfigure-connections/sign-in".to_owned(),
+            worksheet: serde_json::json!({}),
+        };
+        open.journal.append(waiting).await.unwrap();
+        let contents = journal::read_state_file(&path).unwrap();
+        assert_eq!(outcome(&contents), WAITING, "its process runs");
+        let closed = Closed::new("interrupted", 130, Some("interrupted".to_owned()));
+        open.journal.append(closed).await.unwrap();
+        drop(open);
+        let mut contents = journal::read_state_file(&path).unwrap();
+        contents.occupancy = Occupancy::Free;
+        assert_eq!(outcome(&contents), WAITING, "it was stopped");
     }
 
     #[tokio::test]

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::io::Write as _;
 
+use clap::error::{ContextKind, ContextValue};
+
 use super::exit_code::{DONE, INVALID_INPUT, exit_code_without_output};
 use crate::base::text::escape_in_lines;
 use crate::engine::{Failure, FailureKind};
@@ -10,7 +12,8 @@ use crate::report::{FailureDocument, Palette, Printer, document};
 
 /// Prints clap's message about a command line, and returns the exit code. Help and version are data on
 /// stdout, everything else goes to stderr; with JSON output, an error is also a document.
-pub(super) fn report_usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
+pub(super) fn report_usage(mut error: clap::Error, arguments: &[OsString]) -> u8 {
+    suggest_confirm_target(&mut error);
     let printer = Printer::new(Palette::plain(), false, false);
     let exit = if error.use_stderr() {
         INVALID_INPUT
@@ -40,6 +43,19 @@ pub(super) fn report_usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
     }
 }
 
+/// Suggests `--confirm-target` for `--confirm`. Of the flags that begin with it, a run needs this one
+/// first, and clap suggests another.
+fn suggest_confirm_target(error: &mut clap::Error) {
+    let given = error.get(ContextKind::InvalidArg);
+    let is_confirm = matches!(given, Some(ContextValue::String(flag)) if flag == "--confirm");
+    if is_confirm && error.get(ContextKind::SuggestedArg).is_some() {
+        let suggested = ContextValue::String("--confirm-target".to_owned());
+        error.insert(ContextKind::SuggestedArg, suggested);
+        // It has the flag that clap suggests.
+        error.remove(ContextKind::Usage);
+    }
+}
+
 /// `help COMMAND` as `COMMAND --help`: clap's own `help` has no flags, and no suggestion for a command
 /// that does not exist.
 pub(super) fn help_as_flag(mut arguments: Vec<OsString>) -> Vec<OsString> {
@@ -61,7 +77,20 @@ fn wants_json(arguments: &[OsString]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+    use crate::cli::arguments::Arguments;
+
+    #[test]
+    fn the_tip_for_confirm_is_the_flag_that_a_run_needs_first() {
+        let words = ["iomcopy", "run", "uat.yaml", "--confirm", "UAT"];
+        let mut error = Arguments::try_parse_from(words).unwrap_err();
+        suggest_confirm_target(&mut error);
+        let message = error.to_string();
+        assert!(message.contains("'--confirm-target'"), "{message}");
+        assert!(!message.contains("--confirm-repeat"), "{message}");
+    }
 
     #[test]
     fn help_of_a_command_is_its_flag() {

@@ -2,25 +2,34 @@
 
 use std::sync::Arc;
 
-use super::common_arguments::RunFiles;
+use super::common_arguments::{Output, RunFiles};
 use super::exit_code::{DONE, FAILED};
+use super::run::suggested_commands;
 use super::session::Session;
 use super::{connect, preflight};
-use crate::checks::{self, Verdict};
-use crate::engine::{Failure, JournalView};
+use crate::base::text::{count, escape};
+use crate::checks::{self, CheckResult, Verdict};
+use crate::engine::{Failure, FailureKind, JournalView};
 use crate::journal;
 
 /// Runs every check of the target and shows every result. Exit 1 if a check fails; if none fails
 /// and a service is unavailable, exit 75. Other unknown results are shown and do not fail.
 pub(super) async fn verify(session: &Session, files: &RunFiles) -> Result<u8, Failure> {
     let (runbook, path) = files.read_state()?;
+    let mut run = Run::NotBegun;
     let journal = if journal::exists(&path) {
-        let state = Arc::new(journal::read_state_file(&path)?.state);
+        let contents = journal::read_state_file(&path)?;
+        run = match contents.state.finished {
+            Some(_) => Run::Finished,
+            None => Run::Open(suggested_commands(files, &contents).next),
+        };
+        let state = Arc::new(contents.state);
         Some(JournalView::from_journal(state).with_state_file(&path))
     } else {
         None
     };
     let known = journal.clone();
+    let target = runbook.target.name.value.clone();
     let findings = connect::with_services(session, runbook, async |connected| {
         checks::verify(&connected.refresh, &connected.steps, journal).await
     })
@@ -29,7 +38,15 @@ pub(super) async fn verify(session: &Session, files: &RunFiles) -> Result<u8, Fa
     if let Some(failure) = known.as_ref().and_then(JournalView::unread) {
         return Err(failure);
     }
-    preflight::print_findings(session, &findings, false);
+    preflight::print_findings(session, &findings);
+    if session.output == Output::Human {
+        let tally = Tally::of(&findings);
+        let next = tally.next_command(&files.as_arguments(), &run);
+        let conclusion = tally.conclusion(&escape(&target));
+        session
+            .printer
+            .text(&format!("{conclusion}\n\nnext: {next}"));
+    }
     if findings
         .iter()
         .any(|finding| finding.verdict == Verdict::Fail)
@@ -38,4 +55,97 @@ pub(super) async fn verify(session: &Session, files: &RunFiles) -> Result<u8, Fa
     }
     let unavailable = preflight::first_unavailable(&findings);
     Ok(unavailable.map_or(DONE, |finding| session.exit_code(finding.kind)))
+}
+
+/// How far the run in the state file is.
+enum Run {
+    NotBegun,
+    /// With the command that continues or watches it.
+    Open(String),
+    Finished,
+}
+
+/// How many checks gave no reason to call the target usable.
+struct Tally {
+    failed: usize,
+    /// Without an answer; a warning is an answer.
+    unknown: usize,
+}
+
+impl Tally {
+    fn of(findings: &[CheckResult]) -> Self {
+        let number = |is_counted: fn(&CheckResult) -> bool| {
+            findings
+                .iter()
+                .filter(|finding| is_counted(finding))
+                .count()
+        };
+        Self {
+            failed: number(|finding| finding.verdict == Verdict::Fail),
+            unknown: number(|finding| {
+                finding.verdict == Verdict::Unknown
+                    && (finding.label() == "unknown" || finding.kind == FailureKind::Temporary)
+            }),
+        }
+    }
+
+    /// What the checks say together.
+    fn conclusion(&self, target: &str) -> String {
+        match (self.failed, self.unknown) {
+            (0, 0) => format!("Order management is usable in '{target}'."),
+            (0, unknown) => format!(
+                "It is unknown in parts whether order management is usable in '{target}': {} \
+                 without an answer.",
+                count(unknown, "check")
+            ),
+            (failed, _) => format!(
+                "Order management is not usable in '{target}' as it is: {} failed.",
+                count(failed, "check")
+            ),
+        }
+    }
+
+    /// The next command. Takes the arguments that name the files.
+    fn next_command(&self, arguments: &str, run: &Run) -> String {
+        match run {
+            Run::NotBegun => format!("iomcopy plan {arguments}"),
+            Run::Open(command) => command.clone(),
+            Run::Finished if self.failed > 0 => {
+                format!("correct what failed, then iomcopy verify {arguments}")
+            }
+            Run::Finished if self.unknown > 0 => format!("iomcopy verify {arguments}"),
+            Run::Finished => format!("iomcopy report {arguments}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_says_whether_the_target_is_usable_and_what_to_do() {
+        let end = |failed, unknown, run: &Run| {
+            let tally = Tally { failed, unknown };
+            let next = tally.next_command("uat.yaml", run);
+            format!("{}\n{next}", tally.conclusion("UAT"))
+        };
+        assert_eq!(
+            end(0, 0, &Run::Finished),
+            "Order management is usable in 'UAT'.\niomcopy report uat.yaml"
+        );
+        assert_eq!(
+            end(0, 1, &Run::Finished),
+            "It is unknown in parts whether order management is usable in 'UAT': 1 check without \
+             an answer.\niomcopy verify uat.yaml"
+        );
+        assert_eq!(
+            end(2, 1, &Run::Finished),
+            "Order management is not usable in 'UAT' as it is: 2 checks failed.\n\
+             correct what failed, then iomcopy verify uat.yaml"
+        );
+        let open = Run::Open("iomcopy run uat.yaml".to_owned());
+        assert!(end(2, 0, &open).ends_with("\niomcopy run uat.yaml"));
+        assert!(end(0, 0, &Run::NotBegun).ends_with("\niomcopy plan uat.yaml"));
+    }
 }

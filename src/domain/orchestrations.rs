@@ -157,7 +157,7 @@ pub(crate) fn stop_orchestration(
         after: json!({ "state": UNPUBLISHED }),
         request: IomRequest::StopOrchestration,
         by_hand: vec![format!(
-            "IOM app > Orchestrations > Flows > '{name}': stop it (leave read-only mode)"
+            "IOM app > Orchestrations > Flows > '{name}': stop it, so that it can be edited"
         )],
         evidence: "every orchestration with provider actions is unpublished".to_owned(),
         settle_timeout: Duration::from_mins(5),

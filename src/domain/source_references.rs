@@ -103,7 +103,7 @@ impl SourceReferences {
     /// production.
     pub(crate) fn with_texts(mut self, texts: Vec<String>) -> Self {
         for text in texts {
-            let what = format!("'{}', which the runbook replaces", for_message(&text));
+            let what = format!("'{}' (under `replace`)", for_message(&text));
             self.add(&text, what, None);
         }
         self
@@ -334,7 +334,7 @@ mod tests {
         );
         assert_eq!(
             found("CONNECTION-0002"),
-            ["'connection-0002', which the runbook replaces"]
+            ["'connection-0002' (under `replace`)"]
         );
         // Another survey has a clone of the view.
         let again = SourceReferences::default().with_recorded(&view.clone());

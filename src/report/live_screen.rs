@@ -1,7 +1,8 @@
 //! The terminal as indicatif draws on it. indicatif decides when something is drawn; here is how: a
 //! frame is one write that replaces the last one line by line, and that is left out if it shows the
 //! same, so that nothing flickers. Every line ends with a line feed, so that a terminal that was
-//! resized does not join them; the rows that its lines take then are counted again.
+//! resized does not join them; the rows that its lines take then are counted again. The last line of
+//! a frame has no line feed, so a frame that replaces nothing begins below it.
 
 use std::io;
 use std::sync::Mutex;
@@ -39,6 +40,10 @@ struct Canvas {
     drawn: Vec<String>,
     /// How wide the terminal was.
     columns: usize,
+    /// How wide indicatif took it to be for what is drawn, and for the next frame. It differs if the
+    /// terminal was resized while a frame was made.
+    counted: usize,
+    measured: usize,
     /// The lines of the next frame.
     lines: Vec<String>,
     /// How many rows of what is drawn the next frame replaces.
@@ -60,13 +65,19 @@ impl Canvas {
     fn frame(&mut self, columns: usize) -> Option<String> {
         let columns = columns.max(1);
         let lines = std::mem::take(&mut self.lines);
+        let was_drawn = !self.drawn.is_empty();
         let old = self.take_replaced();
+        // The cursor is at the end of a line that stays: one that was printed before the table was
+        // drawn for the first time.
+        let begins_below = was_drawn && old.is_empty();
         self.expects_filler = false;
         let rows: usize = old.iter().map(|line| rows_of(line, columns)).sum();
-        let is_resized = columns != self.columns && !old.is_empty();
-        let is_same = lines == old && !is_resized;
+        // Its lines may also be too long for a terminal that was resized while they were made.
+        let is_resized = columns != self.columns && !old.is_empty() || rows > old.len();
+        let is_same = lines == old && !is_resized && !begins_below;
         self.drawn.clone_from(&lines);
         self.columns = columns;
+        self.counted = self.measured;
         if is_same {
             return None;
         }
@@ -75,6 +86,9 @@ impl Canvas {
             frame += &format!("\u{1b}[{}A", rows - 1);
         }
         frame.push('\r');
+        if begins_below {
+            frame.push('\n');
+        }
         if is_resized {
             // A row that the terminal has broken stays joined to the next one when it is only
             // written over (seen in tmux 3.3a): a wider terminal would then take both for one row.
@@ -102,7 +116,7 @@ impl Canvas {
         let mut old = std::mem::take(&mut self.drawn);
         let kept = old.iter().rposition(|line| {
             let is_kept = left == 0;
-            left = left.saturating_sub(rows_of(line, self.columns));
+            left = left.saturating_sub(rows_of(line, self.counted));
             is_kept
         });
         old.split_off(kept.map_or(0, |at| at + 1))
@@ -116,7 +130,9 @@ fn rows_of(line: &str, columns: usize) -> usize {
 
 impl TermLike for LiveScreen {
     fn width(&self) -> u16 {
-        self.terminal.size().1
+        let columns = self.terminal.size().1;
+        lock(&self.canvas).measured = usize::from(columns);
+        columns
     }
 
     fn height(&self) -> u16 {
@@ -179,6 +195,7 @@ mod tests {
         lines: &[&str],
     ) -> Option<String> {
         canvas.replaced = replaced;
+        canvas.measured = columns;
         for line in lines {
             canvas.write(line);
             canvas.write("   ");
@@ -207,6 +224,42 @@ mod tests {
                 .unwrap()
                 .starts_with("\rone")
         );
+    }
+
+    #[test]
+    fn a_frame_that_was_made_for_a_wider_terminal_is_replaced_whole() {
+        let mut canvas = Canvas::default();
+        draw(&mut canvas, 0, 20, &["head of twelve", "row of twelve"]).unwrap();
+        // The terminal becomes narrower after indicatif has counted two rows.
+        canvas.measured = 20;
+        canvas.replaced = 2;
+        for line in ["head of twelve", "row of twelve"] {
+            canvas.write(line);
+            canvas.write("");
+        }
+        canvas.frame(10).unwrap();
+        let next = draw(&mut canvas, 2, 10, &["head", "row"]).unwrap();
+        assert!(next.starts_with("\u{1b}[3A\r\u{1b}[J"), "{next:?}");
+    }
+
+    #[test]
+    fn a_line_that_is_printed_before_the_table_is_drawn_stays() {
+        let shown = |next: &[&str], rest: &str| {
+            let mut canvas = Canvas::default();
+            let mut terminal = vt100::Parser::new(24, 80, 0);
+            // indicatif counts only the rows of the table for the next frame: here there are none.
+            for lines in [&["[1/8] copy-environments"][..], next] {
+                let frame = draw(&mut canvas, 0, 80, lines).unwrap_or_default();
+                terminal.process(frame.as_bytes());
+            }
+            terminal.process(rest.as_bytes());
+            terminal.screen().contents()
+        };
+        let line = "[1/8] copy-environments\n";
+        assert_eq!(shown(&["", "table"], ""), format!("{line}\ntable"));
+        assert_eq!(shown(&["[2/8]"], ""), format!("{line}[2/8]"));
+        // No frame, but what is written next without one.
+        assert_eq!(shown(&[], "another"), format!("{line}another"));
     }
 
     #[test]

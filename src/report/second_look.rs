@@ -42,8 +42,9 @@ struct Retried {
 
 impl SecondLook {
     /// Lines about what did not succeed at first and did in the end, and about the given notes.
-    /// Empty if there is nothing.
-    pub fn text(&self, notes: &[String]) -> String {
+    /// Empty if there is nothing. Takes the command that shows the notes if they are only counted:
+    /// after a stop they would push what comes next off the terminal.
+    pub fn text(&self, notes: &[String], shown_by: Option<&str>) -> String {
         let seen = lock(&self.seen);
         let waits = seen.waits.iter().map(|((service, reason), (times, long))| {
             format!(
@@ -64,16 +65,21 @@ impl SecondLook {
             )
         });
         let at_first: Vec<String> = waits.chain(retried).collect();
-        let notes = notes
-            .iter()
-            .map(|note| shortened(&first_line(note), LONGEST));
-        let notes: Vec<String> = notes.collect();
-        let parts = [
-            list("did not succeed at first:", &at_first),
-            list("needs a look:", &notes),
-        ];
-        parts.concat()
+        list("did not succeed at first:", &at_first) + &describe_notes(notes, shown_by)
     }
+}
+
+/// The notes, or their number and the command that shows them.
+fn describe_notes(notes: &[String], shown_by: Option<&str>) -> String {
+    if let Some(command) = shown_by.filter(|_| !notes.is_empty()) {
+        let warnings = count(notes.len(), "warning");
+        return format!("\nneeds a look: {warnings}, shown by: {command}\n");
+    }
+    let notes = notes
+        .iter()
+        .map(|note| shortened(&first_line(note), LONGEST));
+    let notes: Vec<String> = notes.collect();
+    list("needs a look:", &notes)
 }
 
 /// The first line of a text, safe to show.
@@ -162,14 +168,26 @@ mod tests {
     #[test]
     fn a_long_note_ends_with_a_whole_word() {
         let long = "word ".repeat(50);
-        let text = SecondLook::default().text(&[long]);
+        let text = SecondLook::default().text(&[long], None);
         assert!(text.ends_with("word…\n") && text.len() < 250, "{text}");
+    }
+
+    #[test]
+    fn after_a_stop_the_notes_are_counted() {
+        let look = SecondLook::default();
+        let command = Some("iomcopy report uat.yaml");
+        assert_eq!(look.text(&[], command), "");
+        let notes = ["copy: look".to_owned(), "plan: look".to_owned()];
+        assert_eq!(
+            look.text(&notes, command),
+            "\nneeds a look: 2 warnings, shown by: iomcopy report uat.yaml\n"
+        );
     }
 
     #[test]
     fn the_end_repeats_what_did_not_succeed_at_first_and_what_needs_a_look() {
         let look = SecondLook::default();
-        assert_eq!(look.text(&[]), "");
+        assert_eq!(look.text(&[], None), "");
         for seconds in [30.0, 60.0] {
             look.on_event(&event(EventKind::Waiting {
                 service: "Dataverse".to_owned(),
@@ -190,7 +208,7 @@ mod tests {
         }));
         // A change that failed in the end is in the failure that ends the run.
         assert_eq!(
-            look.text(&["copy-environments: look\nat this".to_owned()]),
+            look.text(&["copy-environments: look\nat this".to_owned()], None),
             "\ndid not succeed at first:\n  - Dataverse (throttled): 2 waits, 1 min 30 s in all\n  \
              - turn on 'orders': done after 1 failed attempt: its child is off\n\
              \nneeds a look:\n  - copy-environments: look\n"

@@ -193,9 +193,12 @@ pub(super) fn condition(contents: &StateFileContents) -> (String, RunState) {
         (Occupancy::Held(holder), _) => {
             let host = escape(&holder.host);
             let text = format!("running by process {} on {host}", holder.pid);
+            return (describe_running(&text, state), RunState::Running);
+        }
+        (Occupancy::HeldByUnknown, _) => {
+            let text = describe_running("running by another process", state);
             return (text, RunState::Running);
         }
-        (Occupancy::HeldByUnknown, _) => ("running by another process", RunState::Running),
         _ if state.finished.is_some() => ("finished", RunState::Finished),
         _ if state.waiting().next().is_some() => ("waiting for a person", RunState::Waiting),
         _ if !state.failures.is_empty() => ("failed", RunState::Failed),
@@ -214,6 +217,15 @@ pub(super) fn condition(contents: &StateFileContents) -> (String, RunState) {
         ),
     };
     (text.to_owned(), state)
+}
+
+/// The state of a run that a process works on; the process may wait for a person.
+fn describe_running(process: &str, state: &State) -> String {
+    if state.finished.is_none() && state.waiting().next().is_some() {
+        format!("{process}, waiting for a person")
+    } else {
+        process.to_owned()
+    }
 }
 
 pub(super) fn step_condition(step: Option<&StepState>) -> StepCondition {

@@ -32,10 +32,10 @@ fn jobs(stage: &Stage, types: &[i64]) -> Vec<Value> {
 pub(crate) fn assert_everything_is_closed(stage: &Stage, run: &CommandOutput) {
     says(run, &["contained: ", ", 0 open"]);
     assert_eq!(jobs(stage, &[2]), [json!(3)], "the job is canceled");
-    let verify = stage.call(&["verify", "rehearsal.yaml"]).exits(0);
+    let verify = stage.call(&["verify", "rehearsal.yaml", "-v"]).exits(0);
     says(
         &verify,
-        &["mailboxes: none can act that the runbook does not allow"],
+        &["mailboxes: every one is closed, replaced or allowed by the runbook"],
     );
     for (format, wanted) in [
         ("markdown", "## Containment"),
@@ -64,6 +64,9 @@ pub(crate) fn assert_what_a_person_opens_is_named(stage: &Stage) {
         &[
             "mailboxes: some can act, and the runbook does not allow it",
             "'Orders' sends e-mail as orders@contoso.com",
+            ": -v shows what was found",
+            "Order management is not usable in 'Contoso UAT' as it is: ",
+            "next: correct what failed, then iomcopy verify rehearsal.yaml",
         ],
     );
     // A finished run changes nothing, and says what is open again.

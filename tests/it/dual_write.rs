@@ -206,7 +206,7 @@ fn through_the_gateway_every_map_runs_again_as_before() {
     });
     assert!(first_start < copy, "{first_start:?} {copy:?}");
 
-    let verified = stage.call(&["verify", "rehearsal.yaml"]).exits(0);
+    let verified = stage.call(&["verify", "rehearsal.yaml", "-v"]).exits(0);
     assert!(
         verified
             .stdout

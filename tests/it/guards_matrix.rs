@@ -284,6 +284,8 @@ fn a_waiver_is_refused_while_another_process_holds_the_state_file() {
     ];
     let held = lock(&stage);
     refused(&stage, &mut tenant, &waive, &[Itself(5)]);
+    let answer = stage.call(&waive).exits(5);
+    assert!(answer.stderr.contains("Ctrl-C"), "{}", answer.stderr);
     drop(held);
     // Only the lock refused it.
     drop(stage.call(&waive).exits(0));

@@ -185,6 +185,12 @@ fn control_c_at_the_prompt_ends_the_program_and_nothing_begins() {
     assert_eq!(call.ends(), Some(130));
     assert!(!stage.state().exists());
     assert!(stage.world().writes().is_empty());
+    // What was typed before the question is no answer.
+    let mut call = AtTerminal::start(&stage, &["run", "rehearsal.yaml"]);
+    call.types("Contoso UAT").reads("Type the target's name");
+    call.types("no");
+    assert_eq!(call.ends(), Some(5));
+    assert!(!stage.state().exists());
     // The typed name starts the run.
     let mut call = AtTerminal::start(&stage, &["run", "rehearsal.yaml"]);
     call.reads("Type the target's name").types("Contoso UAT");

@@ -275,7 +275,7 @@ fn steps_of_every_kind_are_planned_run_verified_and_reported() {
     assert_done(&stage);
     assert_records(&stage);
 
-    let verify = call(&stage, &["verify", "rehearsal.yaml"]).stdout;
+    let verify = call(&stage, &["verify", "rehearsal.yaml", "-v"]).stdout;
     for step in OWN {
         let line = format!("step {step} finds nothing left to do");
         assert!(

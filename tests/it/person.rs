@@ -93,7 +93,7 @@ impl<'a> Person<'a> {
         match line {
             _ if !is_work(line) => {}
             _ if says("press 'Activate system'") => self.press("rehearsal_ActivateSystem"),
-            _ if says("set the connection URL to") => {
+            _ if line.starts_with("open '") && says("the connection URL ") => {
                 self.connect("iomplatformconnectionreference", line, |row| {
                     is(row, name(0))
                 });
@@ -186,12 +186,12 @@ impl<'a> Person<'a> {
 
     /// Sets the URL and owner of the one matching row to those in the line.
     fn connect(&self, table: &str, line: &str, fits: impl Fn(&Value) -> bool) {
-        let after = |words: &str, end: char| {
+        let after = |words: &str, end: &str| {
             let rest = line.split(words).nth(1).unwrap_or_default();
             rest.split(end).next().unwrap_or_default().to_owned()
         };
-        let url = after("URL to ", ',');
-        let owner = after("its owner must be ", '\n');
+        let url = after("URL ", " ");
+        let owner = after("the owner ", " and the ");
         let bind = format!("systemusers({})", text(&self.user(&owner)["systemuserid"]));
         let row = self.rows(table).into_iter().find(|row| fits(row));
         let row = row.unwrap_or_else(|| panic!("no such reference: {line}"));

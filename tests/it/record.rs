@@ -42,7 +42,10 @@ fn report_json(stage: &Stage) -> Value {
 /// The line of a step in a table.
 fn step_line(table: &str, step: &str) -> String {
     let mut lines = table.lines();
-    let line = lines.find(|line| line.contains(&format!(" {step} ")));
+    let line = lines.find(|line| {
+        let mut words = line.split_whitespace();
+        words.next().is_some_and(|word| word.parse::<u8>().is_ok()) && words.next() == Some(step)
+    });
     line.expect("the step has a line").to_owned()
 }
 

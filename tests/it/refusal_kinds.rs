@@ -8,10 +8,10 @@ use crate::harness::{CommandOutput, Stage, World};
 
 /// A step's state in the table of a run.
 fn state_of<'a>(answer: &'a CommandOutput, step: &str) -> &'a str {
-    let line = answer
-        .stdout
-        .lines()
-        .find(|line| line.contains(&format!(" {step} ")));
+    let line = answer.stdout.lines().find(|line| {
+        let mut words = line.split_whitespace();
+        words.next().is_some_and(|word| word.parse::<u8>().is_ok()) && words.next() == Some(step)
+    });
     let words = line.expect("the step has a line").split_whitespace();
     words.skip(2).take(1).next().unwrap_or_default()
 }

@@ -123,6 +123,14 @@ pub fn is_pipe(stream: &(impl system::AsStream + IsTerminal)) -> bool {
     !stream.is_terminal() && system::is_pipe(stream)
 }
 
+/// Discards what was typed at a terminal and is not read yet, so that it answers no later question.
+/// Does nothing for another stream, and on Windows, where the standard library cannot do it.
+pub fn discard_typed_ahead(stream: &(impl system::AsStream + IsTerminal)) {
+    if stream.is_terminal() {
+        system::discard_typed_ahead(stream);
+    }
+}
+
 /// Makes the entries of a directory durable: a file that was just created or renamed may otherwise
 /// be gone after a loss of power. Does nothing on Windows, where a directory cannot be synced and
 /// NTFS keeps a journal of such changes.
@@ -179,6 +187,12 @@ pub fn host_name() -> String {
     } else {
         name
     }
+}
+
+/// The name of the account that this process runs as: on Unix `uid 1000` if it has no name there, on
+/// Windows `unknown`.
+pub fn account_name() -> String {
+    system::account_name()
 }
 
 /// The directory for the user's state: `XDG_STATE_HOME` or `~/.local/state` on Unix (XDG Base

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use rustix::process::{self, Pid};
+use rustix::termios::{QueueSelector, tcflush};
 use tokio::process::Command;
 use tokio::signal::unix::{self, SignalKind};
 
@@ -50,6 +51,11 @@ pub(super) fn is_pipe(stream: &impl AsStream) -> bool {
         kind,
         Ok(rustix::fs::FileType::Fifo | rustix::fs::FileType::Socket)
     )
+}
+
+pub(super) fn discard_typed_ahead(terminal: &impl AsStream) {
+    // It fails only for what is not a terminal.
+    _ = tcflush(terminal, QueueSelector::IFlush);
 }
 
 pub(super) fn create_private(options: &mut OpenOptions) -> &mut OpenOptions {
@@ -130,6 +136,18 @@ fn is_taken(result: Result<(), TryLockError>) -> io::Result<bool> {
 pub(super) fn host_name() -> String {
     let system = rustix::system::uname();
     system.nodename().to_string_lossy().trim().to_owned()
+}
+
+/// The user's name in `/etc/passwd` (passwd(5)), else the number.
+pub(super) fn account_name() -> String {
+    let id = process::getuid().as_raw().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next().filter(|name| !name.is_empty())?;
+        (fields.nth(1)? == id).then(|| name.to_owned())
+    });
+    name.unwrap_or_else(|| format!("uid {id}"))
 }
 
 pub(super) fn state_directory(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {

@@ -53,6 +53,8 @@ pub(super) fn is_pipe(stream: &impl AsStream) -> bool {
     !metadata.is_ok_and(|metadata| metadata.is_file())
 }
 
+pub(super) fn discard_typed_ahead(_terminal: &impl AsStream) {}
+
 pub(super) fn create_private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
@@ -153,6 +155,11 @@ fn open_exclusively(options: &mut OpenOptions, path: &Path) -> io::Result<Option
 
 pub(super) fn host_name() -> String {
     std::env::var("COMPUTERNAME").unwrap_or_default()
+}
+
+/// Windows sets `USERNAME` for every process of a user, and the caller reads it first.
+pub(super) fn account_name() -> String {
+    "unknown".to_owned()
 }
 
 pub(super) fn state_directory(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::snapshot::{Snapshot, reinstalled};
+use crate::base::suggestions;
 use crate::base::text::count;
 use crate::checks::check::{Check, CheckResult};
 use crate::checks::table_reads::available;
@@ -169,7 +170,7 @@ fn listed_check() -> Check {
         StepName::ReinstallProviders,
         "`providers` and `accept-terms` name definitions of the library",
         "`providers` or `accept-terms` names a definition that the library does not have",
-        "write the logical names of definitions, as the library of the source has them",
+        "write the logical names of definitions",
     )
     .invalid_input()
 }
@@ -179,12 +180,24 @@ fn judge_listed(
     listed: &[(String, String)],
     known: &BTreeSet<String>,
 ) -> CheckResult {
+    let names: Vec<&str> = known.iter().map(String::as_str).collect();
     let unknown: Vec<String> = listed
         .iter()
         .filter(|(name, _)| !known.contains(&name.to_ascii_lowercase()))
-        .map(|(name, place)| format!("'{name}' ({place})"))
+        .map(|(name, place)| match suggestions::nearest(name, &names) {
+            Some(meant) => format!("'{name}' ({place}): did you mean '{meant}'?"),
+            None => format!("'{name}' ({place})"),
+        })
         .collect();
-    check.none_of(&unknown, &count(known.len(), "definition"))
+    let mut result = check.none_of(&unknown, &count(known.len(), "definition"));
+    if let Some(remedy) = &mut result.remedy {
+        remedy.push_str("; ");
+        remedy.push_str(&suggestions::listed(
+            &names,
+            "the library of the source has",
+        ));
+    }
+    result
 }
 
 #[cfg(test)]
@@ -204,7 +217,15 @@ mod tests {
         let wrong = of("fedex");
         assert_eq!(
             (wrong.verdict, wrong.found.as_str()),
-            (Verdict::Fail, "'fedex' (x.yaml:2:3)")
+            (
+                Verdict::Fail,
+                "'fedex' (x.yaml:2:3): did you mean 'msdyn_fedex'?"
+            )
+        );
+        let remedy = wrong.remedy.unwrap();
+        assert!(
+            remedy.ends_with("the library of the source has: msdyn_fedex"),
+            "{remedy}"
         );
     }
 

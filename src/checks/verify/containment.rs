@@ -25,7 +25,7 @@ pub(super) async fn run_checks(
 async fn text_scan(scope: &Scope<'_>) -> Result<CheckResult, Failure> {
     let check = Check::new(
         "no other row that was looked at names production",
-        "rows that no check knows name production",
+        "rows that no other check covers name production",
         "look at each: if something acts by it, give it the target's own value",
     );
     text_scan::result(&check, scope, true).await
@@ -36,7 +36,7 @@ fn judge(kind: &KindInventory) -> Option<CheckResult> {
     let title = kind.kind.title();
     let check = |problem: &str, advice: &str| {
         Check::new(
-            format!("{title}: none can act that the runbook does not allow"),
+            format!("{title}: every one is closed, replaced or allowed by the runbook"),
             format!("{title}: {problem}"),
             advice,
         )
@@ -84,9 +84,10 @@ fn remedy(surface: &Surface) -> Option<String> {
         ) => Some(by_hand(&write.name)),
         (SurfaceState::Open, Closing::Remove(removal)) => Some(by_hand(&removal.name)),
         (SurfaceState::Open, Closing::Ask { instructions, .. }) => Some(instructions.join(" ")),
-        (SurfaceState::Open, _) => {
-            Some("turn it off in the target, or allow it under `containment.allow`".to_owned())
-        }
+        (SurfaceState::Open, _) => Some(
+            "turn it off or change it in the target, or allow it under `containment.allow`"
+                .to_owned(),
+        ),
         _ => None,
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::confirm_target::read_line;
+use super::confirm_target::ask;
 use crate::base::redaction::redact;
 use crate::base::shell::quote_argument;
 use crate::base::text::escape;
@@ -170,10 +170,8 @@ pub(super) async fn confirm_repeat(
 
 async fn prompt(session: &Session, repeats: &Repeats) -> Result<(), Failure> {
     session.printer.error(&repeats.lines.join("\n"));
-    session
-        .printer
-        .prompt(&format!("Type {} to send it again: ", repeats.token));
-    let answer = read_line(std::io::stdin(), &session.cancellation).await?;
+    let question = format!("Type {} to send it again: ", repeats.token);
+    let answer = ask(session, &question).await?;
     if answer.is_none_or(|answer| answer.trim() != repeats.token) {
         return Err(Failure::refused(
             "this is not the token of the attempt; nothing was sent",

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use tokio::sync::oneshot;
 
 use crate::base::cancellation::Cancellation;
+use crate::base::platform;
 use crate::base::text::count;
 use crate::cli::actor::current_actor;
 use crate::cli::session::Session;
@@ -91,14 +92,21 @@ fn describe(target: &str, plan: &Plan, repaired: Option<&str>) -> String {
 
 async fn prompt(session: &Session, target: &str, question: &str) -> Result<(), Failure> {
     session.printer.error(question);
-    session.printer.prompt("Type the target's name to begin: ");
-    let answer = read_line(std::io::stdin(), &session.cancellation).await?;
+    let answer = ask(session, "Type the target's name to begin: ").await?;
     if answer.is_none_or(|answer| answer.trim() != target) {
         return Err(Failure::refused(
             "this is not the target's name; nothing was begun",
         ));
     }
     Ok(())
+}
+
+/// Asks for a confirmation at the terminal. What was typed before the question is no answer to it.
+pub(super) async fn ask(session: &Session, question: &str) -> Result<Option<String>, Failure> {
+    let input = std::io::stdin();
+    platform::discard_typed_ahead(&input);
+    session.printer.prompt(question);
+    read_line(input, &session.cancellation).await
 }
 
 /// Reads one line from `input`; `None` if it cannot be read. A request to stop ends the wait at

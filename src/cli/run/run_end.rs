@@ -154,9 +154,9 @@ fn result_name(result: Result<Outcome, &Failure>) -> &'static str {
     }
 }
 
-/// Prints the table of the steps, the figures, and the path of the state file. The failure with
-/// which the run ends is printed after it. Returns the next command, if the state file
-/// can be read.
+/// Prints what needs a second look, the table of the steps, the figures, and the path of the state
+/// file: what matters most is last. The failure with which the run ends is printed after it.
+/// Returns the next command, if the state file can be read.
 fn print_result(
     session: &Session,
     files: &RunFiles,
@@ -166,6 +166,14 @@ fn print_result(
     ending: Option<&Failure>,
 ) -> Option<String> {
     let path = state_file.journal.path();
+    let is_finished = state_file.journal.state().finished.is_some();
+    let report = format!("iomcopy report {}", files.as_arguments());
+    let shown_by = (!is_finished).then_some(report.as_str());
+    let warnings = session.warnings.all();
+    let second_look = session.second_look.text(&warnings, shown_by);
+    if !second_look.is_empty() {
+        session.printer.text(second_look.trim_end());
+    }
     let mut next = None;
     if let Ok(mut contents) = journal::read_state_file(path) {
         // The lock on the file is this process's own.
@@ -189,17 +197,13 @@ fn print_result(
             Some(_) => format!("iomcopy verify {}", commands.arguments),
         });
     }
-    let lines = if state_file.journal.state().finished.is_some() {
+    let lines = if is_finished {
         figures.lines()
     } else {
         figures.refused_lines()
     };
     if !lines.is_empty() {
         session.printer.text(&format!("\n{}", lines.join("\n")));
-    }
-    let second_look = session.second_look.text(&session.warnings.all());
-    if !second_look.is_empty() {
-        session.printer.text(second_look.trim_end());
     }
     session
         .printer

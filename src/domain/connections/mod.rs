@@ -95,7 +95,7 @@ pub(crate) fn resolve_choice<'a>(
             return connections
                 .iter()
                 .find(|connection| connection.id.eq_ignore_ascii_case(id))
-                .ok_or_else(|| NotChosen::NoSuchId(format!("has no connection {id}")));
+                .ok_or_else(|| NotChosen::NoSuchId(format!("has no connection '{id}'")));
         }
         ConnectionChoice::Account(account) => account,
     };

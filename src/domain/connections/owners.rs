@@ -20,10 +20,11 @@ pub(crate) struct OwnerRow {
 }
 
 impl OwnerRow {
-    /// The instruction for a person who saves a row that it should own.
+    /// The part of an instruction for a person who saves a row that it should own; what the person
+    /// copies follows, at the end of the line.
     pub(crate) fn instruction(owner: Option<&Self>) -> String {
         owner.map_or_else(String::new, |owner| {
-            format!("; its owner must be {}", owner.name)
+            format!("the owner {} and ", owner.name)
         })
     }
 

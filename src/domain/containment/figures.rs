@@ -161,8 +161,8 @@ impl ContainmentFigures {
             named.unwrap_or_default()
         );
         Some(Failure::failed(message).with_help(format!(
-            "`iomcopy verify {runbook}` names each with what to do; turn it off in the target, or \
-             write it under `containment.allow` or `containment.replace`, then run again"
+            "`iomcopy verify {runbook}` names each with what to do; turn it off or change it in the \
+             target, or write it under `containment.allow` or `containment.replace`, then run again"
         )))
     }
 

@@ -110,12 +110,20 @@ fn judge(before: &Value, now: &BTreeSet<String>) -> Answer {
         .filter(|id| now.contains(*id))
         .collect();
     if arrived > 0 || left.len() < of_target.len() {
+        let mut found = Vec::new();
+        if !of_source.is_empty() {
+            let all = of_source.len();
+            found.push(format!(
+                "{arrived} of {all} that only the source had have arrived"
+            ));
+        }
+        if !of_target.is_empty() {
+            let (gone, all) = (of_target.len() - left.len(), of_target.len());
+            found.push(format!("{gone} of {all} that only the target had are gone"));
+        }
         return Answer::Pass(format!(
-            "of what only the source had, {arrived} of {} came; of what only the target had, {} of \
-             {} are gone",
-            of_source.len(),
-            of_target.len() - left.len(),
-            of_target.len()
+            "users and registered applications: {}",
+            found.join(", and ")
         ));
     }
     let mut found = Vec::new();

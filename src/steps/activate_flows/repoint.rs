@@ -98,8 +98,8 @@ impl<'a> Repointing<'a> {
         let edits = moved.iter().map(|(used, here)| {
             format!(
                 "Power Automate > Solutions > Default Solution > Cloud flows > '{flow}' > Edit: \
-                 replace each action of custom connector {used} by the same action of {here}, save \
-                 it, and leave it off"
+                 leave the flow off; replace each action of custom connector {used}, and save the \
+                 flow with the same actions of {here}"
             )
         });
         std::iter::once(sign_in_instruction(self.refresh))

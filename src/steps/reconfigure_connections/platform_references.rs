@@ -75,7 +75,7 @@ impl Survey for PlatformReferences {
                 after,
                 request: REQUEST,
                 by_hand: vec![format!(
-                    "open '{name}', set the connection URL to {wanted}, save it{}",
+                    "open '{name}': save it with {}the connection URL {wanted}",
                     OwnerRow::instruction(owner.as_ref())
                 )],
                 evidence:

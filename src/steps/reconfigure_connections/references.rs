@@ -192,10 +192,10 @@ fn by_hand(
         sign_in_instruction(refresh),
         format!(
             "Power Apps > Solutions > Default Solution > Connection references > '{logical_name}' > \
-             Edit: choose connection {} of custom connector {}, save it{}",
-            chosen.connection,
+             Edit: save it with {}the connection of custom connector {} with the id {}",
+            OwnerRow::instruction(owner),
             chosen.connector,
-            OwnerRow::instruction(owner)
+            chosen.connection
         ),
     ];
     ManualTask {

@@ -173,7 +173,7 @@ impl Survey for Connections {
                     request: IomRequest::SaveProviderConnectionReference,
                     by_hand: vec![format!(
                         "IOM app > Providers > Installed > '{provider}' > connection '{title}': \
-                         set the URL to {wanted}, save it{set_owner}"
+                         save it with {set_owner}the URL {wanted}"
                     )],
                     evidence: "every provider connection reference names the target's connection \
                                and owner"

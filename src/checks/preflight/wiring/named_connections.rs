@@ -226,7 +226,10 @@ mod tests {
             .map(|(key, choice)| named(key, choice))
             .collect();
         let problems = Problems::find(&named, &connections);
-        assert_eq!(problems.missing, ["`shared_e`: it has no connection gone"]);
+        assert_eq!(
+            problems.missing,
+            ["`shared_e`: it has no connection 'gone'"]
+        );
         assert_eq!(problems.broken, ["`shared_b`: broken: Error"]);
         // An unknown status is not called broken.
         assert_eq!(
