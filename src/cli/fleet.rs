@@ -198,14 +198,8 @@ fn describe(path: &Path, argument: Option<&str>, contents: &StateFileContents) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::testing::began;
+    use crate::cli::testing::{began, fleet_json};
     use crate::journal::Closed;
-
-    fn json(runs: Vec<FleetRun>) -> serde_json::Value {
-        let now = Clock::new(1.0).time_of_day();
-        let fleet = crate::report::fleet(runs, now);
-        serde_json::from_str(&fleet.json()).unwrap()
-    }
 
     #[tokio::test]
     async fn every_state_file_of_a_folder_is_one_row_and_none_is_changed() {
@@ -236,7 +230,7 @@ mod tests {
         find_state_files(folder.path(), DEEPEST, &mut files).unwrap();
         files.sort();
         assert_eq!(files.len(), 3, "{files:?}");
-        let found = json(files.iter().map(|file| read_run(file)).collect());
+        let found = fleet_json(files.iter().map(|file| read_run(file)).collect());
         let states: Vec<_> = found["runs"].as_array().unwrap().iter().collect();
         assert_eq!(states[0]["condition"], "unreadable");
         assert!(states[0]["reason"].is_string() && states[0]["to-do"].is_string());
@@ -248,7 +242,7 @@ mod tests {
         assert_eq!(states[2]["state"], "running");
         assert_eq!(std::fs::read(&good).unwrap(), before);
         drop(held);
-        let absent = json(vec![read_run(&folder.path().join("none"))]);
+        let absent = fleet_json(vec![read_run(&folder.path().join("none"))]);
         assert_eq!(absent["runs"][0]["condition"], "unreadable");
         assert!(absent["runs"][0]["to-do"].is_string(), "{absent}");
     }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::base::clock::Clock;
 use crate::journal::{Began, FORMAT, Pinned, PinnedTarget};
+use crate::report::{self, FleetRun};
 use crate::runbook::{self, Runbook};
 
 /// A small runbook of a cloud, with more lines before its steps.
@@ -48,4 +50,10 @@ pub(super) fn began() -> Began {
         },
         origins: BTreeMap::new(),
     }
+}
+
+/// The document of a fleet of these runs.
+pub(super) fn fleet_json(runs: Vec<FleetRun>) -> serde_json::Value {
+    let fleet = report::fleet(runs, Clock::new(1.0).time_of_day());
+    serde_json::from_str(&fleet.json()).unwrap()
 }

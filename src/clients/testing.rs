@@ -297,6 +297,16 @@ impl Setup {
 /// A clock for tests of retries, whose waits are then short.
 pub(super) const FAST: f64 = 1_000.0;
 
+/// Limits with which each request is late at once, and sent once.
+pub(super) fn silent_limits() -> Limits {
+    Limits {
+        request: Duration::from_millis(50),
+        silence: Duration::ZERO,
+        tries: 1,
+        ..Limits::default()
+    }
+}
+
 /// A write of a row.
 pub(super) fn patch() -> Request {
     Request::new(Method::PATCH, "/row").json_text(r#"{"a":1}"#)

@@ -185,7 +185,7 @@ fn control_c_at_the_prompt_ends_the_program_and_nothing_begins() {
     assert_eq!(call.ends(), Some(130));
     assert!(!stage.state().exists());
     assert!(stage.world().writes().is_empty());
-    // What was typed before the question is no answer.
+    // Text that was typed before the question does not answer it.
     let mut call = AtTerminal::start(&stage, &["run", "rehearsal.yaml"]);
     call.types("Contoso UAT").reads("Type the target's name");
     call.types("no");

@@ -135,14 +135,8 @@ fn out_of_reach(place: &str, error: &CopyError) -> FleetRun {
 mod tests {
     use super::*;
     use crate::base::clock::Clock;
-    use crate::cli::testing::began;
+    use crate::cli::testing::{began, fleet_json};
     use crate::journal::Closed;
-
-    fn json(runs: Vec<FleetRun>) -> serde_json::Value {
-        let now = Clock::new(1.0).time_of_day();
-        let fleet = crate::report::fleet(runs, now);
-        serde_json::from_str(&fleet.json()).unwrap()
-    }
 
     #[test]
     fn an_address_names_a_container_or_one_blob_in_it() {
@@ -183,7 +177,7 @@ mod tests {
         };
         let copies_of = |is_argument: bool, is_leased: bool, bytes: &[u8]| {
             let run = copies(is_argument).run(&copy(is_leased), Ok(bytes.to_vec()));
-            json(vec![run])["runs"][0].clone()
+            fleet_json(vec![run])["runs"][0].clone()
         };
         let place = "https://contoso.blob.core.windows.net/iomcopy/uat.iomcopy.jsonl";
         let running = copies_of(true, true, &bytes);
@@ -212,7 +206,7 @@ mod tests {
             assert!(to_do.starts_with("download the blob; "), "{to_do}");
         }
         let error = CopyError::new(CopyErrorKind::Denied, "HTTP 403");
-        let denied = json(vec![copies(true).run(&copy(false), Err(error))]);
+        let denied = fleet_json(vec![copies(true).run(&copy(false), Err(error))]);
         assert_eq!(denied["runs"][0]["condition"], "unreadable");
         assert_eq!(denied["runs"][0]["reason"], "HTTP 403");
         let to_do = denied["runs"][0]["to-do"].as_str().unwrap();

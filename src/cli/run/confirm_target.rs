@@ -101,7 +101,7 @@ async fn prompt(session: &Session, target: &str, question: &str) -> Result<(), F
     Ok(())
 }
 
-/// Asks for a confirmation at the terminal. What was typed before the question is no answer to it.
+/// Asks for a confirmation at the terminal. Discards what was typed before the question.
 pub(super) async fn ask(session: &Session, question: &str) -> Result<Option<String>, Failure> {
     let input = std::io::stdin();
     platform::discard_typed_ahead(&input);

@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flow_left_off_and_what_is_open_are_both_told() {
+    fn the_finding_names_a_flow_left_off_and_an_open_surface() {
         let found = Found {
             plan: Plan { steps: Vec::new() },
             held: vec!["'Notify'".to_owned()],

@@ -167,7 +167,9 @@ mod tests {
     use crate::base::elsewhere::{CopyElsewhere, CopyError};
     use crate::clients::error::ErrorKind;
     use crate::clients::http::{Limits, Method};
-    use crate::clients::testing::{FAST, Listener, Reply, Setup, authority, ok, patch};
+    use crate::clients::testing::{
+        FAST, Listener, Reply, Setup, authority, ok, patch, silent_limits,
+    };
 
     #[tokio::test]
     async fn a_read_is_retried_until_the_service_is_back() {
@@ -565,13 +567,7 @@ mod tests {
     #[tokio::test]
     async fn a_service_that_does_not_answer_a_read_is_named_with_its_port() {
         // Every read is late, and no read is answered.
-        let limits = Limits {
-            request: Duration::from_millis(50),
-            silence: Duration::ZERO,
-            tries: 1,
-            ..Limits::default()
-        };
-        let setup = Setup::with_limits(FAST, limits);
+        let setup = Setup::with_limits(FAST, silent_limits());
         let listener = Listener::replying(vec![Reply::Silence, Reply::Silence]).await;
         let service = setup.service(&listener.url);
         for request in [Request::get("/rows"), patch()] {

@@ -288,9 +288,10 @@ impl fmt::Debug for TokenSource {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clients::http::Limits;
     use crate::clients::identity::Tokens;
-    use crate::clients::testing::{FAST, Listener, Reply, Setup, application, authority};
+    use crate::clients::testing::{
+        FAST, Listener, Reply, Setup, application, authority, silent_limits,
+    };
 
     fn source(setup: &Setup, authority: &str) -> Arc<TokenSource> {
         let tokens = Tokens::new(&setup.http, authority).unwrap();
@@ -411,13 +412,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_authority_that_does_not_answer_is_named_with_its_port() {
-        let limits = Limits {
-            request: Duration::from_millis(50),
-            silence: Duration::ZERO,
-            tries: 1,
-            ..Limits::default()
-        };
-        let setup = Setup::with_limits(FAST, limits);
+        let setup = Setup::with_limits(FAST, silent_limits());
         let authority = Listener::replying(vec![Reply::Silence]).await;
         drop(source(&setup, &authority.url).current().await.unwrap_err());
         let address = authority.url.trim_start_matches("http://");

@@ -181,7 +181,7 @@ impl ActivationReader {
         let table = View::Target(target)
             .table(names.table(IomTable::Provider))
             .await?;
-        // Without a known error column there is no text to read, and the program waits.
+        // Without a known error column, the program only waits for the status.
         let error = names.optional(IomColumn::ProviderActivationError);
         let mut columns = vec!["statuscode", "modifiedon"];
         columns.extend(error);

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_end_that_a_person_asked_for_is_not_told() {
+    fn an_end_that_a_person_asked_for_sends_nothing() {
         for (outcome, exit, kind, occasion) in [
             ("finished", 0, None, Some(Occasion::Finished)),
             ("stopped", 0, None, None),
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_told_with_its_place_and_each_remedy_once() {
+    fn a_failure_names_its_place_and_each_remedy_once() {
         let item = |message: &str| FailureItem {
             message: message.to_owned(),
             kind: FailureKind::Failed,

@@ -61,7 +61,7 @@ struct Receiver {
 struct Seen {
     run: Option<String>,
     ended: Option<Ended>,
-    told_waiting: bool,
+    sent_waiting: bool,
     sending: Vec<JoinHandle<()>>,
 }
 
@@ -123,11 +123,11 @@ impl Notifier {
         if self.receivers.is_empty() {
             return;
         }
-        let (ended, sending, told_waiting) = {
+        let (ended, sending, sent_waiting) = {
             let mut seen = lock(&self.seen);
             let ended = seen.ended.take();
             let sending = std::mem::take(&mut seen.sending);
-            (ended, sending, seen.told_waiting)
+            (ended, sending, seen.sent_waiting)
         };
         // A person at the terminal reads why nothing began.
         let refused = result.as_ref().err().filter(|_| !self.attended);
@@ -136,11 +136,11 @@ impl Notifier {
             .then(|| journal::read_state_file(state_file).ok())
             .flatten();
         let works_elsewhere = |contents: &StateFileContents| contents.occupancy != Occupancy::Free;
-        let told = async {
+        let delivered = async {
             if let Some(ended) = ended
                 && let Some(occasion) = ended.occasion
-                && !(occasion == Occasion::Waiting && told_waiting)
-                // Another process holds the state file: it tells how the run goes.
+                && !(occasion == Occasion::Waiting && sent_waiting)
+                // Another process holds the state file: that process notifies.
                 && !contents.as_ref().is_some_and(works_elsewhere)
             {
                 let notice = self.describe_end(files, occasion, &ended, contents.as_ref());
@@ -150,7 +150,7 @@ impl Notifier {
         };
         tokio::select! {
             // A message has its own limit, and one that is already on its way must not add to it.
-            _ = timeout(LIMIT, told) => {}
+            _ = timeout(LIMIT, delivered) => {}
             () = session.cancellation.wait_for_immediate_stop() => {}
         }
     }
@@ -208,7 +208,7 @@ impl Notifier {
     /// Tells of a manual task while the run waits for it.
     fn tell_task(&self, time: &str, task: &str, things: usize, instructions: &[String]) {
         let mut seen = lock(&self.seen);
-        seen.told_waiting = true;
+        seen.sent_waiting = true;
         let notice = Notice {
             run: seen.run.clone(),
             step: Some(task.to_owned()),
