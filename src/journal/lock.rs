@@ -19,7 +19,8 @@ use super::error::JournalError;
 use super::file;
 use super::lock_holder::LockHolder;
 use super::mark::Mark;
-use crate::base::{files, platform};
+use crate::base::files;
+use crate::base::platform::{self, LockFile};
 
 /// How often the lock is tried. [`occupancy`] takes it for an instant to see whether it is free,
 /// and a new holder needs an instant to write its name.
@@ -49,7 +50,7 @@ pub struct Lock {
 
 #[derive(Debug)]
 struct LockGuard {
-    file: File,
+    file: LockFile,
     owner: u32,
 }
 
@@ -80,7 +81,7 @@ impl Lock {
                 .display()
                 .to_string(),
         };
-        write_holder(&guard.file, &holder)
+        write_holder(guard.file.file(), &holder)
             .map_err(JournalError::io("writing the lock file", &path))?;
         Ok(Self {
             inner: Arc::new(guard),
@@ -90,7 +91,7 @@ impl Lock {
     /// The mark: the newest durable record of the state file, if it was recorded.
     pub(super) fn mark(&self) -> Option<Mark> {
         let mut line = [0; MARK];
-        platform::read_exact_at(&self.inner.file, &mut line, 0).ok()?;
+        platform::read_exact_at(self.inner.file.file(), &mut line, 0).ok()?;
         serde_json::from_slice(&line).ok()
     }
 
@@ -105,7 +106,7 @@ impl Lock {
     }
 
     fn write_mark_line(&self, text: &str, durably: bool) -> io::Result<()> {
-        let file = &self.inner.file;
+        let file = self.inner.file.file();
         platform::write_all_at(file, padded(text).as_bytes(), 0)?;
         if durably {
             file::sync_data(file)
@@ -124,17 +125,16 @@ impl LockGuard {
     /// Opens the lock file, requires it to be private, and takes its lock. None if another process
     /// holds it.
     fn try_acquire(path: &Path) -> Result<Option<Self>, JournalError> {
-        let opening = || JournalError::io("opening the lock file", path);
+        let locking = || JournalError::io("locking", path);
         file::refuse_link(path)?;
-        let Some(file) = platform::open_lock_file(path).map_err(opening())? else {
+        let Some(file) = LockFile::take(path).map_err(locking())? else {
             return Ok(None);
         };
-        let metadata = file.metadata().map_err(opening())?;
+        let metadata = file.file().metadata().map_err(locking())?;
         let owner = platform::owner(&metadata);
         file::require_private(path, &metadata, owner)?;
-        let is_ours = platform::try_lock(&file).map_err(JournalError::io("locking", path))?;
-        // Created only with the lock: dropping it removes the holder's name.
-        Ok(is_ours.then(|| Self { file, owner }))
+        // Created only now: dropping it removes the holder's name.
+        Ok(Some(Self { file, owner }))
     }
 }
 
@@ -142,7 +142,7 @@ impl Drop for LockGuard {
     fn drop(&mut self) {
         // The name is removed, so that nobody reads of a holder that has ended. If that fails, the
         // lock is released anyway.
-        drop(self.file.set_len(MARK as u64));
+        drop(self.file.file().set_len(MARK as u64));
     }
 }
 

@@ -153,18 +153,42 @@ pub fn write_all_at(file: &File, bytes: &[u8], position: u64) -> io::Result<()> 
     system::write_all_at(file, bytes, position)
 }
 
-/// Opens a lock file, private, and creates it if it is missing. None if another process holds it:
-/// on Windows that shows here, on Unix in [`try_lock`].
-///
-/// Only one process can hold a lock file, and every process can read it. The system releases it
-/// when the process ends, however it ends.
-pub fn open_lock_file(path: &Path) -> io::Result<Option<File>> {
-    system::open_lock_file(path)
+/// A lock file that this process holds, private. Only one process can hold it, and every process can
+/// read it. The system releases it when the process ends, however it ends.
+#[derive(Debug)]
+pub struct LockFile {
+    file: File,
 }
 
-/// Takes the lock of an opened lock file. False if another process holds it.
-pub fn try_lock(file: &File) -> io::Result<bool> {
-    system::try_lock(file)
+impl LockFile {
+    /// Opens the file, creates it if it is missing, and takes its lock. None if another process
+    /// holds it.
+    pub fn take(path: &Path) -> io::Result<Option<Self>> {
+        Ok(take_lock_of_programs(path)?.map(|file| Self { file }))
+    }
+
+    /// The open file, to read and write.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+impl Drop for LockFile {
+    fn drop(&mut self) {
+        release_lock(&self.file);
+    }
+}
+
+/// As [`LockFile::take`], for a file that a program is to inherit: the lock lasts until this process
+/// and the program have closed it or ended, or until one of them calls [`release_lock`].
+pub fn take_lock_of_programs(path: &Path) -> io::Result<Option<File>> {
+    system::take_lock(path)
+}
+
+/// Releases a lock now. Closing the file is not enough: a program that another thread starts at
+/// this moment has a copy of the open file until it runs (`fork`), and the copy holds the lock.
+pub fn release_lock(file: &File) {
+    system::release_lock(file);
 }
 
 /// Does a process hold this lock file? Takes the lock for an instant at most. Fails with `NotFound`
@@ -240,4 +264,24 @@ pub fn start_process_group(command: &mut Command) -> &mut Command {
 /// id of its process, which has not been waited for yet. A group that has ended is not an error.
 pub fn kill_process_group(id: u32) {
     system::kill_process_group(id);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A program that another thread starts has a copy of every open file until it runs.
+    #[test]
+    fn a_lock_is_released_while_a_starting_program_has_a_copy_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.lock");
+        let lock = LockFile::take(&path).unwrap().unwrap();
+        assert!(is_locked(&path).unwrap());
+        assert!(LockFile::take(&path).unwrap().is_none());
+        #[cfg(unix)]
+        let _copy = lock.file().try_clone().unwrap();
+        drop(lock);
+        assert!(!is_locked(&path).unwrap());
+        assert!(LockFile::take(&path).unwrap().is_some());
+    }
 }

@@ -108,21 +108,25 @@ pub(super) fn write_all_at(file: &File, bytes: &[u8], position: u64) -> io::Resu
     file.write_all_at(bytes, position)
 }
 
-/// The lock itself is `flock` (the standard library's `File::try_lock`), which does not keep others
-/// from reading.
-pub(super) fn open_lock_file(path: &Path) -> io::Result<Option<File>> {
+/// The lock is `flock` (the standard library's `File::try_lock`), which does not keep others from
+/// reading.
+pub(super) fn take_lock(path: &Path) -> io::Result<Option<File>> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
-    open_regular(create_private(&mut options), path).map(Some)
+    let file = open_regular(create_private(&mut options), path)?;
+    Ok(is_taken(file.try_lock())?.then_some(file))
 }
 
-pub(super) fn try_lock(file: &File) -> io::Result<bool> {
-    is_taken(file.try_lock())
+pub(super) fn release_lock(file: &File) {
+    // If this fails, closing the file releases the lock.
+    drop(file.unlock());
 }
 
 pub(super) fn is_locked(path: &Path) -> io::Result<bool> {
     let file = open_regular(OpenOptions::new().read(true), path)?;
-    is_taken(file.try_lock_shared()).map(|taken| !taken)
+    let is_ours = is_taken(file.try_lock_shared())?;
+    release_lock(&file);
+    Ok(!is_ours)
 }
 
 fn is_taken(result: Result<(), TryLockError>) -> io::Result<bool> {

@@ -129,13 +129,12 @@ pub(super) fn write_all_at(file: &File, mut bytes: &[u8], position: u64) -> io::
 
 /// The lock is that nobody else may open the file to write. The standard library's `File::try_lock`
 /// would also keep others from reading who holds it (`LockFileEx`).
-pub(super) fn open_lock_file(path: &Path) -> io::Result<Option<File>> {
+pub(super) fn take_lock(path: &Path) -> io::Result<Option<File>> {
     open_exclusively(OpenOptions::new().create(true).truncate(false), path)
 }
 
-pub(super) fn try_lock(_file: &File) -> io::Result<bool> {
-    Ok(true)
-}
+/// Closing the file releases the lock: a program that is started inherits only what it is given.
+pub(super) fn release_lock(_file: &File) {}
 
 pub(super) fn is_locked(path: &Path) -> io::Result<bool> {
     Ok(open_exclusively(&mut OpenOptions::new(), path)?.is_none())

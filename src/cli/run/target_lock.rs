@@ -9,7 +9,7 @@
 //!   Without it, a second state file for the same target would capture what that run left
 //!   unfinished.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ use url::Host;
 use super::archive::unrestored_reason;
 use crate::base::clock::Clock;
 use crate::base::files::{self, Access, Existing};
-use crate::base::platform::{self, STATE_DIRECTORY_VARIABLES};
+use crate::base::platform::{self, LockFile, STATE_DIRECTORY_VARIABLES};
 use crate::base::text::sha256;
 use crate::cli::session::environment_variable;
 use crate::engine::Failure;
@@ -67,7 +67,7 @@ pub(super) struct TargetLock {
 }
 
 struct LockFiles {
-    lock: File,
+    lock: LockFile,
     record: PathBuf,
 }
 
@@ -108,24 +108,16 @@ impl TargetLock {
         };
         let stem = file_stem(runbook);
         let path = folder.join(format!("{stem}.lock"));
-        let opened = platform::create_private_directory(&folder)
-            .and_then(|()| platform::open_lock_file(&path));
-        let file = match opened {
+        let taken =
+            platform::create_private_directory(&folder).and_then(|()| LockFile::take(&path));
+        let file = match taken {
             Ok(Some(file)) => file,
             Ok(None) => return Err(lock.held_by(read_named_run(&path))),
             Err(error) => {
-                warn(&format!("{} cannot be written: {error}", folder.display()));
+                warn(&format!("{} cannot be locked: {error}", path.display()));
                 return Ok(lock);
             }
         };
-        match platform::try_lock(&file) {
-            Ok(true) => {}
-            Ok(false) => return Err(lock.held_by(read_named_run(&path))),
-            Err(error) => {
-                warn(&format!("{} cannot be locked: {error}", folder.display()));
-                return Ok(lock);
-            }
-        }
         lock.files = Some(LockFiles {
             lock: file,
             record: folder.join(format!("{stem}.run.json")),
@@ -208,9 +200,10 @@ impl TargetLock {
         let Some(files) = &self.files else { return };
         let written = || -> io::Result<()> {
             let text = serde_json::to_string(&self.this)?;
-            files.lock.set_len(0)?;
-            io::Seek::rewind(&mut &files.lock)?;
-            (&files.lock).write_all(text.as_bytes())
+            let mut file = files.lock.file();
+            file.set_len(0)?;
+            io::Seek::rewind(&mut file)?;
+            file.write_all(text.as_bytes())
         };
         drop(written());
     }
@@ -219,7 +212,7 @@ impl TargetLock {
 impl Drop for TargetLock {
     fn drop(&mut self) {
         if let Some(files) = &self.files {
-            drop(files.lock.set_len(0));
+            drop(files.lock.file().set_len(0));
         }
     }
 }

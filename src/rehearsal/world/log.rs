@@ -205,6 +205,14 @@ impl Log {
     }
 }
 
+impl Drop for Log {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a program that another thread starts at this moment has a
+        // copy of it. If this fails, closing it releases the lock.
+        drop(self.file.unlock());
+    }
+}
+
 /// The start of every world file: the first fields of the seed's line.
 const PREFIX: &[u8] = br#"{"n":0,"format":"#;
 
@@ -335,7 +343,10 @@ mod tests {
         let path = folder.path().join("w.jsonl");
         let (log, _) = Log::open(&path).unwrap();
         assert!(matches!(Log::open(&path), Err(LogError::InUse { .. })));
+        // What a program has between its start and its first instruction.
+        let copy = log.file.try_clone().unwrap();
         drop(log);
         assert!(Log::open(&path).is_ok());
+        drop(copy);
     }
 }

@@ -388,7 +388,7 @@ impl Files {
     /// Waits until the program of an earlier process has ended, if there is one.
     async fn wait_for_earlier(&self, limit: Duration) -> Result<(), Failure> {
         if self.lock.exists() {
-            drop(self.wait_for_lock(limit).await?);
+            platform::release_lock(&self.wait_for_lock(limit).await?);
             self.remove_lock();
         }
         Ok(())
@@ -398,7 +398,7 @@ impl Files {
     async fn wait_for_lock(&self, limit: Duration) -> Result<File, Failure> {
         let began = Instant::now();
         loop {
-            match self.try_lock() {
+            match platform::take_lock_of_programs(&self.lock) {
                 Ok(Some(file)) => return Ok(file),
                 Ok(None) if began.elapsed() < limit => tokio::time::sleep(LOCK_INTERVAL).await,
                 Ok(None) => {
@@ -415,13 +415,6 @@ impl Files {
         }
     }
 
-    fn try_lock(&self) -> std::io::Result<Option<File>> {
-        let Some(file) = platform::open_lock_file(&self.lock)? else {
-            return Ok(None);
-        };
-        Ok(platform::try_lock(&file)?.then_some(file))
-    }
-
     /// The program has ended, and no other process of the run waits for it.
     fn remove_lock(&self) {
         // A file that stays does no harm.
@@ -432,6 +425,7 @@ impl Files {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::platform::LockFile;
     use crate::engine::FailureKind;
 
     fn output(stdout: &str, stderr: &str) -> ProgramOutput {
@@ -462,7 +456,7 @@ mod tests {
         let files = Files::of_step(&folder.path().join("uat.iomcopy.jsonl"), "prepare");
         assert!(files.wait_for_earlier(Duration::ZERO).await.is_ok());
         assert!(!files.is_held() && !files.lock.exists());
-        let held = files.try_lock().unwrap().unwrap();
+        let held = LockFile::take(&files.lock).unwrap().unwrap();
         assert!(files.is_held());
         let failure = files.wait_for_earlier(Duration::ZERO).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::Temporary, "{failure}");
