@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use tokio_util::sync::CancellationToken;
 
-use super::elsewhere::CopyElsewhere;
+use super::remote_copy::RemoteCopy;
 use super::sync::lock;
 
 /// The requests to stop, shared by all clones.
@@ -21,7 +21,7 @@ pub struct Cancellation {
     halted: CancellationToken,
     /// The copy of the journal whose lease must be certain before a request is sent. The journal owns
     /// it, and releases the lease when it ends.
-    copy: Arc<Mutex<Option<Weak<dyn CopyElsewhere>>>>,
+    copy: Arc<Mutex<Option<Weak<dyn RemoteCopy>>>>,
 }
 
 impl Cancellation {
@@ -58,11 +58,11 @@ impl Cancellation {
     }
 
     /// Makes the lease of this copy a condition of every further request.
-    pub fn require_lease(&self, copy: &Arc<dyn CopyElsewhere>) {
+    pub fn require_lease(&self, copy: &Arc<dyn RemoteCopy>) {
         *lock(&self.copy) = Some(Arc::downgrade(copy));
     }
 
-    /// Confirms the lease, if there is a copy elsewhere. A run whose lease is lost is halted when this
+    /// Confirms the lease, if there is a remote copy. A run whose lease is lost is halted when this
     /// returns.
     pub async fn confirm_lease(&self) {
         let copy = lock(&self.copy).as_ref().and_then(Weak::upgrade);

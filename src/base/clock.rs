@@ -141,7 +141,7 @@ impl Clock {
     }
 
     /// The wall clock's time: for the `time` of records and events, and for the expiry of a token
-    /// that a program on this machine reports. Nothing else is decided by it.
+    /// that a program on this machine reports. It decides nothing else.
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place that reads the time of day"

@@ -3,14 +3,14 @@
 //! ```text
 //! cancellation.rs  requests to stop, and the halt of all requests
 //! clock.rs         durations and deadlines, which a rehearsal can run faster
-//! elsewhere.rs     a copy of the state file at a service, as the journal needs it
 //! encoding.rs      percent-encoding
 //! files.rs         files that the user names: opened and written safely
 //! packed_texts.rs  many similar texts in little memory
 //! platform/        everything that differs between Linux, macOS and Windows
 //! program.rs       runs a program with a time limit
 //! redaction.rs     secrets replaced in texts
-//! secrets.rs       secret values, removed from every text that leaves the program
+//! remote_copy.rs   a copy of the state file at a service, as the journal needs it
+//! secrets/         secret values, removed from every text that leaves the program
 //! shell.rs         command lines that a user copies into a shell
 //! suggestions.rs   the name that was probably meant
 //! sync.rs          locks a mutex, also after a panic
@@ -20,13 +20,13 @@
 
 pub mod cancellation;
 pub mod clock;
-pub mod elsewhere;
 pub mod encoding;
 pub mod files;
 pub mod packed_texts;
 pub mod platform;
 pub mod program;
 pub mod redaction;
+pub mod remote_copy;
 pub mod secrets;
 pub mod shell;
 pub mod suggestions;

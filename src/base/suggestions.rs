@@ -1,54 +1,41 @@
 //! Suggestions for a name that does not exist: the one that was probably meant, and those that exist.
 
+use super::text::list_first;
+
 /// The longest name that is compared. A longer one is not a typing error.
 const LONGEST: usize = 200;
 
 /// How many names a suggestion lists.
 const LISTED: usize = 30;
 
+/// Fewer characters are a part of too many names.
+const SHORTEST_PART: usize = 3;
+
 /// Advice about a name that is not among these. `list` introduces the names that exist.
 pub fn advice(given: &str, names: &[&str], list: &str) -> String {
-    let meant = nearest(given, names).map(|name| format!("did you mean '{name}'? "));
+    let meant = nearest(given, names.iter().copied());
+    let meant = meant.map(|name| format!("did you mean '{name}'? "));
     format!("{}{}", meant.unwrap_or_default(), listed(names, list))
 }
 
 /// The names that exist, after the words that introduce them.
 pub fn listed(names: &[&str], list: &str) -> String {
-    let mut shown = names.iter().take(LISTED).copied().collect::<Vec<_>>();
-    if names.len() > LISTED {
-        shown.push("…");
-    }
-    let shown = if shown.is_empty() {
-        "none".to_owned()
-    } else {
-        shown.join(", ")
+    let shown = match names {
+        [] => "none".to_owned(),
+        names => list_first(names, LISTED, ", "),
     };
     format!("{list}: {shown}")
 }
 
-/// The name that was probably meant: it differs by few characters, or one contains the other. None
-/// if two are equally near: a wrong suggestion is worse than none.
-pub fn nearest<'a>(given: &str, names: &[&'a str]) -> Option<&'a str> {
-    let plain = |name: &str| name.to_lowercase().replace(['_', ' '], "-");
-    let given = plain(given);
-    let length = given.chars().count();
-    if length > LONGEST || length == 0 {
-        return None;
-    }
-    let distance = |whole: &str| {
-        // People leave out a publisher's prefix: `fedex` is `msdyn_fedex`.
-        let rest = whole.split_once('_').map(|(_, rest)| plain(rest));
-        let name = rest
-            .filter(|rest| strsim::damerau_levenshtein(&given, rest) <= (length / 3).max(1))
-            .unwrap_or_else(|| plain(whole));
-        let shorter = length.min(name.chars().count());
-        let is_part = shorter >= 3 && (name.contains(&given) || given.contains(&name));
-        let distance = strsim::damerau_levenshtein(&given, &name);
-        (distance <= (length / 3).max(1) || is_part).then_some((!is_part, distance))
-    };
+/// The name that was probably meant: it differs by few characters, else it contains what was given,
+/// or is one of the words of what was given. None if two are equally near: a wrong suggestion is worse
+/// than none.
+///
+/// This is for a message. What the program itself concludes from a name needs [`misspelled`].
+pub fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = names
-        .iter()
-        .filter_map(|name| Some((distance(name)?, *name)));
+        .into_iter()
+        .filter_map(|name| Some((nearness(given, name)?, name)));
     let mut near: Vec<_> = near.collect();
     near.sort_unstable();
     match near.as_slice() {
@@ -56,6 +43,52 @@ pub fn nearest<'a>(given: &str, names: &[&'a str]) -> Option<&'a str> {
         [(first, _), (second, _), ..] if first == second => None,
         [(_, name), ..] => Some(name),
     }
+}
+
+/// The name that this is a misspelling of: it differs by few characters. None if two are equally
+/// near.
+pub fn misspelled<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let is_misspelling = |name: &&str| {
+        let near = nearness(given, name);
+        near.is_some_and(|near| matches!(near, Nearness::Misspelling(_)))
+    };
+    nearest(given, names).filter(is_misspelling)
+}
+
+/// How near two names are; the nearest is the least. Takes how many characters differ.
+#[derive(Eq, Ord, PartialEq, PartialOrd)]
+enum Nearness {
+    /// At most a third of the characters.
+    Misspelling(usize),
+    /// More, but one is a part of the other.
+    Part(usize),
+}
+
+fn nearness(given: &str, name: &str) -> Option<Nearness> {
+    let plain = |name: &str| name.to_lowercase().replace(['_', ' '], "-");
+    let given = plain(given);
+    let length = given.chars().count();
+    if length > LONGEST || length == 0 {
+        return None;
+    }
+    let is_misspelling = |distance: usize| distance <= (length / 3).max(1);
+    // People leave out a publisher's prefix: `fedex` is `msdyn_fedex`.
+    if let Some((_, rest)) = name.split_once('_') {
+        let distance = strsim::damerau_levenshtein(&given, &plain(rest));
+        if is_misspelling(distance) {
+            return Some(Nearness::Misspelling(distance));
+        }
+    }
+    let name = plain(name);
+    let distance = strsim::damerau_levenshtein(&given, &name);
+    if is_misspelling(distance) {
+        return Some(Nearness::Misspelling(distance));
+    }
+    let is_long_enough = length.min(name.chars().count()) >= SHORTEST_PART;
+    // `AzureUSGovernment` is not the cloud `UsGov`, but `client-id` is probably `client`.
+    let is_word = || format!("-{given}-").contains(&format!("-{name}-"));
+    let is_part = is_long_enough && (name.contains(&given) || is_word());
+    is_part.then_some(Nearness::Part(distance))
 }
 
 #[cfg(test)]
@@ -77,8 +110,48 @@ mod tests {
         );
         assert_eq!(advice("fedx"), format!("did you mean 'msdyn_fedex'? {all}"));
         assert_eq!(advice("shopify"), all);
-        // Equally near to two: neither is suggested.
-        assert_eq!(nearest("cat", &["bat", "hat"]), None);
         assert_eq!(super::advice("x", &[], "installed"), "installed: none");
+    }
+
+    #[test]
+    fn the_nearest_name_is_near_and_the_only_one() {
+        let keys = [
+            "source",
+            "target",
+            "skip-audit-data",
+            "client",
+            "client-secret",
+        ];
+        for (given, meant) in [
+            ("sorce", Some("source")),
+            ("skip_audit_data", Some("skip-audit-data")),
+            ("Target", Some("target")),
+            // A misspelling is nearer than a part.
+            ("client-secrt", Some("client-secret")),
+            ("target-environment", Some("target")),
+            ("targeted-system", None),
+            ("colour", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(given, keys), meant, "{given}");
+        }
+        // Equally near to two: neither is suggested.
+        assert_eq!(nearest("cat", ["bat", "hat"]), None);
+    }
+
+    /// A key that contains another is not that key: its value may be a secret.
+    #[test]
+    fn a_part_of_a_name_is_not_a_misspelling_of_it() {
+        assert_eq!(nearest("file-hunter2", ["env", "file"]), Some("file"));
+        assert_eq!(misspelled("file-hunter2", ["env", "file"]), None);
+        assert_eq!(misspelled("flie", ["env", "file"]), Some("file"));
+    }
+
+    #[test]
+    fn of_many_names_the_first_are_listed_and_the_rest_counted() {
+        let names: Vec<String> = (0..LISTED + 2).map(|n| n.to_string()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let listed = listed(&names, "installed");
+        assert!(listed.ends_with(", 29, and 2 more"), "{listed}");
     }
 }

@@ -1,83 +1,12 @@
-//! A check: a read-only question, and its result.
+//! A check: a read-only question, and how what was read becomes its result.
 
+use super::check_result::{CheckResult, Protected};
 use crate::base::text::list_first;
 use crate::clients::{Error, ErrorKind};
 use crate::domain::keys;
 use crate::domain::verdict::{Answer, Verdict};
 use crate::engine::{Failure, FailureKind};
 use crate::runbook::StepName;
-
-/// A check with its verdict, what was found, and what to do.
-#[derive(Clone, Debug)]
-pub struct CheckResult {
-    /// The check's name: a statement that is true if it passes. Change keys and JSON documents
-    /// contain it.
-    pub check: String,
-    /// The answer.
-    pub verdict: Verdict,
-    /// The result in one line for a person: the name if the check passes, the problem if it does
-    /// not, or that it could not be checked.
-    pub headline: String,
-    /// What was found.
-    pub found: String,
-    /// What to do, if the verdict is not `Pass`.
-    pub remedy: Option<String>,
-    /// How a run ends if the verdict is `Fail`. If it is `Unknown`, `Temporary` means that the
-    /// service was unavailable: a run does not begin until the check has been repeated.
-    pub kind: FailureKind,
-    /// The manual task, `STEP/PHASE`, that an `Unknown` becomes: the check is repeated there.
-    pub task: Option<String>,
-    /// The first step that the check protects: what it finds would stop or harm that step. Checks
-    /// after a run protect none.
-    pub protects: Option<Protected>,
-    /// Does an `Unknown` come from something that was read, which only a person can judge?
-    is_warning: bool,
-}
-
-/// The step that a check protects.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Protected {
-    /// One of the eight.
-    Standard(StepName),
-    /// One of the customer's own, by its name.
-    Own(String),
-}
-
-impl From<StepName> for Protected {
-    fn from(step: StepName) -> Self {
-        Self::Standard(step)
-    }
-}
-
-impl std::fmt::Display for Protected {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Standard(step) => step.fmt(formatter),
-            Self::Own(name) => formatter.write_str(name),
-        }
-    }
-}
-
-impl CheckResult {
-    /// The word before the headline: a result that a person must judge is a warning, one that could
-    /// not be read is unknown.
-    pub fn label(&self) -> &'static str {
-        match self.verdict {
-            Verdict::Pass => "pass",
-            Verdict::Fail => "failed",
-            Verdict::Unknown if self.is_warning => "warning",
-            Verdict::Unknown => "unknown",
-        }
-    }
-
-    /// The step that the check protects, for people: `protects step 6`.
-    pub fn protection(&self) -> Option<String> {
-        Some(match self.protects.as_ref()? {
-            Protected::Standard(step) => format!("protects step {}", *step as usize + 1),
-            Protected::Own(name) => format!("protects step '{name}'"),
-        })
-    }
-}
 
 /// The advice if a service did not answer.
 const UNAVAILABLE: &str = "the service did not answer: run again when it does";
@@ -260,7 +189,7 @@ impl Check {
             | ErrorKind::Configuration
             | ErrorKind::ForeignOrigin => {
                 let mut result = self.fail(error.to_string());
-                // Who could not sign in has not asked: the problem is not known to be there.
+                // Without a sign-in nothing was asked, so it is unknown whether the problem exists.
                 if error.kind != ErrorKind::Forbidden {
                     result.headline = self.unchecked();
                 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::check::CheckResult;
+use super::check_result::CheckResult;
 use super::preflight;
 use crate::domain::environments::copy_key;
 use crate::domain::manual_change::ManualChange;
@@ -45,7 +45,9 @@ impl Survey for Questions {
             StepName::ReconfigureConnections => {
                 preflight::checks_before_connections(refresh, journal).await?
             }
-            StepName::ActivateFlows => preflight::checks_before_flows(refresh, journal).await?,
+            StepName::ActivateFlows => {
+                Box::pin(preflight::checks_before_flows(refresh, journal)).await?
+            }
             _ => Vec::new(),
         };
         let open: Vec<&CheckResult> = results

@@ -1,6 +1,7 @@
 //! A check that `preflight` and `verify` share.
 
-use super::check::{Check, CheckResult};
+use super::check::Check;
+use super::check_result::CheckResult;
 use crate::clients::{ErrorKind, FinanceOperations};
 use crate::engine::Failure;
 use crate::runbook::StepName;
@@ -14,7 +15,7 @@ pub(super) async fn finance_and_operations(
 ) -> Result<CheckResult, Failure> {
     let name = format!("Finance and Operations of the {side} answers");
     let problem = format!("Finance and Operations of the {side} does not answer");
-    let advice = "look whether it is under maintenance, whether this machine can reach it, and \
+    let advice = "check whether it is under maintenance, whether this machine can reach it, and \
                   whether the application is registered in it";
     let check = match protects {
         Some(step) => Check::protecting(step, name, problem, advice),

@@ -1,6 +1,7 @@
-//! The last look: rows that name production and that no kind of surface knows.
+//! A last scan: rows that name production and that no kind of surface knows.
 
-use super::check::{Check, CheckResult, named};
+use super::check::{Check, named};
+use super::check_result::CheckResult;
 use crate::domain::containment::{Scope, text_scan};
 use crate::domain::failure::unless_interrupted;
 use crate::engine::Failure;

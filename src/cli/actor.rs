@@ -1,7 +1,7 @@
 //! The actor: the name that the state file records for a confirmation, a completed or waived task,
 //! and a reopened step.
 
-use super::session::environment_variable;
+use super::process_environment::environment_variable;
 use crate::base::platform;
 use crate::report::Pipeline;
 

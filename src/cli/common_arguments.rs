@@ -10,7 +10,7 @@ use super::connect;
 use super::runbook_file::read_runbook;
 use crate::base::shell::quote_argument;
 use crate::engine::Failure;
-use crate::runbook::{Runbook, UnknownWord, Word};
+use crate::runbook::{Keyword, Runbook, UnknownKeyword};
 
 /// The heading of these flags in the help of a command.
 const GLOBAL: &str = "Options of every command";
@@ -152,13 +152,13 @@ pub(super) fn state_file_beside(file: &Path, runbook: &Runbook) -> PathBuf {
     file.with_file_name(format!("{}.iomcopy.jsonl", runbook.name.value))
 }
 
-/// Parses one of the runbook's words.
-pub(super) fn word_parser<W>() -> impl TypedValueParser<Value = W>
+/// Parses one of the runbook's keywords.
+pub(super) fn keyword_parser<K>() -> impl TypedValueParser<Value = K>
 where
-    W: Word + FromStr<Err = UnknownWord> + Send + Sync,
+    K: Keyword + FromStr<Err = UnknownKeyword> + Send + Sync,
 {
-    let names = W::ALL.iter().map(|choice| choice.word());
-    PossibleValuesParser::new(names).try_map(|given| given.parse::<W>())
+    let names = K::ALL.iter().map(|choice| choice.keyword());
+    PossibleValuesParser::new(names).try_map(|given| given.parse::<K>())
 }
 
 #[cfg(test)]

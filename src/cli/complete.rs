@@ -13,7 +13,7 @@ use super::exit_code::DONE;
 use super::session::Session;
 use super::step_names::TASK;
 use crate::base::clock::Clock;
-use crate::base::text::{count, escape};
+use crate::base::text::{count, escape, list_first};
 use crate::engine::{
     Change, Failure, FailureKind, JournalView, Phase, Step, Work, Worksheet, completed,
     done_by_hand, unreadable_evidence,
@@ -23,6 +23,9 @@ use crate::journal::{
 };
 use crate::report::{CompleteDocument, TaskOutcome, Version, document};
 use crate::runbook::Runbook;
+
+/// How many changes that the program makes are named; more are counted.
+const NAMED: usize = 5;
 
 /// The arguments of `complete`.
 #[derive(Debug, Args)]
@@ -54,12 +57,12 @@ async fn complete_task(session: &Session, arguments: &CompleteArguments) -> Resu
     }
     let (runbook, path) = arguments.files.read()?;
     let given = arguments.files.container();
-    let elsewhere = connect::open_state_copy(&runbook, given, &path, false)?;
+    let remote_copy = connect::open_state_copy(&runbook, given, &path, false)?;
     let options = ResumeOptions {
-        elsewhere: elsewhere.as_ref(),
+        remote_copy: remote_copy.as_ref(),
         ..ResumeOptions::default()
     };
-    if elsewhere.is_none() && !journal::exists(&path) {
+    if remote_copy.is_none() && !journal::exists(&path) {
         let message = format!("the run has not begun: {} does not exist", path.display());
         let help = format!("`iomcopy run {}` begins it", arguments.files.as_arguments());
         return Err(Failure::new(FailureKind::InvalidInput, message).with_help(help));
@@ -77,10 +80,11 @@ async fn complete_task(session: &Session, arguments: &CompleteArguments) -> Resu
             who: current_actor(),
             waived: Some(reason.to_owned()),
         };
+        let open = other_tasks(&locked.state(), task);
         record(session, locked, vec![Record::from(waived)]).await?;
         let line = format!("waived: {task} ({reason}); recorded in the state file");
         let outcome = TaskOutcome::Waived;
-        print_outcome(session, task, outcome, Some(reason), &line);
+        print_outcome(session, arguments, outcome, &line, open);
         return Ok(DONE);
     }
     let journal = JournalView::from_journal(locked.state()).with_state_file(&path);
@@ -92,17 +96,31 @@ async fn complete_task(session: &Session, arguments: &CompleteArguments) -> Resu
         done.evidence = json!({ "survey": "nothing is left for a person" });
     }
     records.push(Record::from(done));
+    let open = other_tasks(&locked.state(), task);
     record(session, locked, records).await?;
-    let rest = match left.len() {
-        0 => String::new(),
-        changes => format!(
-            "; run again: the program makes {}",
-            count(changes, "change")
-        ),
-    };
+    let rest = describe_rest(&left);
     let line = format!("done: {task}; verified in the tenant{rest}");
-    print_outcome(session, task, TaskOutcome::Done, None, &line);
+    print_outcome(session, arguments, TaskOutcome::Done, &line, open);
     Ok(DONE)
+}
+
+/// What the program makes after what a person did, by name; empty if nothing is left.
+fn describe_rest(left: &[Change]) -> String {
+    if left.is_empty() {
+        return String::new();
+    }
+    let names: Vec<&str> = left.iter().map(|change| change.name.as_str()).collect();
+    format!(
+        "; the next run makes {}: {}",
+        count(names.len(), "change"),
+        escape(&list_first(&names, NAMED, "; "))
+    )
+}
+
+/// The other tasks that wait for a person.
+fn other_tasks(state: &State, task: &str) -> Vec<String> {
+    let open = state.waiting().map(|waiting| waiting.waiting.task.clone());
+    open.filter(|open| open != task).collect()
 }
 
 /// The failure to lock the state file. A run that waits for a person holds the lock, and does not
@@ -200,23 +218,45 @@ async fn require_evidence(
     Err(worksheet.not_done(task))
 }
 
-/// Prints the outcome as one line, or as one JSON document.
+/// Prints the outcome with what follows, or as one JSON document. Takes the other open tasks.
 fn print_outcome(
     session: &Session,
-    task: &str,
+    arguments: &CompleteArguments,
     outcome: TaskOutcome,
-    reason: Option<&str>,
     line: &str,
+    waiting: Vec<String>,
 ) {
-    session.printer.data(&match session.output {
-        Output::Human => line.to_owned(),
-        Output::Json => document(&CompleteDocument {
-            v: Version,
-            task: task.to_owned(),
-            outcome,
-            reason: reason.map(str::to_owned),
-        }),
-    });
+    if session.output == Output::Human {
+        session.printer.data(line);
+        session
+            .printer
+            .info(&what_follows(&arguments.files.as_arguments(), &waiting));
+        return;
+    }
+    let reason = arguments.waive.as_ref();
+    session.printer.data(&document(&CompleteDocument {
+        v: Version,
+        task: arguments.task.clone(),
+        outcome,
+        reason: reason.map(|reason| reason.trim().to_owned()),
+        waiting,
+    }));
+}
+
+/// The tasks that still wait for a person, and the next command.
+fn what_follows(files: &str, waiting: &[String]) -> String {
+    let Some(first) = waiting.first() else {
+        return format!("next: iomcopy run {files}");
+    };
+    let tasks: Vec<String> = waiting
+        .iter()
+        .map(|task| escape(task).into_owned())
+        .collect();
+    format!(
+        "still waits for a person:\n  {}\nnext: iomcopy complete {files} {}",
+        tasks.join("\n  "),
+        escape(first)
+    )
 }
 
 fn find_phase<'a>(steps: &'a [Step], task: &str) -> Result<&'a Phase, Failure> {
@@ -232,4 +272,19 @@ fn find_phase<'a>(steps: &'a [Step], task: &str) -> Result<&'a Phase, Failure> {
             format!("no step has the phase '{task}'"),
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_for_a_person_comes_before_the_next_run() {
+        assert_eq!(what_follows("uat.yaml", &[]), "next: iomcopy run uat.yaml");
+        let open = ["a/b", "c/d"].map(str::to_owned);
+        assert_eq!(
+            what_follows("uat.yaml", &open),
+            "still waits for a person:\n  a/b\n  c/d\nnext: iomcopy complete uat.yaml a/b"
+        );
+    }
 }

@@ -25,8 +25,7 @@ pub(super) fn runbook_like(path: &Path) -> Option<String> {
     });
     let mut names: Vec<String> = names.collect();
     names.sort();
-    let words: Vec<&str> = names.iter().map(String::as_str).collect();
-    let name = nearest(given, &words)?;
+    let name = nearest(given, names.iter().map(String::as_str))?;
     Some(quote_argument(
         &path.with_file_name(name).display().to_string(),
     ))

@@ -157,8 +157,8 @@ mod tests {
             key: key.to_owned(),
             kind,
             name: format!("change {key}"),
-            before: Value::Null,
-            after: Value::Null,
+            before: Value::Null.into(),
+            after: Value::Null.into(),
             detail: Value::Null,
         }
     }
@@ -187,7 +187,11 @@ mod tests {
         let steps = [(step_name(), forecast(12, 7200))].into();
         let digest = "d".to_owned();
         open.journal
-            .append(Planned { digest, steps })
+            .append(Planned {
+                digest,
+                steps,
+                names: BTreeMap::new(),
+            })
             .await
             .unwrap();
         for (kind, key) in [(ChangeKind::Launch, "copy/2222"), (ChangeKind::Set, "name")] {
@@ -256,6 +260,13 @@ mod tests {
         assert!(
             shown.contains(
                 "for 9 h\n  the service has not confirmed it yet\n  longer than expected"
+            ),
+            "{shown}"
+        );
+        // And so is its step: a time would move with the clock.
+        assert!(
+            shown.contains(
+                "\nend    unknown: this step takes longer than expected (2 h in its plan)"
             ),
             "{shown}"
         );

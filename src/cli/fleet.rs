@@ -145,7 +145,7 @@ fn find_state_files(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> st
         let entry = entry?;
         let path = entry.path();
         if entry.file_type()?.is_dir() {
-            // A folder that may not be read hides no more than itself.
+            // A folder that cannot be read does not hide the other folders.
             if depth > 1 {
                 drop(find_state_files(&path, depth - 1, found));
             }

@@ -140,7 +140,7 @@ async fn present(
         Failure::failed(format!(
             "the graph of orchestration '{name}' cannot be drawn"
         ))
-        .with_help("its form is not known; a run edits it without knowing its form")
+        .with_help("the program does not know its form; a run can edit it nevertheless")
     })
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::common_arguments::{Output, word_parser};
+use super::common_arguments::{Output, keyword_parser};
 use super::exit_code::DONE;
 use super::session::Session;
 use crate::base::files;
@@ -19,7 +19,7 @@ pub(super) struct ImportHarArguments {
     pub(super) file: PathBuf,
     /// The request that the click sends, such as `delete-provider`; it decides which values become
     /// placeholders; without it the request is the one that table and method show
-    #[arg(long, value_name = "REQUEST", value_parser = word_parser::<IomRequest>())]
+    #[arg(long, value_name = "REQUEST", value_parser = keyword_parser::<IomRequest>())]
     pub(super) request: Option<IomRequest>,
 }
 

@@ -12,6 +12,7 @@
 //!
 //! connect/               a runbook's services: addresses, sign-in, both environments
 //! session.rs             what every command needs: printer, output format, cancellation
+//! process_environment.rs the variables of the process environment
 //! exit_code.rs           the exit codes
 //! runbook_file.rs        reads the runbook
 //! plan_file.rs           a saved plan
@@ -51,6 +52,7 @@ mod plan;
 mod plan_file;
 mod plan_notes;
 mod preflight;
+mod process_environment;
 #[cfg(feature = "rehearsal")]
 mod rehearsal;
 mod report;
@@ -131,13 +133,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 
 async fn dispatch(session: &Session, command: Command) -> Result<u8, Failure> {
     // Ctrl-C ends `status --follow` and `report --follow` at once: they have nothing to finish, and
-    // the run goes on.
+    // the run continues.
     let follows = match &command {
         Command::Status(arguments) => arguments.follow,
         Command::Report(arguments) => arguments.follow.is_some(),
         _ => false,
     };
-    // Nothing of `init` is under way that could be finished.
+    // `init` has no request in flight that would have to be finished.
     let stopping = match &command {
         Command::Init(_) => None,
         _ => Some(signals::STOPPING),

@@ -22,6 +22,7 @@ use crate::journal::{self, State};
 use crate::report::{
     GraphPicture, PlanDocument, PlanFacts, PlanReport, document, plan_page, plan_text,
 };
+use crate::steps::own_step_runner;
 
 /// The arguments of `plan`.
 #[derive(Debug, Args)]
@@ -210,15 +211,20 @@ impl PlanView<'_> {
 
     /// The plan with what its reader should know.
     fn report<'p>(&'p self, plan: &'p Plan) -> PlanReport<'p> {
-        let runbook = &self.connected.refresh.runbook;
+        let refresh = &self.connected.refresh;
+        let runbook = &refresh.runbook;
         let last = self.expectations.steps_of_last_run();
         let open = plan.steps.iter().filter(|step| !step.changes.is_empty());
         let took = open.filter_map(|step| last.get(&step.name)).sum();
         PlanReport {
             replacing_step: plan_notes::replacing_step(runbook),
+            left_off: plan_notes::left_off(plan, runbook),
             differences: plan_notes::differences(plan, runbook),
-            unknowns: plan_notes::unknowns(plan, runbook),
+            unknowns: plan_notes::unknowns(plan, runbook, |step, is_forecast| {
+                own_step_runner(refresh, step).unknown_in_plan(is_forecast)
+            }),
             last_run: (!last.is_empty()).then_some(took),
+            names: refresh.known_names.all(),
             ..PlanReport::of(plan, &runbook.target.name.value)
         }
     }

@@ -79,8 +79,8 @@ pub(super) fn require_approved(path: &Path, plan: &Plan, digest: &str) -> Result
 /// plan does not hold. The approved plan may hold more: a part of it is done.
 pub(super) fn require_covered(path: &Path, remaining: &Plan) -> Result<(), Failure> {
     let steps = read(path)?.steps;
-    let approved = Plan { steps }.destructive_keys();
-    let mut added = remaining.destructive_keys();
+    let approved = Plan { steps }.keys_to_confirm();
+    let mut added = remaining.keys_to_confirm();
     added.retain(|key| !approved.contains(key));
     if added.is_empty() {
         return Ok(());

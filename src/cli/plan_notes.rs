@@ -1,14 +1,21 @@
 //! What a plan does not know, and why a run may differ from it.
 
+use uuid::Uuid;
+
+use crate::base::text::list_first;
+use crate::domain::keys;
 use crate::engine::Plan;
-use crate::runbook::{ListedStep, OwnOptions, Runbook, StepName, Word as _};
+use crate::runbook::{Keyword as _, ListedStep, OwnStep, Runbook, StepName};
+
+/// How many changes are named; more are counted.
+const NAMED: usize = 5;
 
 /// The step that replaces the target, unless the runbook skips it.
 pub(super) fn replacing_step(runbook: &Runbook) -> Option<&'static str> {
     let step = &runbook.steps.copy_environments;
     step.skip
         .is_none()
-        .then(|| StepName::CopyEnvironments.word())
+        .then(|| StepName::CopyEnvironments.keyword())
 }
 
 /// Is the copy still to be made? Then later steps are planned from the source.
@@ -16,6 +23,27 @@ fn is_forecast(plan: &Plan, runbook: &Runbook) -> bool {
     let name = replacing_step(runbook);
     let mut steps = plan.steps.iter();
     steps.any(|step| Some(step.name.as_str()) == name && !step.changes.is_empty())
+}
+
+/// What the plan changes and does not turn on: a cloud flow whose text the runbook replaces stays off
+/// where it still names production, or is off in the source.
+pub(super) fn left_off(plan: &Plan, runbook: &Runbook) -> Vec<String> {
+    let changes = || plan.steps.iter().flat_map(|step| &step.changes);
+    let is_turned_on = |flow: Uuid| changes().any(|change| change.key == keys::flow(flow));
+    let names: Vec<&str> = changes()
+        .filter(|change| keys::flow_of_definition(&change.key).is_some_and(|it| !is_turned_on(it)))
+        .map(|change| change.name.as_str())
+        .collect();
+    let what = match names.len() {
+        0 => return Vec::new(),
+        1 => "1 change leaves its cloud flow off".to_owned(),
+        number => format!("{number} changes leave their cloud flows off"),
+    };
+    vec![format!(
+        "{what}: {}; `iomcopy preflight {}` says why",
+        list_first(&names, NAMED, "; "),
+        runbook.as_argument()
+    )]
 }
 
 /// Why a run may make other changes, one line for each reason.
@@ -51,8 +79,13 @@ pub(super) fn differences(plan: &Plan, runbook: &Runbook) -> Vec<String> {
     reasons
 }
 
-/// What the plan does not know, one line for each thing.
-pub(super) fn unknowns(plan: &Plan, runbook: &Runbook) -> Vec<String> {
+/// What the plan does not know, one line for each thing. Takes what says it of one of the customer's
+/// own steps, which needs to know whether the copy is still to be made.
+pub(super) fn unknowns(
+    plan: &Plan,
+    runbook: &Runbook,
+    unknown_of: impl Fn(&OwnStep, bool) -> Option<String>,
+) -> Vec<String> {
     let mut unknown = Vec::new();
     let is_forecast = is_forecast(plan, runbook);
     let dual_write = &runbook.steps.reconfigure_dual_write;
@@ -81,16 +114,8 @@ pub(super) fn unknowns(plan: &Plan, runbook: &Runbook) -> Vec<String> {
         if step.skip.is_some() {
             continue;
         }
-        let name = &step.name.value;
-        match &step.options {
-            OwnOptions::Command(_) => unknown.push(format!(
-                "{name}: a plan does not start programs, so its check runs only in the run"
-            )),
-            OwnOptions::DataverseUpdate(_) if is_forecast => {
-                unknown.push(format!("{name}: the rows are those of the source now"));
-            }
-            OwnOptions::DataverseUpdate(_) | OwnOptions::Guided(_) => {}
-        }
+        let of_step = unknown_of(step, is_forecast);
+        unknown.extend(of_step.map(|what| format!("{}: {what}", step.name.value)));
     }
     unknown
 }
@@ -123,6 +148,30 @@ mod tests {
     }
 
     #[test]
+    fn a_flow_whose_text_is_replaced_and_that_stays_off_is_named() {
+        let (on, off) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let change = |key: String, name: &str| {
+            json!({
+                "phase": "p", "key": key, "kind": "set", "name": name, "before": null,
+                "after": null, "destructive": false, "expected-seconds": 1,
+            })
+        };
+        let steps = json!([{ "name": "activate-flows", "changes": [
+            change(keys::flow_definition(on), "replace text in cloud flow 'A'"),
+            change(keys::flow_definition(off), "replace text in cloud flow 'B'"),
+            change(keys::flow(on), "turn on cloud flow 'A'"),
+        ] }]);
+        let plan = Plan {
+            steps: serde_json::from_value(steps).unwrap(),
+        };
+        let said = left_off(&plan, &runbook("public", ""));
+        assert_eq!(said.len(), 1, "{said:?}");
+        let text = "1 change leaves its cloud flow off: replace text in cloud flow 'B'; \
+                    `iomcopy preflight ";
+        assert!(said[0].starts_with(text), "{said:?}");
+    }
+
+    #[test]
     fn a_forecast_says_so_and_names_what_it_does_not_know() {
         let runbook = runbook("public", "");
         let open = plan(true);
@@ -131,13 +180,13 @@ mod tests {
             said.contains("forecast") && said.contains("once it is installed"),
             "{said}"
         );
-        let unknown = unknowns(&open, &runbook).join("\n");
+        let unknown = unknowns(&open, &runbook, |_, _| None).join("\n");
         for part in ["the id in 1 change", "health of the link"] {
             assert!(unknown.contains(part), "{part}: {unknown}");
         }
         let done = plan(false);
         assert!(!differences(&done, &runbook).join("\n").contains("forecast"));
-        assert_eq!(unknowns(&done, &runbook).len(), 1);
+        assert_eq!(unknowns(&done, &runbook, |_, _| None).len(), 1);
         let nothing = Plan { steps: Vec::new() };
         assert!(differences(&nothing, &runbook).is_empty());
     }

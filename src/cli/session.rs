@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::common_arguments::{Color, Common, Output};
 use super::exit_code::{exit_code, exit_code_without_output, outcome_name};
 use super::logging::{FinishTrace, start_logging};
+use super::process_environment::environment_variable;
 use super::signals::stop_on_signals;
 use super::warnings::Warnings;
 use crate::base::cancellation::Cancellation;
@@ -18,8 +19,8 @@ use crate::base::platform;
 use crate::base::redaction::redact;
 use crate::engine::{EventKind, Failure, FailureKind};
 use crate::report::{
-    Annotations, Checkout, ColorChoice, FailureDocument, JsonLines, Palette, Pipeline, Printer,
-    SecondLook, document,
+    Annotations, Checkout, ColorChoice, EndSummary, FailureDocument, JsonLines, Palette, Pipeline,
+    Printer, document,
 };
 
 /// One run of the program.
@@ -32,7 +33,7 @@ pub(super) struct Session {
     /// What was found in this process and stopped nothing.
     pub(super) warnings: Arc<Warnings>,
     /// What did not succeed at first.
-    pub(super) second_look: Arc<SecondLook>,
+    pub(super) end_summary: Arc<EndSummary>,
     /// The pipeline that this process runs in.
     pub(super) pipeline: Option<Pipeline>,
     /// Writes annotations for the pipeline; `None` if stdout is JSON.
@@ -70,7 +71,7 @@ impl Session {
             events: Arc::new(JsonLines::new(Arc::clone(&printer))),
             printer,
             warnings: Arc::default(),
-            second_look: Arc::default(),
+            end_summary: Arc::default(),
             pipeline,
             annotations,
             output: common.output,
@@ -244,11 +245,6 @@ fn find_checkout(pipeline: Pipeline) -> Checkout {
 /// Does the terminal, if there is one, understand more than text?
 fn can_move_cursor() -> bool {
     environment_variable("TERM").as_deref() != Some("dumb")
-}
-
-/// A variable of the process environment, if it is set and is Unicode.
-pub(super) fn environment_variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
 }
 
 #[cfg(test)]

@@ -16,13 +16,14 @@ use crate::base::clock::Clock;
 use crate::engine::Failure;
 use crate::journal::{self, LockHolder, Occupancy, State, StateFileContents};
 use crate::report::{
-    News, Outlook, Palette, Screen, document, not_begun_document, status_document, status_table,
+    Outlook, Palette, Screen, StatusChanges, document, not_begun_document, status_document,
+    status_table,
 };
 use crate::runbook::Runbook;
 
 /// How often `--follow` looks at the state file.
 const INTERVAL: Duration = Duration::from_secs(1);
-const INTERVAL_ELSEWHERE: Duration = Duration::from_secs(10);
+const REMOTE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The arguments of `status`.
 #[derive(Debug, Args)]
@@ -87,7 +88,7 @@ fn outcome(contents: &StateFileContents) -> u8 {
 
 /// Who has a run whose copy is leased while no process on this machine holds its file: the process
 /// that opened it last.
-pub(super) fn holder_elsewhere(state: &State) -> Occupancy {
+pub(super) fn remote_holder(state: &State) -> Occupancy {
     let opened = state.opened.as_ref();
     opened.map_or(Occupancy::HeldByUnknown, |opened| {
         Occupancy::Held(LockHolder {
@@ -123,7 +124,7 @@ impl StatusView<'_> {
             && contents.state.is_open()
             && connect::state_is_leased(&self.runbook, given, &self.path)?
         {
-            contents.occupancy = holder_elsewhere(&contents.state);
+            contents.occupancy = remote_holder(&contents.state);
         }
         let stages = stages::read(&self.path, &contents.occupancy);
         let now = Clock::new(1.0).time_of_day();
@@ -173,7 +174,7 @@ impl StatusView<'_> {
     /// lines for each change elsewhere. Returns the last reading.
     async fn follow(&self) -> Result<Option<StateFileContents>, Failure> {
         let mut screen = self.session.draws_in_place().then(Screen::default);
-        let mut news = News::default();
+        let mut changes = StatusChanges::default();
         loop {
             let reading = self.read()?;
             let running = reading
@@ -183,7 +184,7 @@ impl StatusView<'_> {
                 let table = self.table(reading.as_ref(), self.session.data_palette());
                 self.session.printer.draw(screen, &table);
             } else if let Some((contents, outlook)) = running {
-                self.print_news(&mut news, contents, outlook);
+                self.print_changes(&mut changes, contents, outlook);
             }
             if running.is_none() {
                 if screen.is_none() {
@@ -195,19 +196,24 @@ impl StatusView<'_> {
         }
     }
 
-    /// How often to look: less often at a copy elsewhere.
+    /// How often to look: less often at a remote copy.
     fn interval(&self) -> Duration {
         if self.runbook.state.is_some() || self.files.container().is_some() {
-            INTERVAL_ELSEWHERE
+            REMOTE_INTERVAL
         } else {
             INTERVAL
         }
     }
 
     /// Prints what has changed since the last look.
-    fn print_news(&self, news: &mut News, contents: &StateFileContents, outlook: &Outlook) {
+    fn print_changes(
+        &self,
+        changes: &mut StatusChanges,
+        contents: &StateFileContents,
+        outlook: &Outlook,
+    ) {
         let names = step_names(&self.runbook, Some(&contents.state));
-        let lines = news.since_last(contents, &names, outlook);
+        let lines = changes.since_last(contents, &names, outlook);
         let printer = &self.session.printer;
         match self.session.output {
             Output::Human => {

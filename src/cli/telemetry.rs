@@ -27,7 +27,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::session::environment_variable;
+use super::process_environment::environment_variable;
 use crate::base::redaction::redact;
 use crate::base::secrets::register_secret;
 use crate::clients::is_local_to_machine;

@@ -44,7 +44,9 @@ pub(super) fn report_usage(mut error: clap::Error, arguments: &[OsString]) -> u8
 }
 
 /// Suggests `--confirm-target` for `--confirm`. Of the flags that begin with it, a run needs this one
-/// first, and clap suggests another.
+/// first, and clap suggests another. (With clap's own mechanism, `UnknownArgumentValueParser`,
+/// `--confirm` would be a flag that exists: it would want a value, and clap would suggest it for
+/// `--confrm`.)
 fn suggest_confirm_target(error: &mut clap::Error) {
     let given = error.get(ContextKind::InvalidArg);
     let is_confirm = matches!(given, Some(ContextValue::String(flag)) if flag == "--confirm");

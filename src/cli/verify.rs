@@ -30,13 +30,16 @@ pub(super) async fn verify(session: &Session, files: &RunFiles) -> Result<u8, Fa
     };
     let known = journal.clone();
     let target = runbook.target.name.value.clone();
-    let findings = connect::with_services(session, runbook, async |connected| {
+    let mut findings = connect::with_services(session, runbook, async |connected| {
         checks::verify(&connected.refresh, &connected.steps, journal).await
     })
     .await?;
     // A list of captures may be incomplete, so no result may be shown.
     if let Some(failure) = known.as_ref().and_then(JournalView::unread) {
         return Err(failure);
+    }
+    if let Run::Open(next) = &run {
+        advise_open_run(&mut findings, next);
     }
     preflight::print_findings(session, &findings);
     if session.output == Output::Human {
@@ -55,6 +58,23 @@ pub(super) async fn verify(session: &Session, files: &RunFiles) -> Result<u8, Fa
     }
     let unavailable = preflight::first_unavailable(&findings);
     Ok(unavailable.map_or(DONE, |finding| session.exit_code(finding.kind)))
+}
+
+/// Adds to each check that did not pass that the run has not ended and may still correct it. Takes
+/// the command that continues or watches the run.
+fn advise_open_run(findings: &mut [CheckResult], next: &str) {
+    for finding in findings {
+        let Some(remedy) = &mut finding.remedy else {
+            continue;
+        };
+        // The remedy of a step's own changes is the run already.
+        if finding.verdict != Verdict::Pass && !remedy.contains(next) {
+            *remedy = format!(
+                "the run has not finished and may still do this: `{next}`; if it is the same after \
+                 the run: {remedy}"
+            );
+        }
+    }
 }
 
 /// How far the run in the state file is.
@@ -94,12 +114,12 @@ impl Tally {
         match (self.failed, self.unknown) {
             (0, 0) => format!("Order management is usable in '{target}'."),
             (0, unknown) => format!(
-                "It is unknown in parts whether order management is usable in '{target}': {} \
-                 without an answer.",
+                "It is unknown whether order management is usable in '{target}': {} without an \
+                 answer.",
                 count(unknown, "check")
             ),
             (failed, _) => format!(
-                "Order management is not usable in '{target}' as it is: {} failed.",
+                "Order management is not usable in '{target}': {} failed.",
                 count(failed, "check")
             ),
         }
@@ -124,6 +144,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn in_an_open_run_the_first_advice_is_to_continue_it() {
+        let finding = |verdict, remedy: &str| {
+            let mut finding = CheckResult::with_verdict("every flow is on", verdict);
+            finding.remedy = Some(remedy.to_owned());
+            finding
+        };
+        let mut findings = [
+            finding(Verdict::Fail, "turn it on in the portal"),
+            finding(Verdict::Fail, "`iomcopy run uat.yaml` resumes the run"),
+        ];
+        advise_open_run(&mut findings, "iomcopy run uat.yaml");
+        let [portal, run] = findings.map(|finding| finding.remedy.unwrap());
+        assert!(
+            portal.starts_with(
+                "the run has not finished and may still do this: `iomcopy run uat.yaml`"
+            ),
+            "{portal}"
+        );
+        assert!(portal.ends_with(": turn it on in the portal"), "{portal}");
+        assert_eq!(run, "`iomcopy run uat.yaml` resumes the run");
+    }
+
+    #[test]
     fn the_end_says_whether_the_target_is_usable_and_what_to_do() {
         let end = |failed, unknown, run: &Run| {
             let tally = Tally { failed, unknown };
@@ -136,12 +179,12 @@ mod tests {
         );
         assert_eq!(
             end(0, 1, &Run::Finished),
-            "It is unknown in parts whether order management is usable in 'UAT': 1 check without \
-             an answer.\niomcopy verify uat.yaml"
+            "It is unknown whether order management is usable in 'UAT': 1 check without an \
+             answer.\niomcopy verify uat.yaml"
         );
         assert_eq!(
             end(2, 1, &Run::Finished),
-            "Order management is not usable in 'UAT' as it is: 2 checks failed.\n\
+            "Order management is not usable in 'UAT': 2 checks failed.\n\
              correct what failed, then iomcopy verify uat.yaml"
         );
         let open = Run::Open("iomcopy run uat.yaml".to_owned());

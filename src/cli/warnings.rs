@@ -1,4 +1,4 @@
-//! What a process found and what did not stop it. Each warning is shown when it is found, and
+//! Findings of a process that did not stop it. Each warning is shown when it is found, and
 //! recorded in the state file at the end, so that a report can show it again.
 
 use std::sync::Mutex;

@@ -234,7 +234,9 @@ impl Detail {
             | ErrorKind::Refused => {
                 format!("{service} refused {what}")
             }
-            ErrorKind::Busy => format!("{service} is busy with another operation, refused {what}"),
+            ErrorKind::Busy => {
+                format!("{service} is busy with another operation and refused {what}")
+            }
             ErrorKind::Throttled => format!("{service} throttled {what}"),
             ErrorKind::Unavailable => format!("{service} is not available for {what}"),
             ErrorKind::Ambiguous => {

@@ -72,8 +72,8 @@ pub use finops_of_environment::OperationError;
 #[cfg(feature = "opentelemetry")]
 pub(crate) use http::is_local_to_machine;
 pub use http::{
-    Http, KnownRefusal, Limits, ListBudget, Observer, Origin, OriginError, Outlook, Service,
-    ServiceEndpoint, Silent, Wait, WaitReason, Who,
+    Http, KnownRefusal, Limits, ListBudget, Observer, Origin, OriginError, RetryAdvice, Service,
+    ServiceEndpoint, Silent, SlowWrite, Wait, WaitReason, Who,
 };
 pub use identity::{
     AzureCli, AzurePipelines, ClientSecret, CredentialLifetime, CredentialSecret, GithubOidc,

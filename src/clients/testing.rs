@@ -9,7 +9,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::http::{Http, Limits, Method, Observer, Request, Service, ServiceEndpoint, Wait};
+use super::http::{
+    Http, Limits, Method, Observer, Request, Service, ServiceEndpoint, SlowWrite, Wait,
+};
 use super::identity::{ClientSecret, GivenToken, Identity, Tokens};
 use super::{CopyRequest, CopyType};
 use crate::base::cancellation::Cancellation;
@@ -211,28 +213,43 @@ async fn read_request(stream: &mut TcpStream) -> Option<Received> {
 /// An observer that records waits, and the services that did not answer in time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Waits {
-    waits: Arc<Mutex<Vec<Wait>>>,
+    all: Arc<Mutex<Vec<Wait>>>,
     silent: Arc<Mutex<Vec<String>>>,
+    slow: Arc<Mutex<Vec<String>>>,
 }
 
 impl Waits {
     pub(crate) fn all(&self) -> Vec<Wait> {
-        self.waits.lock().unwrap().clone()
+        self.all.lock().unwrap().clone()
     }
 
     pub(crate) fn silent(&self) -> Vec<String> {
         self.silent.lock().unwrap().clone()
     }
+
+    pub(crate) fn slow_writes(&self) -> Vec<String> {
+        self.slow.lock().unwrap().clone()
+    }
 }
 
 impl Observer for Waits {
     fn waiting(&self, wait: &Wait) {
-        self.waits.lock().unwrap().push(wait.clone());
+        self.all.lock().unwrap().push(wait.clone());
     }
 
     fn silent(&self, service: &str, address: &str) {
         let line = format!("{service} at {address}");
         self.silent.lock().unwrap().push(line);
+    }
+
+    fn slow_write(&self, write: &SlowWrite) {
+        let line = format!("{} at {}", write.request, write.address);
+        self.slow.lock().unwrap().push(line);
+    }
+
+    fn slow_write_ended(&self, write: &SlowWrite) {
+        let line = format!("ended: {}", write.request);
+        self.slow.lock().unwrap().push(line);
     }
 }
 
@@ -302,6 +319,7 @@ pub(super) fn silent_limits() -> Limits {
     Limits {
         request: Duration::from_millis(50),
         silence: Duration::ZERO,
+        slow_write: Duration::ZERO,
         tries: 1,
         ..Limits::default()
     }

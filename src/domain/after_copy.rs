@@ -17,8 +17,23 @@ use serde_json::json;
 use crate::clients::{Environment, Row};
 
 /// A row of the source as the copy will leave it in the target.
-pub(crate) fn row(table: &str, mut row: Row) -> Row {
-    if table == "workflow" && row.integer("category") == Some(5) {
+pub(crate) fn row(table: &str, row: Row) -> Row {
+    let (mut row, is_changed) = change(table, row);
+    if is_changed {
+        row.text = serde_json::Value::Object(row.value.clone()).to_string();
+    }
+    row
+}
+
+/// The same for a reader of its columns: its text stays the source's.
+pub(crate) fn columns(table: &str, row: Row) -> Row {
+    change(table, row).0
+}
+
+/// Changes the columns. Returns whether it did.
+fn change(table: &str, mut row: Row) -> (Row, bool) {
+    let is_flow = table == "workflow" && row.integer("category") == Some(5);
+    if is_flow {
         row.value.insert("statecode".to_owned(), json!(0));
         row.value.insert("statuscode".to_owned(), json!(1));
         for column in ["statecode", "statuscode"] {
@@ -26,9 +41,8 @@ pub(crate) fn row(table: &str, mut row: Row) -> Row {
                 "{column}@OData.Community.Display.V1.FormattedValue"
             ));
         }
-        row.text = serde_json::Value::Object(row.value.clone()).to_string();
     }
-    row
+    (row, is_flow)
 }
 
 /// The same for several rows.

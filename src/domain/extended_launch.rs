@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::engine::{
-    Action, Change, Failure, Found, Launch, Progress, Proof, Repeat, Started, Trace, WriteError,
+    Action, Change, Failure, Found, Launch, Progress, Proof, Repeat, Started, TargetComparison,
+    WriteError,
 };
 
 /// The parts of a launch that differ from the launch that it extends.
@@ -68,8 +69,8 @@ impl<E: LaunchExtension> Launch for ExtendedLaunch<E> {
         self.launch.probed_with(probed, handle)
     }
 
-    async fn trace(&self, probed: &Value) -> Result<Trace, Failure> {
-        self.launch.trace(probed).await
+    async fn compare_target(&self, probed: &Value) -> Result<TargetComparison, Failure> {
+        self.launch.compare_target(probed).await
     }
 
     fn has_operation(&self) -> bool {

@@ -76,45 +76,65 @@ impl From<&Diagnostic> for RunbookPlace {
 }
 
 /// A failure at one place of the runbook: its message is the whole diagnostic.
-pub(crate) fn marked(kind: FailureKind, diagnostic: &Diagnostic) -> Failure {
+pub(crate) fn failure_at(kind: FailureKind, diagnostic: &Diagnostic) -> Failure {
     Failure::new(kind, diagnostic.to_string()).at([diagnostic.into()])
 }
 
 impl From<Error> for WriteError {
-    /// A refusal belongs to the one change. It is tried again only if the service's code says
-    /// that this may help, and it never comes without advice.
+    /// The error of a set, which a person can make instead: the survey then no longer finds it.
     fn from(error: Error) -> Self {
-        let advice = match error.kind {
-            ErrorKind::Forbidden => Some(FORBIDDEN),
-            ErrorKind::Refused | ErrorKind::Conflict | ErrorKind::NotFound
-                if !error.is_retryable_refusal() =>
-            {
-                Some(PERMANENT)
-            }
-            _ => None,
-        };
-        let waits = matches!(
-            error.kind,
-            ErrorKind::Locked | ErrorKind::Refused | ErrorKind::Conflict | ErrorKind::NotFound
-        );
-        match (error.kind, error.worth_waiting().filter(|_| waits)) {
-            (_, Some(limit)) => Self::NotYet(error.into(), limit),
-            (ErrorKind::PreconditionFailed, _) => Self::PreconditionFailed(error.into()),
-            (ErrorKind::Exists, _) => Self::Exists(error.into()),
-            (ErrorKind::Ambiguous, _) => Self::InDoubt(error.into()),
-            _ => {
-                let mut failure = Failure::from(error);
-                failure.help = failure.help.or_else(|| advice.map(str::to_owned));
-                Self::Refused(failure)
-            }
+        match request_error(error) {
+            Self::Refused(failure) => Self::Refused(or_by_hand(failure)),
+            other => other,
         }
     }
+}
+
+/// A refusal belongs to the one change. It is tried again only if the service's code says that this
+/// may help, and it never comes without advice.
+fn request_error(error: Error) -> WriteError {
+    let advice = match error.kind {
+        ErrorKind::Forbidden => Some(FORBIDDEN),
+        ErrorKind::Refused | ErrorKind::Conflict | ErrorKind::NotFound
+            if !error.is_retryable_refusal() =>
+        {
+            Some(PERMANENT)
+        }
+        _ => None,
+    };
+    let waits = matches!(
+        error.kind,
+        ErrorKind::Locked | ErrorKind::Refused | ErrorKind::Conflict | ErrorKind::NotFound
+    );
+    match (error.kind, error.worth_waiting().filter(|_| waits)) {
+        (_, Some(limit)) => WriteError::NotYet(error.into(), limit),
+        (ErrorKind::PreconditionFailed, _) => WriteError::PreconditionFailed(error.into()),
+        (ErrorKind::Exists, _) => WriteError::Exists(error.into()),
+        (ErrorKind::Ambiguous, _) => WriteError::InDoubt(error.into()),
+        _ => {
+            let mut failure = Failure::from(error);
+            failure.help = failure.help.or_else(|| advice.map(str::to_owned));
+            WriteError::Refused(failure)
+        }
+    }
+}
+
+/// A failure for lack of a permission, with the other way to make the change. Other failures stay as
+/// they are.
+pub(crate) fn or_by_hand(mut failure: Failure) -> Failure {
+    let is_permission = failure.kind == FailureKind::NotAllowed && !failure.ends_the_run();
+    if let Some(help) = failure.help.as_mut().filter(|_| is_permission)
+        && !help.contains(BY_HAND)
+    {
+        *help = format!("{help}; {BY_HAND}");
+    }
+    failure
 }
 
 /// A launch's error: only a clear refusal of this request proves that the launch did not begin.
 pub(crate) fn launch_error(error: Error) -> WriteError {
     let is_clear = error.is_clear_refusal();
-    match error.into() {
+    match request_error(error) {
         WriteError::NotYet(failure, limit) if is_clear => WriteError::NotYet(failure, limit),
         WriteError::PreconditionFailed(failure)
         | WriteError::Exists(failure)
@@ -135,6 +155,10 @@ const FORBIDDEN: &str = "the account that signs in (or the user that it acts as,
                          permission for this request: give it a role that holds it (System \
                          Administrator of the environment suffices in Dataverse, Power Platform \
                          Administrator in the admin APIs), then run again";
+
+/// The other way to make a change that the caller may not make.
+const BY_HAND: &str = "or make the change by hand, with an account that may: the next run sees that it \
+                       is done";
 
 /// What to do about a refusal whose code is not known.
 const PERMANENT: &str = "repeating does not change this answer, so it was sent once: correct what it \
@@ -170,8 +194,19 @@ mod tests {
             let failure = refused(ErrorKind::Forbidden, code, None);
             assert_eq!(failure.kind, FailureKind::NotAllowed, "{code}");
             assert!(!failure.retryable && !failure.ends_the_run(), "{code}");
-            assert!(failure.help.is_some(), "{code}");
+            // A person with the permission can make the change, and the next survey sees it.
+            let help = failure.help.unwrap_or_default();
+            assert!(
+                help.ends_with(BY_HAND) && help.len() > BY_HAND.len(),
+                "{help}"
+            );
         }
+        // A lifecycle operation that a person starts is not this run's.
+        let forbidden = responded(ErrorKind::Forbidden, "Novelty");
+        let WriteError::Refused(failure) = launch_error(forbidden) else {
+            panic!("it is a clear refusal");
+        };
+        assert_eq!(failure.help.as_deref(), Some(FORBIDDEN));
     }
 
     fn responded(kind: ErrorKind, code: &str) -> Error {

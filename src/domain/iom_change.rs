@@ -10,7 +10,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::RefreshContext;
-use super::tenant_set::{LatestReading, Reader, Request, TargetWrite, TenantLaunch};
+use super::row_changes::{LatestReading, Reader, Request, TargetWrite, TenantLaunch};
 use crate::engine::{self, Action, Change, Failure, ManualTask, Reading, Repeat};
 use crate::runbook::{
     IomRequest, IomTable, Method, Placeholder, Placeholders, RequestBinding, RequestTemplate,
@@ -62,6 +62,7 @@ impl IomChange {
                     .chain(with_links(self.by_hand, link(refresh, self.request, row)))
                     .collect(),
                 evidence: self.evidence,
+                is_destructive: false,
             }),
             RequestBinding::Request(template) => {
                 let (template, request) = (template.clone(), self.request);
@@ -84,6 +85,7 @@ impl IomChange {
                         reader,
                         request: write,
                         settle_timeout: self.settle_timeout,
+                        is_destructive: false,
                     }))
                 }
             }
@@ -249,6 +251,7 @@ fn write(template: &RequestTemplate, request: IomRequest, fill: &Fill) -> Result
         creates: filled.method == Method::Patch && template.uses(Placeholder::NewId),
         acting_as: fill.acting_as,
         binding: Some(request),
+        shown: &[],
     })
 }
 
@@ -282,6 +285,7 @@ mod tests {
             action: Action::ManualTask(ManualTask {
                 instructions: vec!["sign in".to_owned(), "press it".to_owned()],
                 evidence: "it is pressed".to_owned(),
+                is_destructive: false,
             }),
         };
         let Action::ManualTask(task) = with_preface(change, &["open the app"]).action else {

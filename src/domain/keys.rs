@@ -7,11 +7,11 @@ use std::fmt::Display;
 
 use uuid::Uuid;
 
-use crate::runbook::{StepName, Word as _};
+use crate::runbook::{Keyword as _, StepName};
 
 /// The name of the manual task that a phase of a step gives to a person.
 pub(crate) fn task(step: StepName, phase: &str) -> String {
-    format!("{}/{phase}", step.word())
+    format!("{}/{phase}", step.keyword())
 }
 
 /// The phase in which a person begins the database refresh.
@@ -163,7 +163,15 @@ pub(crate) fn flow_connectors(id: Uuid) -> String {
 
 /// Text that the runbook replaces in a flow's definition.
 pub(crate) fn flow_definition(id: Uuid) -> String {
-    format!("flow-definition/{id}")
+    format!("{FLOW_DEFINITION}{id}")
+}
+
+/// What the keys of such replacements begin with.
+const FLOW_DEFINITION: &str = "flow-definition/";
+
+/// The flow whose text the change of this key replaces, if it is such a change.
+pub(crate) fn flow_of_definition(key: &str) -> Option<Uuid> {
+    Uuid::try_parse(key.strip_prefix(FLOW_DEFINITION)?).ok()
 }
 
 // Steps 5 and 7: orchestrations.

@@ -17,6 +17,15 @@ pub(crate) struct ManualChange {
 }
 
 impl ManualChange {
+    /// The change, which ends something that cannot be restored.
+    pub(crate) fn into_destructive_change(self) -> Change {
+        let mut change = self.into_change();
+        if let Action::ManualTask(task) = &mut change.action {
+            task.is_destructive = true;
+        }
+        change
+    }
+
     /// The change, which no other one must precede.
     pub(crate) fn into_change(self) -> Change {
         Change {
@@ -28,6 +37,7 @@ impl ManualChange {
             action: Action::ManualTask(ManualTask {
                 instructions: self.instructions,
                 evidence: self.evidence,
+                is_destructive: false,
             }),
         }
     }

@@ -10,6 +10,7 @@
 //! environment_variables.rs
 //!                   which environment variables are secrets
 //! keys.rs           the keys of changes and the names of manual tasks
+//! known_names.rs    the names of owners that surveys have met
 //! seals.rs          the names of the seals, and what goes into them
 //! sealed_row.rs     is a row still what the seal holds?
 //! environments/     the pair: the operations that replace the target, and their state
@@ -29,7 +30,7 @@
 //! graph/            an orchestration's JSON: slots found by GUID, edited in place
 //! finance_users.rs  users and registered applications of Finance and Operations
 //! dual_write/       dual-write: what was recorded, what both sides show
-//! tenant_set.rs     sets and launches on rows of the target
+//! row_changes/      sets and launches on rows of the target
 //! iom_change.rs     changes that order management makes, by writes that the runbook binds
 //! manual_change.rs  changes that only a person can make
 //! refused_change.rs changes that a person makes if the service refuses them
@@ -56,6 +57,7 @@ pub(crate) mod flows;
 pub(crate) mod graph;
 pub(crate) mod iom_change;
 pub(crate) mod keys;
+pub(crate) mod known_names;
 pub(crate) mod manual_change;
 pub(crate) mod names;
 pub(crate) mod needs;
@@ -69,16 +71,17 @@ pub(crate) mod providers;
 pub(crate) mod publication;
 pub(crate) mod refresh;
 pub(crate) mod refused_change;
+pub(crate) mod row_changes;
 pub(crate) mod sealed_row;
 pub(crate) mod seals;
 pub(crate) mod service_fields;
 pub(crate) mod source_references;
 pub(crate) mod summary;
-pub(crate) mod tenant_set;
 pub mod verdict;
 pub(crate) mod view;
 
-pub(crate) use self::failure::marked;
+pub(crate) use self::failure::failure_at;
+pub use self::known_names::KnownNames;
 pub use self::names::Names;
 pub use self::refresh::{
     Caller, ProcessVariables, RefreshContext, Secrets, Services, Source, Target,

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::needs::{self, Need};
 use crate::clients::{Column, Dataverse, Table};
 use crate::engine::Failure;
-use crate::runbook::{Iom, IomColumn, IomTable, Word as _};
+use crate::runbook::{Iom, IomColumn, IomTable, Keyword as _};
 
 /// A row's members by name.
 pub(crate) type Fields = Map<String, Value>;
@@ -150,29 +150,29 @@ impl Names {
                 if let Some(title) = &resolved.primary_name {
                     names.titles.insert(*table, title.clone());
                 }
-                found.insert(table.word(), resolved);
+                found.insert(table.keyword(), resolved);
             } else {
                 names.missing.push(Missing {
-                    key: table.word(),
+                    key: table.keyword(),
                     looked_for: likely.clone(),
                     need: needs::of_table(*table),
-                    is_written: iom.is_override(table.word()),
+                    is_written: iom.is_override(table.keyword()),
                 });
                 names.tables.insert(*table, likely);
             }
         }
         for column in IomColumn::ALL.iter().copied() {
-            let Some(table) = found.get(column.table_word()) else {
+            let Some(table) = found.get(column.table_keyword()) else {
                 continue;
             };
             if let Some(name) = names.find_column(iom, column, table) {
                 names.columns.insert(column, name);
             } else {
                 names.missing.push(Missing {
-                    key: column.word(),
+                    key: column.keyword(),
                     looked_for: format!("{} of {}", iom.column(column), table.logical_name),
                     need: needs::of_column(column),
-                    is_written: iom.is_override(column.word()),
+                    is_written: iom.is_override(column.keyword()),
                 });
             }
         }
@@ -212,7 +212,7 @@ impl Names {
         if table.has_column(likely) {
             return Some(likely.to_owned());
         }
-        if iom.is_override(column.word()) {
+        if iom.is_override(column.keyword()) {
             return None;
         }
         let called = |names: &[&str]| {
@@ -290,7 +290,7 @@ impl Names {
                 .filter_map(|(id, row)| Some((*id, text(row, column)?)))
                 .collect();
         }
-        let is_own = |table: &&IomTable| table.word() == column.table_word();
+        let is_own = |table: &&IomTable| table.keyword() == column.table_keyword();
         let Some(table) = IomTable::ALL.iter().find(is_own) else {
             return BTreeMap::new();
         };
@@ -353,7 +353,7 @@ async fn find_table(
     table: IomTable,
 ) -> Result<Option<Table>, Failure> {
     let found = dataverse.table(iom.table(table)).await?;
-    if found.is_some() || iom.is_override(table.word()) {
+    if found.is_some() || iom.is_override(table.keyword()) {
         return Ok(found.map(|table| (*table).clone()));
     }
     let custom = dataverse.tables().await?;

@@ -13,11 +13,11 @@ use super::iom_change::{Fill, IomChange};
 use super::names::{Fields, Names};
 use super::providers::Catalogue;
 use super::publication::{UNPUBLISHED, is_published, publication_state};
+use super::row_changes::RowReader;
 use super::seals::{self, Part};
-use super::tenant_set::RowReader;
 use crate::clients::{Row, Table};
 use crate::engine::{Change, Failure, JournalView, Reading};
-use crate::runbook::{IomColumn, IomRequest, IomTable, Word as _};
+use crate::runbook::{IomColumn, IomRequest, IomTable, Keyword as _};
 
 /// An orchestration as the seal recorded it.
 #[derive(Clone)]
@@ -43,7 +43,7 @@ pub(crate) fn learn_dialect(
     for (_, row) in seals::rows(
         journal,
         Part::Orchestrations,
-        IomTable::Orchestration.word(),
+        IomTable::Orchestration.keyword(),
     ) {
         graphs.extend(names.text(&row, IomColumn::OrchestrationGraph)?);
     }
@@ -64,7 +64,7 @@ pub(crate) fn recorded_orchestrations(
     seals::rows(
         journal,
         Part::Orchestrations,
-        IomTable::Orchestration.word(),
+        IomTable::Orchestration.keyword(),
     )
     .into_iter()
     .map(|(id, row)| {
@@ -117,7 +117,7 @@ pub(crate) fn unreadable_graph(name: &str, error: &graph::GraphError) -> Failure
 }
 
 /// The slots of an orchestration whose action would have no successor: the definition that has the
-/// action is not among those installed again. An action whose definition is not known is left out.
+/// action is not among the reinstalled ones. An action whose definition is not known is left out.
 pub(crate) fn without_successor(
     orchestration: &str,
     slots: &[Slot],
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn an_orchestration_that_is_published_by_its_status_alone_is_recorded_as_published() {
         let capture = |number: u128, status: &str| {
-            let table = IomTable::Orchestration.word();
+            let table = IomTable::Orchestration.keyword();
             ListedRow {
                 key: Part::Orchestrations.key(&format!("{table}/{}", Uuid::from_u128(number))),
                 etag: None,

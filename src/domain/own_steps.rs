@@ -9,7 +9,7 @@ use super::names::Fields;
 use super::seals::{self, BEFORE_COPY, Part, to_captures};
 use super::verdict::Answer;
 use super::view::View;
-use super::{RefreshContext, marked};
+use super::{RefreshContext, failure_at};
 use crate::base::redaction::fingerprint;
 use crate::base::text::sha256;
 use crate::clients::{Query, Row, Table};
@@ -21,7 +21,7 @@ use crate::runbook::{
 /// A failure at a place of the runbook.
 pub(crate) fn invalid(refresh: &RefreshContext, span: Span, message: &str, help: &str) -> Failure {
     let diagnostic = refresh.runbook.diagnostic(span, message, Some(help));
-    marked(FailureKind::InvalidInput, &diagnostic).permanent()
+    failure_at(FailureKind::InvalidInput, &diagnostic).permanent()
 }
 
 /// The text of a secret that a step names. One that is not set is a mistake in the runbook.

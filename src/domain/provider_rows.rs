@@ -14,7 +14,7 @@ use super::seals::{self, Part};
 use super::view::View;
 use crate::base::secrets;
 use crate::engine::{Failure, JournalView};
-use crate::runbook::{IomColumn, IomTable, Word as _};
+use crate::runbook::{IomColumn, IomTable, Keyword as _};
 
 /// A kind of these rows. The kinds differ only in names.
 pub(crate) struct RowKind {
@@ -139,7 +139,10 @@ impl RowKind {
         journal: &JournalView,
         part: Part,
     ) -> Result<Vec<InstanceRow>, Failure> {
-        self.parse(names, seals::fields_by_id(journal, part, self.table.word()))
+        self.parse(
+            names,
+            seals::fields_by_id(journal, part, self.table.keyword()),
+        )
     }
 
     /// The logical names of the rows that declare these.
@@ -149,7 +152,7 @@ impl RowKind {
         journal: &JournalView,
         part: Part,
     ) -> BTreeMap<Uuid, String> {
-        let rows = seals::rows(journal, part, self.declarations.word());
+        let rows = seals::rows(journal, part, self.declarations.keyword());
         self.names_among(names, rows.iter().map(|(id, row)| (id, &**row)))
     }
 
@@ -198,7 +201,7 @@ impl RowKind {
         journal: &JournalView,
     ) -> Result<RowsByName, Failure> {
         let catalogue = Catalogue::sealed_whole(names, journal, Part::Providers)?;
-        let source = seals::rows(journal, Part::Source, IomTable::Provider.word());
+        let source = seals::rows(journal, Part::Source, IomTable::Provider.keyword());
         let source: BTreeSet<Uuid> = source.into_iter().map(|(id, _)| id).collect();
         let rows = self.recorded(names, journal, Part::Providers)?;
         let logical_names = self.logical_names(names, journal, Part::Providers);

@@ -14,7 +14,7 @@ use super::provider_rows::{PARAMETER, RowKind};
 use super::seals::{self, Part};
 use super::view::View;
 use crate::engine::{Failure, JournalView};
-use crate::runbook::{IomTable, Word as _};
+use crate::runbook::{IomTable, Keyword as _};
 
 /// Whose a recorded value is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -113,7 +113,7 @@ pub(crate) async fn source_providers(
     refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Result<BTreeSet<Uuid>, Failure> {
-    let sealed = seals::rows(journal, Part::Source, IomTable::Provider.word());
+    let sealed = seals::rows(journal, Part::Source, IomTable::Provider.keyword());
     if !sealed.is_empty() || !refresh.runbook.steps.copy_environments.is_skipped() {
         return Ok(sealed.into_iter().map(|(id, _)| id).collect());
     }

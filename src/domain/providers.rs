@@ -16,7 +16,7 @@ use super::seals::{self, Part};
 use super::view::View;
 use crate::clients::Query;
 use crate::engine::{CaptureSource, Failure, JournalView, ListedRow, Listing};
-use crate::runbook::{IomColumn, IomTable, Word as _};
+use crate::runbook::{IomColumn, IomTable, Keyword as _};
 
 /// The tables that a catalogue is read from.
 pub(crate) const TABLES: [IomTable; 4] = [
@@ -84,8 +84,8 @@ impl Catalogue {
         Self::default().reread(refresh, view, &TABLES).await
     }
 
-    /// The same with some tables read again: what a library holds stays what it is while instances
-    /// come and go.
+    /// The same with some tables read again: a library does not change while instances are deleted
+    /// and installed.
     pub(crate) async fn reread(
         &self,
         refresh: &RefreshContext,
@@ -145,7 +145,7 @@ impl Catalogue {
     ) -> Result<Self, Failure> {
         let mut catalogue = Self::default();
         for table in TABLES {
-            for (id, row) in seals::rows(journal, part, table.word()) {
+            for (id, row) in seals::rows(journal, part, table.keyword()) {
                 catalogue.add(names, table, id, &row)?;
             }
         }
@@ -393,7 +393,7 @@ async fn captured(
         return Ok(Vec::new());
     };
     let rows = view.rows(logical_name).await?;
-    Ok(seals::to_captures(table.word(), &found.primary_id, rows))
+    Ok(seals::to_captures(table.keyword(), &found.primary_id, rows))
 }
 
 /// The capture of some of IOM's tables.

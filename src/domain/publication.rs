@@ -37,7 +37,7 @@ pub(crate) fn publication_state(row: &Fields) -> Value {
     };
     match label(row, "statecode") {
         Some(state) if is_generic(&state) => {
-            // Where the status alone says what the row is, it alone says that the row is changing.
+            // These states are the same for all rows: only the status can show a change in progress.
             let status = label(row, "statuscode").filter(|status| is_transition(status));
             Value::from(status.unwrap_or_else(|| UNPUBLISHED.to_owned()))
         }

@@ -15,6 +15,7 @@ use crate::engine::{Failure, FailureKind, JournalView};
 use crate::runbook::{Runbook, Secret, SecretError, ServiceKey};
 
 use super::environments::copy_key;
+use super::known_names::KnownNames;
 use super::names::Names;
 use super::view::{ForecastCache, View};
 
@@ -32,6 +33,8 @@ pub struct RefreshContext {
     pub caller: Caller,
     /// IOM's names, as the source's metadata shows them: the copy brings them to the target.
     pub names: Names,
+    /// The names of the owners that surveys have met.
+    pub known_names: KnownNames,
     /// The source's rows, read once for a forecast.
     pub forecast: ForecastCache,
     /// Reads a secret from where the runbook says it is; only `cli` reads the process environment.

@@ -40,7 +40,7 @@ fn announced(failure: Failure) -> Failure {
     }
     let is_permission = failure.kind == FailureKind::NotAllowed;
     let help = match (&failure.help, is_permission) {
-        (Some(help), true) => format!("{help}: {NEXT_ATTEMPT}"),
+        (Some(help), true) => format!("{help}; {NEXT_ATTEMPT}"),
         (None, true) => NEXT_ATTEMPT.to_owned(),
         (Some(help), false) => format!("{help}; or {NEXT}"),
         (None, false) => NEXT.to_owned(),
@@ -91,6 +91,10 @@ impl<F: Fn(Failure) -> Failure + Send + Sync> Set for WithRefusal<F> {
         self.set.only_people_write(member)
     }
 
+    fn is_destructive(&self) -> bool {
+        self.set.is_destructive()
+    }
+
     fn settle_timeout(&self) -> Duration {
         self.set.settle_timeout()
     }
@@ -131,7 +135,7 @@ mod tests {
         for (failure, help) in [
             (failed().permanent(), format!("ask the owner; or {NEXT}")),
             (failed(), "ask the owner".to_owned()),
-            (forbidden, format!("give it a role: {NEXT_ATTEMPT}")),
+            (forbidden, format!("give it a role; {NEXT_ATTEMPT}")),
         ] {
             let change = Change {
                 key: "a".to_owned(),
@@ -144,6 +148,7 @@ mod tests {
             let by_hand = ManualTask {
                 instructions: vec!["do it".to_owned()],
                 evidence: "it is done".to_owned(),
+                is_destructive: false,
             };
             let change = by_hand_where_refused(change, &JournalView::empty(), by_hand);
             let Action::Set(set) = change.action else {

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::RefreshContext;
 use super::names::Fields;
+use super::row_changes::{Request, row_set};
 use super::seals::Part;
-use super::tenant_set::{Request, row_set};
 use crate::base::redaction::fingerprint;
 use crate::clients::Row;
 use crate::engine::Action;

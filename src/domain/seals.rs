@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::base::sync::lock;
-use crate::clients::{Dataverse, Query, Row};
+use crate::clients::{Dataverse, Query, Row, Table};
 use crate::engine::{Failure, JournalView, ListedRow, Listing};
 
 /// Before step 1 sends anything: what the copy will destroy, and what the source must become.
@@ -87,16 +87,43 @@ fn to_capture(prefix: &str, primary_id: &str, row: Row) -> Option<ListedRow> {
     })
 }
 
-/// Every row of a table of one environment as captures; none if it has no such table.
+/// What is read of each row of a table.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Extent {
+    /// Everything, as it is sealed.
+    Whole,
+    /// Its id and its version, to compare two listings.
+    Version,
+}
+
+/// Every row of a table of one environment as captures; none if it has no such table. A table whose
+/// rows have no versions is always read whole.
 pub(crate) async fn capture_table(
     dataverse: &Dataverse,
     table: &str,
     prefix: &str,
+    extent: Extent,
 ) -> Result<Listing, Failure> {
     let Some(table) = dataverse.table(table).await? else {
         return Ok(Listing::default());
     };
-    let query = Query::new().order_by(&table.primary_id).annotated();
+    let query = Query::new().order_by(&table.primary_id);
+    if extent == Extent::Version {
+        let query = query.clone().select(&[table.primary_id.as_str()]);
+        let listing = list_captures(dataverse, &table, prefix, &query).await?;
+        if listing.has_versions() {
+            return Ok(listing);
+        }
+    }
+    list_captures(dataverse, &table, prefix, &query.annotated()).await
+}
+
+async fn list_captures(
+    dataverse: &Dataverse,
+    table: &Table,
+    prefix: &str,
+    query: &Query,
+) -> Result<Listing, Failure> {
     let listing = Mutex::new(Listing::default());
     // Each row is packed as it arrives: of the whole table only the packed texts are in memory.
     let capture = |row| {
@@ -105,7 +132,7 @@ pub(crate) async fn capture_table(
         None::<()>
     };
     dataverse
-        .list_mapped(&table.entity_set, &query, capture)
+        .list_mapped(&table.entity_set, query, capture)
         .await?;
     Ok(listing.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
@@ -212,4 +239,45 @@ pub(crate) fn each_row(
             each(id, row);
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::clients::testing::{Listener, Reply, Setup};
+
+    /// The rows of a table can be large, and the first of two listings keeps none of them.
+    #[tokio::test]
+    async fn a_listing_of_versions_reads_no_more_than_ids_unless_rows_have_no_versions() {
+        let id = Uuid::from_u128(7);
+        for (has_versions, lists) in [(true, 1), (false, 2)] {
+            let mut row = json!({ "ruleid": id, "text": "long" });
+            if has_versions {
+                row["@odata.etag"] = json!("W/\"7\"");
+            }
+            let page = json!({ "value": [row] });
+            let table = json!({"LogicalName": "rule", "EntitySetName": "rules",
+                "PrimaryIdAttribute": "ruleid", "Attributes": [], "ManyToOneRelationships": []});
+            let listener = Listener::start(move |request, _| {
+                let is_list = request.path.contains("/rules?");
+                Reply::json(200, if is_list { &page } else { &table })
+            })
+            .await;
+            let setup = Setup::new(1_000.0);
+            let source = Dataverse::new(setup.service(&listener.url));
+            let listed = capture_table(&source, "rule", "rules", Extent::Version).await;
+            let listed = listed.unwrap();
+            assert_eq!(listed.len(), 1);
+            assert_eq!(listed.has_versions(), has_versions);
+            let received = listener.received();
+            let paths = received.iter().map(|request| request.path.as_str());
+            let paths: Vec<&str> = paths.filter(|path| path.contains("/rules?")).collect();
+            assert_eq!(paths.len(), lists, "{paths:?}");
+            assert!(paths[0].contains("$select=ruleid&"), "{paths:?}");
+            let is_whole = |path: &&str| !path.contains("$select");
+            assert_eq!(paths.iter().any(is_whole), !has_versions, "{paths:?}");
+        }
+    }
 }

@@ -17,7 +17,7 @@ use super::seals::{self, Part};
 use crate::base::sync::lock;
 use crate::base::text::escape;
 use crate::clients::Environment;
-use crate::engine::JournalView;
+use crate::engine::{DerivedFromSeal, JournalView};
 
 /// The shortest value of a variable that is searched for: shorter ones occur by chance.
 const SHORTEST: usize = 8;
@@ -111,8 +111,7 @@ impl SourceReferences {
 
     /// With what the first seal adds: connections and environment variables.
     pub(crate) fn with_recorded(mut self, journal: &JournalView) -> Self {
-        let read = || RecordedReferences::read(journal);
-        self.recorded = journal.derived(seals::BEFORE_COPY, read);
+        self.recorded = journal.derived::<RecordedReferences>(());
         self
     }
 
@@ -150,7 +149,7 @@ impl SourceReferences {
         let text = text.to_ascii_lowercase();
         let mut seen: BTreeMap<&str, &SourceReference> = BTreeMap::new();
         for at in (0..text.len()).filter(|at| may_begin_word(&text, *at)) {
-            // Of a text that both have, the given reference counts.
+            // If both have a text, the given reference counts.
             for references in [&self.recorded.references, &self.given] {
                 each_beginning(references, &text[at..], |word, reference| {
                     if is_word_at(&text, at, word) {
@@ -163,9 +162,12 @@ impl SourceReferences {
     }
 }
 
-impl RecordedReferences {
+impl DerivedFromSeal for RecordedReferences {
+    const SEAL: &'static str = seals::BEFORE_COPY;
+    type Given<'a> = ();
+
     /// The source's connections, and the values of its environment variables.
-    fn read(journal: &JournalView) -> Self {
+    fn derive(journal: &JournalView, (): ()) -> Self {
         let mut references = References::new();
         seals::each_row(journal, Part::Source, "connectionreference", |_, row| {
             if let Some(connection) = text(&row, "connectionid") {
@@ -210,9 +212,9 @@ fn add(
 
 /// Passes on the references with which this text begins.
 ///
-/// In the order of texts, nothing but texts that begin with it comes between a reference and a text
-/// that begins with it. So the reference right before `rest` begins it, or shares with it a
-/// beginning to which the search goes on.
+/// The references are sorted. Only texts that begin with a reference come between that reference and
+/// a text that begins with it. So the last reference up to `rest` is a beginning of `rest`, or has a
+/// beginning in common with it, in which the search continues.
 fn each_beginning<'s>(
     references: &'s References,
     text: &str,

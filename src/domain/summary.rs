@@ -10,19 +10,19 @@ use super::containment::{self, Policy};
 use super::dual_write::MapCount;
 use super::flows::rules::{DesiredState, NAMES_PRODUCTION, Rules};
 use super::graph::{Dangling, Slot, count_places};
-use super::names::text;
+use super::names::{Names, text};
 use super::orchestrations::{old_catalogue, recorded_orchestrations};
 use super::seals::{self, Part};
 use super::{RefreshContext, dual_write, flows, keys};
 use crate::base::text::count;
 use crate::engine::{Failure, JournalView, Maker};
-use crate::runbook::{StepName, Word as _};
+use crate::runbook::{Keyword as _, StepName};
 
 /// The figures that a run ends with.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Summary {
-    /// Slots whose new provider action was put back.
+    /// Slots whose new provider action was restored.
     pub slots_restored: usize,
     /// Slots that were recorded.
     pub slots_recorded: usize,
@@ -32,7 +32,7 @@ pub(crate) struct Summary {
     pub published: Vec<String>,
     /// Orchestrations left as the drafts they were, by name.
     pub drafts: Vec<String>,
-    /// Providers that were installed again.
+    /// Providers that were reinstalled.
     pub providers: usize,
     /// Cloud flows that this run turned on.
     pub flows_on: usize,
@@ -51,11 +51,11 @@ pub(crate) struct Summary {
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct ByHand {
-    /// Slots whose new provider action a person put back.
+    /// Slots whose new provider action a person restored.
     pub slots_restored: usize,
     /// Orchestrations that a person published again.
     pub published: usize,
-    /// Providers that a person installed again.
+    /// Providers that a person reinstalled.
     pub providers: usize,
     /// Cloud flows that a person turned on.
     pub flows_on: usize,
@@ -71,8 +71,38 @@ pub(crate) fn summary(refresh: &RefreshContext, journal: &JournalView) -> Result
         ),
         ..Summary::default()
     };
-    let old = old_catalogue(&refresh.names, journal)?;
-    for orchestration in recorded_orchestrations(&refresh.names, journal, &old)? {
+    count_orchestrations(&mut summary, &refresh.names, journal)?;
+    // A provider's own name has no slash; what follows one is a part of it, such as its activation.
+    for (_, maker) in journal
+        .made_changes(keys::NEW_PROVIDERS)
+        .into_iter()
+        .filter(|(name, _)| !name.contains('/'))
+    {
+        count_made(
+            Some(maker),
+            1,
+            &mut summary.providers,
+            &mut summary.by_hand.providers,
+        );
+    }
+    // Before the step has begun, no flow was left off: it is not decided yet.
+    if journal.has_step(StepName::ActivateFlows.keyword()) {
+        count_flows(&mut summary, refresh, journal);
+    }
+    Ok(summary)
+}
+
+/// Counts the slots and names the orchestrations of the whole run. What was opened again for one
+/// provider is a part of it: its slots count as restored once they are restored again.
+fn count_orchestrations(
+    summary: &mut Summary,
+    names: &Names,
+    journal: &JournalView,
+) -> Result<(), Failure> {
+    let whole = journal.clone().before_reopening();
+    let old = old_catalogue(names, &whole)?;
+    let opened_again = slots_opened_again(names, journal)?;
+    for orchestration in recorded_orchestrations(names, &whole, &old)? {
         let slots = count_places(orchestration.slots.iter().map(Slot::place));
         summary.slots_recorded +=
             slots + count_places(orchestration.dangling.iter().map(Dangling::place));
@@ -89,10 +119,12 @@ pub(crate) fn summary(refresh: &RefreshContext, journal: &JournalView) -> Result
                 summary.dangling.push(dangling);
             }
         }
-        let restored = journal.maker(&keys::orchestration_restore(orchestration.id));
+        let again = opened_again.get(&orchestration.id).copied();
+        let restore = keys::orchestration_restore(orchestration.id);
+        let missing = again.filter(|_| !journal.has_begun_since(seals::ORCHESTRATIONS, &restore));
         count_made(
-            restored,
-            slots,
+            journal.maker(&restore),
+            slots.saturating_sub(missing.unwrap_or_default()),
             &mut summary.slots_restored,
             &mut summary.by_hand.slots_restored,
         );
@@ -104,24 +136,24 @@ pub(crate) fn summary(refresh: &RefreshContext, journal: &JournalView) -> Result
             summary.drafts.push(orchestration.name);
         }
     }
-    // A provider's own name has no slash; what follows one is a part of it, such as its activation.
-    for (_, maker) in journal
-        .made_changes(keys::NEW_PROVIDERS)
-        .into_iter()
-        .filter(|(name, _)| !name.contains('/'))
-    {
-        count_made(
-            Some(maker),
-            1,
-            &mut summary.providers,
-            &mut summary.by_hand.providers,
-        );
+    Ok(())
+}
+
+/// How many slots of each orchestration were opened again for one provider, if any were.
+fn slots_opened_again(
+    names: &Names,
+    journal: &JournalView,
+) -> Result<BTreeMap<Uuid, usize>, Failure> {
+    if journal.reinstalled_definition().is_none() || !journal.has_seal(seals::ORCHESTRATIONS) {
+        return Ok(BTreeMap::new());
     }
-    // Before the step has begun, no flow was left off: it is not decided yet.
-    if journal.has_step(StepName::ActivateFlows.word()) {
-        count_flows(&mut summary, refresh, journal);
-    }
-    Ok(summary)
+    let old = old_catalogue(names, journal)?;
+    let again = recorded_orchestrations(names, journal, &old)?.into_iter();
+    let slots = again.map(|orchestration| {
+        let places = orchestration.slots.iter().map(Slot::place);
+        (orchestration.id, count_places(places))
+    });
+    Ok(slots.filter(|(_, slots)| *slots > 0).collect())
 }
 
 /// Counts the cloud flows that are on, and names those that are left off.
@@ -129,7 +161,7 @@ fn count_flows(summary: &mut Summary, refresh: &RefreshContext, journal: &Journa
     let rules = Rules::from_journal(refresh, journal);
     // Once its phase has ended, every flow that should be on is on: a program or a person turned it
     // on.
-    let is_open = !journal.has_phase_ended(StepName::ActivateFlows.word(), keys::TURN_ON);
+    let is_open = !journal.has_phase_ended(StepName::ActivateFlows.keyword(), keys::TURN_ON);
     seals::each_row(journal, Part::Source, "workflow", |id, row| {
         if !flows::is_cloud_flow(&row) {
             return;
@@ -205,7 +237,7 @@ impl Summary {
                 hand(self.by_hand.slots_restored)
             ),
             format!(
-                "{} installed again{}",
+                "{} reinstalled{}",
                 count(self.providers, "provider"),
                 hand(self.by_hand.providers)
             ),
@@ -216,9 +248,9 @@ impl Summary {
                 names(&self.published)
             ),
             match self.drafts.as_slice() {
-                [one] => format!("1 draft left as it was: {one}"),
+                [one] => format!("1 draft left unchanged: {one}"),
                 drafts => format!(
-                    "{} left as they were{}",
+                    "{} left unchanged{}",
                     count(drafts.len(), "draft"),
                     names(drafts)
                 ),
@@ -234,7 +266,7 @@ impl Summary {
         lines.extend(
             self.dangling
                 .iter()
-                .map(|slot| format!("dangling before the refresh, and left as it was: {slot}")),
+                .map(|slot| format!("dangling before the refresh, left unchanged: {slot}")),
         );
         lines.push(self.dual_write.line());
         lines.extend(self.containment.iter().flat_map(ContainmentFigures::lines));

@@ -4,10 +4,11 @@
 //! survey of steps 2 to 8 reads through a [`View`] and does not know which of the two it reads.
 //!
 //! A forecast reads each list of the source once ([`ForecastCache`]), however many surveys need it.
-//! Every survey reads the target again, because steps change it.
+//! Every survey reads the target again, because steps change it. A check of the source itself can
+//! share such a list, as it is ([`source_rows`]).
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
@@ -33,28 +34,108 @@ pub struct ForecastCache {
     pub(crate) custom_connectors: OnceCell<CustomConnectors>,
 }
 
-/// One list: the first caller reads it, the others wait for it. The rows are kept as texts, and
-/// compressed if they are many: parsed, they would take several times the memory.
+/// One list: the first caller reads it, the others wait for it. The rows are kept as the source's
+/// texts, and compressed if they are many: parsed, they would take several times the memory.
 type Rows = Arc<OnceCell<PackedTexts>>;
 
-/// The text of a row as the copy will leave it.
-fn text_after_copy(table: &str) -> impl Fn(Row) -> Option<String> {
-    move |row| Some(after_copy::row(table, row).text)
+/// Reads a list, and packs each row as it arrives.
+async fn read_packed(
+    dataverse: &Dataverse,
+    set: &str,
+    query: &Query,
+) -> Result<PackedTexts, Failure> {
+    let packed = Mutex::new(PackedTexts::default());
+    let pack = |row: Row| {
+        lock(&packed).push(&row.text);
+        None::<()>
+    };
+    dataverse.list_mapped(set, query, pack).await?;
+    Ok(packed.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-fn pack(texts: Vec<String>) -> PackedTexts {
-    let mut packed = PackedTexts::default();
-    for text in texts {
-        packed.push(&text);
-    }
-    packed
-}
+/// What the copy makes of a row of a table.
+type AfterCopy = fn(&str, Row) -> Row;
 
 /// What `map` keeps of each row of a list.
 fn unpack<T>(packed: &PackedTexts, map: impl Fn(Row) -> Option<T>) -> Vec<T> {
     let mut rows = Vec::with_capacity(packed.len());
     packed.each(|text| rows.extend(Row::from_text(text).and_then(&map)));
     rows
+}
+
+/// The rows of a list of the source as they are, which forecasts use too. They are parsed one after
+/// the other, each time: a list can be as large as the tenant.
+pub(crate) struct SourceRows {
+    list: Rows,
+    primary_id: String,
+}
+
+impl SourceRows {
+    /// How many rows there are.
+    pub(crate) fn len(&self) -> usize {
+        self.list.get().map_or(0, PackedTexts::len)
+    }
+
+    /// The rows with their ids.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Uuid, Map<String, Value>)> {
+        let texts = self.list.get().cloned().unwrap_or_default();
+        texts.into_iter().filter_map(|text| {
+            let row = Row::from_text(&text)?;
+            Some((row.id(&self.primary_id)?, row.value))
+        })
+    }
+}
+
+/// The rows of a table of the source that a filter selects, with these columns of those that the
+/// table has.
+pub(crate) async fn source_rows(
+    refresh: &RefreshContext,
+    logical_name: &str,
+    columns: &[&str],
+    filter: Option<&str>,
+) -> Result<SourceRows, Failure> {
+    let table = View::AfterCopy(refresh).table(logical_name).await?;
+    let list = selected_list(refresh, &table, columns, filter).await?;
+    Ok(SourceRows {
+        list,
+        primary_id: table.primary_id,
+    })
+}
+
+/// The same as a list of the cache.
+async fn selected_list(
+    refresh: &RefreshContext,
+    table: &Table,
+    columns: &[&str],
+    filter: Option<&str>,
+) -> Result<Rows, Failure> {
+    let columns = selected_columns(table, columns);
+    let name = format!("{}?{}", table.logical_name, columns.join(","));
+    let list = refresh.forecast.list(&name, filter);
+    let query = selecting(table, &columns, filter);
+    let source = &refresh.source.dataverse;
+    list.get_or_try_init(|| read_packed(source, &table.entity_set, &query))
+        .await?;
+    Ok(list)
+}
+
+/// Those of these columns that a table has, and its primary key.
+fn selected_columns<'a>(table: &'a Table, columns: &[&'a str]) -> Vec<&'a str> {
+    let mut columns: Vec<&str> = columns
+        .iter()
+        .copied()
+        .filter(|column| table.has_column(value_of(column)))
+        .collect();
+    columns.push(&table.primary_id);
+    columns
+}
+
+fn selecting(table: &Table, columns: &[&str], filter: Option<&str>) -> Query {
+    let query = Query::new().order_by(&table.primary_id).select(columns);
+    match filter {
+        Some(filter) => query.filter(filter),
+        None => query,
+    }
 }
 
 impl ForecastCache {
@@ -115,7 +196,8 @@ impl View<'_> {
         logical_name: &str,
         filter: Option<String>,
     ) -> Result<Vec<Row>, Failure> {
-        self.mapped(logical_name, filter, Some).await
+        self.mapped(logical_name, filter, after_copy::row, Some)
+            .await
     }
 
     /// The same rows by primary key, without their texts.
@@ -126,7 +208,8 @@ impl View<'_> {
     ) -> Result<BTreeMap<Uuid, Map<String, Value>>, Failure> {
         let table = self.table(logical_name).await?;
         let fields = |row: Row| Some((row.id(&table.primary_id)?, row.value));
-        let rows = self.mapped(logical_name, filter, fields).await?;
+        let rows = self.mapped(logical_name, filter, after_copy::columns, fields);
+        let rows = rows.await?;
         Ok(rows.into_iter().collect())
     }
 
@@ -135,21 +218,39 @@ impl View<'_> {
         &self,
         logical_name: &str,
         filter: Option<String>,
+        copied: AfterCopy,
         map: impl Fn(Row) -> Option<T>,
     ) -> Result<Vec<T>, Failure> {
         match self {
-            Self::Target(_) => self.read(logical_name, filter, map).await,
+            Self::Target(target) => {
+                let (set, query) = self.whole_rows(logical_name, filter).await?;
+                Ok(target.list_mapped(&set, &query, map).await?)
+            }
             Self::AfterCopy(refresh) => {
                 let list = refresh.forecast.list(logical_name, filter.as_deref());
-                let rows = list
-                    .get_or_try_init(|| async {
-                        let text = text_after_copy(logical_name);
-                        Ok::<_, Failure>(pack(self.read(logical_name, filter, text).await?))
-                    })
-                    .await?;
-                Ok(unpack(rows, map))
+                let read = async || {
+                    let (set, query) = self.whole_rows(logical_name, filter).await?;
+                    read_packed(self.dataverse(), &set, &query).await
+                };
+                let rows = list.get_or_try_init(read).await?;
+                Ok(unpack(rows, |row| map(copied(logical_name, row))))
             }
         }
+    }
+
+    /// The entity set and the query of the rows that a filter selects, with all columns.
+    async fn whole_rows(
+        &self,
+        logical_name: &str,
+        filter: Option<String>,
+    ) -> Result<(String, Query), Failure> {
+        let table = self.table(logical_name).await?;
+        let query = Query::new().order_by(&table.primary_id).annotated();
+        let query = match filter {
+            Some(filter) => query.filter(filter),
+            None => query,
+        };
+        Ok((table.entity_set, query))
     }
 
     /// The first rows of a query, at most so many, with its columns only and without a cache: for
@@ -172,21 +273,6 @@ impl View<'_> {
         })
     }
 
-    async fn read<T>(
-        &self,
-        logical_name: &str,
-        filter: Option<String>,
-        map: impl Fn(Row) -> Option<T>,
-    ) -> Result<Vec<T>, Failure> {
-        let table = self.table(logical_name).await?;
-        let mut query = Query::new().order_by(&table.primary_id).annotated();
-        if let Some(filter) = filter {
-            query = query.filter(filter);
-        }
-        let rows = self.dataverse().list_mapped(&table.entity_set, &query, map);
-        Ok(rows.await?)
-    }
-
     /// The rows of a table that a filter selects, ordered by primary key, with these columns of
     /// those that the table has: for tables with many or secret columns.
     pub(crate) async fn selected(
@@ -195,7 +281,8 @@ impl View<'_> {
         columns: &[&str],
         filter: Option<&str>,
     ) -> Result<Vec<Row>, Failure> {
-        self.selected_mapped(table, columns, filter, Some).await
+        self.selected_mapped(table, columns, filter, after_copy::row, Some)
+            .await
     }
 
     /// The same rows by primary key, without their texts.
@@ -206,7 +293,8 @@ impl View<'_> {
         filter: Option<&str>,
     ) -> Result<BTreeMap<Uuid, Map<String, Value>>, Failure> {
         let fields = |row: Row| Some((row.id(&table.primary_id)?, row.value));
-        let rows = self.selected_mapped(table, columns, filter, fields).await?;
+        let rows = self.selected_mapped(table, columns, filter, after_copy::columns, fields);
+        let rows = rows.await?;
         Ok(rows.into_iter().collect())
     }
 
@@ -216,31 +304,19 @@ impl View<'_> {
         table: &Table,
         columns: &[&str],
         filter: Option<&str>,
+        copied: AfterCopy,
         map: impl Fn(Row) -> Option<T>,
     ) -> Result<Vec<T>, Failure> {
-        let mut columns: Vec<&str> = columns
-            .iter()
-            .copied()
-            .filter(|column| table.has_column(value_of(column)))
-            .collect();
-        columns.push(&table.primary_id);
-        let query = Query::new().order_by(&table.primary_id).select(&columns);
-        let query = match filter {
-            Some(filter) => query.filter(filter),
-            None => query,
-        };
-        let (dataverse, set) = (self.dataverse(), &table.entity_set);
         match self {
-            Self::Target(_) => Ok(dataverse.list_mapped(set, &query, map).await?),
+            Self::Target(target) => {
+                let query = selecting(table, &selected_columns(table, columns), filter);
+                Ok(target.list_mapped(&table.entity_set, &query, map).await?)
+            }
             Self::AfterCopy(refresh) => {
-                let name = format!("{}?{}", table.logical_name, columns.join(","));
-                let list = refresh.forecast.list(&name, filter);
-                let copied = async || {
-                    let text = text_after_copy(&table.logical_name);
-                    let texts = dataverse.list_mapped(set, &query, text).await?;
-                    Ok::<_, Failure>(pack(texts))
-                };
-                Ok(unpack(list.get_or_try_init(copied).await?, map))
+                let list = selected_list(refresh, table, columns, filter).await?;
+                let rows = list.get().into_iter();
+                let copied = |row| map(copied(&table.logical_name, row));
+                Ok(rows.flat_map(|rows| unpack(rows, copied)).collect())
             }
         }
     }

@@ -21,8 +21,10 @@ impl Executor {
             return Ok(0);
         }
         let list = async || journal.require_read(capture.list(&journal).await);
-        // Only the versions of a listing are kept: the next one brings the texts again.
-        let mut before = list().await?.versions();
+        // Only the versions of a listing are kept: the next one brings the texts.
+        let first = journal.require_read(capture.list_versions(&journal).await)?;
+        let mut before = first.versions();
+        drop(first);
         for _ in 0..LISTINGS {
             self.context.may_begin()?;
             let after = list().await?;
@@ -41,7 +43,7 @@ impl Executor {
             before = versions;
         }
         Err(Failure::failed(format!(
-            "{LISTINGS} listings in a row did not agree: the environment is being edited"
+            "the rows differed in each of {LISTINGS} readings: somebody is editing the environment"
         ))
         .with_help("ask everybody to stop editing it, then run again"))
     }

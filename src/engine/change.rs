@@ -55,6 +55,8 @@ pub struct ManualTask {
     pub instructions: Vec<String>,
     /// What the program will read as evidence.
     pub evidence: String,
+    /// Does it end something that cannot be restored? What is removed counts without it.
+    pub is_destructive: bool,
 }
 
 impl Change {
@@ -96,13 +98,32 @@ impl Change {
         matches!(self.action, Action::ManualTask(_))
     }
 
-    /// Does it end something that only the journal can restore? The user confirms such keys.
+    /// Does it end something that only the journal, or nothing, can restore, whether the program
+    /// or a person makes it? A plan marks such changes.
     pub fn is_destructive(&self) -> bool {
         match &self.action {
             Action::Remove { .. } => true,
-            Action::Launch(launch) => launch.is_destructive(),
-            Action::Set(_) | Action::ManualTask(_) => false,
+            // A request of the runbook can remove something too, such as a provider.
+            Action::Launch(launch) => launch.is_destructive() || self.after.is_null(),
+            Action::Set(set) => set.is_destructive(),
+            Action::ManualTask(task) => task.is_destructive || self.after.is_null(),
         }
+    }
+
+    /// Must a user have confirmed its key before it is made? A set is made only where the runbook
+    /// asks for it, such as the cancellation of jobs with `jobs: cancel`. So a set that a plan could
+    /// not know yet stops no run, although it may be destructive.
+    pub(super) fn needs_confirmation(&self) -> bool {
+        self.is_destructive() && needs_confirmation(self.kind())
+    }
+}
+
+/// Must a user confirm a destructive change of this kind by its key? See
+/// [`Change::needs_confirmation`]; what a person makes by hand, that person decides.
+pub(super) fn needs_confirmation(kind: ChangeKind) -> bool {
+    match kind {
+        ChangeKind::Remove | ChangeKind::Launch => true,
+        ChangeKind::Set | ChangeKind::ManualTask => false,
     }
 }
 
@@ -187,6 +208,12 @@ pub trait Set: Send + Sync {
         true
     }
 
+    /// Does the write end something that cannot be restored, although the journal holds what was
+    /// there? A canceled job, for example, cannot be made to wait again.
+    fn is_destructive(&self) -> bool {
+        false
+    }
+
     /// How long the service may take, after a successful response, until reading shows the change.
     fn settle_timeout(&self) -> Duration {
         Duration::from_mins(1)
@@ -229,7 +256,7 @@ pub enum Found {
 /// What the target itself shows of a launch, compared with what `probe` recorded before the
 /// request.
 #[derive(Clone, Debug)]
-pub enum Trace {
+pub enum TargetComparison {
     /// The target is as it was.
     Same,
     /// The target is different or busy; a description.
@@ -296,8 +323,8 @@ pub trait Launch: Send + Sync {
     }
 
     /// Compares the target with what `probe` recorded about it before the request.
-    async fn trace(&self, _probed: &Value) -> Result<Trace, Failure> {
-        Ok(Trace::NothingRecorded)
+    async fn compare_target(&self, _probed: &Value) -> Result<TargetComparison, Failure> {
+        Ok(TargetComparison::NothingRecorded)
     }
 
     /// Does the service have an operation that `poll` can read? If not, an accepted request says

@@ -154,7 +154,7 @@ impl Executor {
             failed: &state.failed.permanent,
             is_last: state.pass == step.attempts,
         };
-        let results = self.apply_all(step, phase, changes, &pass).await;
+        let results = self.apply_all(step, phase, changes, &pass).await?;
         state.failed.retryable.clear();
         let (mut has_progress, mut is_given_up) = (false, false);
         // The next survey may ask a person for a change that was refused in two processes.
@@ -286,7 +286,7 @@ impl FailedChanges {
         let failures = changes.iter().map(|change| {
             self.retryable.get(&change.key).cloned().unwrap_or_else(|| {
                 Failure::failed(format!(
-                    "{}: applied, but the next survey still finds it to do",
+                    "{}: applied, but the next survey found it not done",
                     change.name
                 ))
                 .located(location(step, phase, change))

@@ -114,6 +114,12 @@ impl Context {
         Ok(self.journal.append(record).await?)
     }
 
+    /// Writes one record that is durable with the next one, or at the end of the pass. See
+    /// [`Journal::append_unsynced`].
+    pub(super) async fn record_unsynced(&self, record: impl Into<Record>) -> Result<(), Failure> {
+        Ok(self.journal.append_unsynced(record).await?)
+    }
+
     /// Fails if the run was asked to stop: nothing new may begin.
     pub fn may_begin(&self) -> Result<(), Failure> {
         if self.cancellation.is_stop_requested() {

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::apply::Place;
 use super::{Action, Change, Context, Failure, Set};
-use crate::journal::{HumanEditDetected, State};
+use crate::journal::{HumanEditDetected, JsonText, State};
 
 /// The first value of each change's object that this process surveyed, by key.
 #[derive(Debug, Default)]
@@ -71,6 +71,16 @@ pub(super) async fn refuse_overwrite(
     record_edit(context, place, change, expected, &change.before).await
 }
 
+/// Would the change overwrite what a person wrote, or is that for [`refuse_overwrite`] to find out?
+/// Takes what the first survey of this process found.
+pub(super) fn would_overwrite(state: &State, change: &Change, first_seen: Option<&Value>) -> bool {
+    let Action::Set(set) = &change.action else {
+        return true;
+    };
+    let ours = our_values(state, &change.key, first_seen, None);
+    state.edit(&change.key).is_some() || is_edit(&change.before, &ours, set.as_ref())
+}
+
 /// Explains a reading that shows neither the change's `before` nor its `after`, after its intent
 /// was written. Records a person's edit; a value that the service changed is surveyed again.
 pub(super) async fn explain_reading(
@@ -106,10 +116,10 @@ fn our_values(
     let mut ours: Vec<Value> = sealed.into_iter().cloned().collect();
     ours.extend(state.edit(key).map(|edit| edit.detected.expected.clone()));
     if let Some(set) = state.set(key).filter(|set| set.values().next().is_some()) {
-        ours.extend(set.values().cloned());
+        ours.extend(set.values().map(JsonText::value));
         ours.push(match &set.done {
-            Some(_) => set.intent.after.clone(),
-            None => set.intent.before.clone(),
+            Some(_) => set.intent.after.value(),
+            None => set.intent.before.value(),
         });
     }
     if ours.is_empty() {

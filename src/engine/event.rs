@@ -1,6 +1,6 @@
 //! Events of a run, for reports. Events carry everything that a display needs; reports keep no clocks
-//! and never call back. A recorded event is also in the journal and is never lost; of the transient
-//! events only the latest matters.
+//! and never call back. A recorded event is also in the journal, and only a loss of power can take the
+//! last ones; of the transient events only the latest matters.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{FailureItem, FailureKind, RunbookPlace};
-use crate::journal::{ChangeKind, StepOutcome};
+use crate::journal::{ChangeCounts, ChangeKind, State, StepOutcome};
 
 /// One event of a run.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
@@ -48,6 +48,49 @@ pub struct StepLine {
     /// For how long earlier processes of the run worked on it, by the program's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worked_seconds: Option<u64>,
+}
+
+/// What the processes of a run did in a step so far, as its state file has it.
+#[derive(Clone, Copy, Debug, Default, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StepTotal {
+    /// How many changes the program has begun.
+    pub changes_begun: usize,
+    /// How many of them are done.
+    pub changes_done: usize,
+    /// How many changes a person was asked for.
+    pub by_hand_begun: usize,
+    /// How many of them the tenant shows to be done.
+    pub by_hand_done: usize,
+    /// How long the processes worked, in seconds.
+    pub seconds: f64,
+}
+
+impl StepTotal {
+    pub(super) fn of(state: &State, step: &str) -> Self {
+        let (automatic, by_hand) = (state.progress(step, None), state.by_hand(step));
+        let worked = state.step(step).map(|step| step.worked);
+        Self {
+            changes_begun: automatic.begun,
+            changes_done: automatic.done,
+            by_hand_begun: by_hand.begun,
+            by_hand_done: by_hand.done,
+            seconds: seconds(worked.unwrap_or_default()),
+        }
+    }
+
+    /// The changes of the program, and those that a person was asked for.
+    pub fn counts(&self) -> (ChangeCounts, ChangeCounts) {
+        let automatic = ChangeCounts {
+            begun: self.changes_begun,
+            done: self.changes_done,
+        };
+        let by_hand = ChangeCounts {
+            begun: self.by_hand_begun,
+            done: self.by_hand_done,
+        };
+        (automatic, by_hand)
+    }
 }
 
 /// What happened. Durations are the program's time, in seconds.
@@ -188,8 +231,10 @@ pub enum EventKind {
         note: Option<String>,
         /// Changes applied in this process.
         changes: usize,
-        /// How long it took.
+        /// How long it took in this process.
         elapsed: f64,
+        /// What all processes of the run did in it.
+        total: StepTotal,
     },
     /// A person must act.
     ManualTask {
@@ -224,6 +269,24 @@ pub enum EventKind {
         /// The number of the next attempt.
         attempt: u32,
     },
+    /// Transient: a write has no response yet, although writes are usually answered by now.
+    SlowWrite {
+        /// The service's name.
+        service: String,
+        /// Its host and port.
+        address: String,
+        /// The write's method and path.
+        request: String,
+        /// For how long it has had no response.
+        elapsed: f64,
+    },
+    /// Transient: such a write has its response, or will have none.
+    SlowWriteEnded {
+        /// The service's host and port.
+        address: String,
+        /// The write's method and path.
+        request: String,
+    },
     /// Sent last, even if nothing began.
     RunEnded {
         /// `finished`, `stopped`, `waiting`, `failed`, `interrupted`, `refused` or `temporary`.
@@ -255,7 +318,13 @@ pub enum EventKind {
 impl EventKind {
     /// Is it an event of which only the latest matters?
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Progress { .. } | Self::Waiting { .. })
+        matches!(
+            self,
+            Self::Progress { .. }
+                | Self::Waiting { .. }
+                | Self::SlowWrite { .. }
+                | Self::SlowWriteEnded { .. }
+        )
     }
 }
 
@@ -271,7 +340,8 @@ impl<L: Listener + ?Sized> Listener for Arc<L> {
     }
 }
 
-/// A duration as events write it: seconds.
+/// A duration as events write it: seconds, not rounded up, so that a whole number of seconds is the
+/// same everywhere.
 pub(super) fn seconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1000.0).round() / 1000.0
+    (duration.as_secs_f64() * 1000.0).floor() / 1000.0
 }

@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
 use super::change_phase::Converged;
-use super::event::seconds;
+use super::event::{StepTotal, seconds};
 use super::run_progress::RunProgress;
 use super::{
     Context, EventKind, Failure, FailureKind, JournalView, Location, Phase, Scope, Step, Work,
@@ -107,10 +107,12 @@ impl Executor {
     /// Runs a step; a failure is recorded. A defect in a step becomes a failed step in the journal,
     /// not a lost run.
     async fn try_step(&self, step: &Step) -> Result<(), Failure> {
+        let began = self.context.clock.elapsed();
+        let before = self.step_total(step);
         let result = AssertUnwindSafe(self.run_step(step)).catch_unwind().await;
         match result.unwrap_or_else(|panic| Err(describe_panic(&panic))) {
             Ok(()) => Ok(()),
-            Err(failure) => Err(self.record_failed_step(step, failure).await),
+            Err(failure) => Err(self.record_failed_step(step, failure, began, before).await),
         }
     }
 
@@ -194,13 +196,20 @@ impl Executor {
             note,
             changes,
             elapsed: seconds(self.context.clock.elapsed().saturating_sub(began)),
+            total: self.step_total(step),
         });
         Ok(())
     }
 
     /// Records that a step failed, if its phases have not recorded why. The run ends with the
     /// failure even if it cannot be recorded.
-    async fn record_failed_step(&self, step: &Step, failure: Failure) -> Failure {
+    async fn record_failed_step(
+        &self,
+        step: &Step,
+        failure: Failure,
+        began: Duration,
+        before: StepTotal,
+    ) -> Failure {
         // A step that waits, or was interrupted or throttled, has not failed: the next run
         // continues it.
         if matches!(
@@ -213,19 +222,32 @@ impl Executor {
         let Some((_, phase)) = running.filter(|(running, _)| *running == step.name) else {
             return failure;
         };
-        let reason = failure.message.lines().next();
+        let reason = failure.message.lines().next().map(str::to_owned);
         let records = vec![
             failed_record(step, phase, None, &failure),
             Record::from(StepEnded {
                 step: step.name.clone(),
                 outcome: StepOutcome::Failed,
-                note: reason.map(str::to_owned),
+                note: reason.clone(),
             }),
         ];
         if let Err(error) = self.context.journal.append_all(records).await {
             return Failure::from(error).during(failure);
         }
+        let total = self.step_total(step);
+        self.context.events.emit(EventKind::StepEnded {
+            step: step.name.clone(),
+            outcome: StepOutcome::Failed,
+            note: reason,
+            changes: total.changes_done.saturating_sub(before.changes_done),
+            elapsed: seconds(self.context.clock.elapsed().saturating_sub(began)),
+            total,
+        });
         failure
+    }
+
+    fn step_total(&self, step: &Step) -> StepTotal {
+        StepTotal::of(&self.context.journal.state(), &step.name)
     }
 
     /// Runs a phase as far as possible. Each failure that stays open is recorded.

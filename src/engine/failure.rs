@@ -9,7 +9,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::base::elsewhere::CopyErrorKind;
+use crate::base::remote_copy::CopyErrorKind;
 use crate::journal::JournalError;
 
 /// Why a run, a plan or a check failed.
@@ -377,7 +377,7 @@ impl From<JournalError> for Failure {
     /// A journal that cannot be written stops the run: nothing more is sent.
     fn from(error: JournalError) -> Self {
         let kind = match &error {
-            JournalError::Elsewhere { error, .. } => match error.kind {
+            JournalError::RemoteCopy { error, .. } => match error.kind {
                 CopyErrorKind::Unavailable => FailureKind::Temporary,
                 CopyErrorKind::Denied => FailureKind::NotAllowed,
                 CopyErrorKind::Taken | CopyErrorKind::Refused => FailureKind::Refused,

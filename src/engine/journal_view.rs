@@ -19,8 +19,8 @@ use super::{Failure, Listing};
 use crate::base::shell::quote_argument;
 use crate::base::text;
 use crate::journal::{
-    ChangeState, LaunchOutcome, LaunchState, ParseCache, ParsedCaptures, PhaseState, SealState,
-    State, StepOutcome, parse_capture,
+    ChangeState, LaunchOutcome, LaunchState, ParseCache, ParsedCaptures, PhaseState, Reopened,
+    SealState, Stamped, State, StepOutcome, parse_capture,
 };
 
 /// What the journal knows, and what a plan assumes that it would know.
@@ -31,8 +31,23 @@ pub struct JournalView {
     assumed: Arc<BTreeMap<String, AssumedSeal>>,
     planning: bool,
     state_file: Option<PathBuf>,
-    /// In a run: the changes that this process has tried in vain.
+    /// In a run: the changes that failed in this process.
     tried: Option<BTreeSet<String>>,
+    /// Are the seals those of the run's beginning, as if no step was opened again?
+    before_reopening: bool,
+}
+
+/// What is made of the captures of a seal once and shared by all surveys. A type says itself how it
+/// is made, so two purposes cannot share a value.
+pub trait DerivedFromSeal: Any + Send + Sync + Sized {
+    /// The name of the seal.
+    const SEAL: &'static str;
+
+    /// What else it is made of. It must not change while the program runs.
+    type Given<'a>;
+
+    /// Makes it from the captures of the seal, or from what the seal would hold now.
+    fn derive(journal: &JournalView, given: Self::Given<'_>) -> Self;
 }
 
 /// What a seal would hold.
@@ -93,6 +108,7 @@ impl JournalView {
             planning: true,
             state_file: None,
             tried: None,
+            before_reopening: false,
         }
     }
 
@@ -119,12 +135,26 @@ impl JournalView {
         self
     }
 
-    /// The same view, for a survey of a run whose process has tried these changes in vain. It tries
+    /// The same view, for a survey of a run in whose process these changes failed. It tries
     /// again what an earlier process was not allowed to do.
     #[must_use]
     pub(super) fn of_process(mut self, tried: BTreeSet<String>) -> Self {
         self.tried = Some(tried);
         self
+    }
+
+    /// The same view, with the seals that the run made before steps were opened again: what it has
+    /// to do as a whole.
+    #[must_use]
+    pub fn before_reopening(mut self) -> Self {
+        self.before_reopening = true;
+        self
+    }
+
+    /// How often steps were opened again, and for what.
+    fn reopened(&self) -> impl Iterator<Item = &Stamped<Reopened>> {
+        let state = self.state.as_ref().filter(|_| !self.before_reopening);
+        state.into_iter().flat_map(|state| &state.reopened)
     }
 
     /// The state file's path, if the view was given it.
@@ -182,8 +212,8 @@ impl JournalView {
     /// The newest name of a seal. A seal that was recreated, for a provider that is reinstalled
     /// again, has a number.
     pub fn seal_name(&self, seal: &str) -> String {
-        let reopened = self.state.iter().flat_map(|state| &state.reopened);
-        match reopened
+        match self
+            .reopened()
             .filter(|again| again.seals.iter().any(|name| name == seal))
             .count()
         {
@@ -192,11 +222,10 @@ impl JournalView {
         }
     }
 
-    /// The logical name of the provider definition that is reinstalled again, if steps were
+    /// The logical name of the provider definition that is reinstalled, if steps were
     /// reopened for it.
     pub fn reinstalled_definition(&self) -> Option<&str> {
-        let state = self.state.as_ref()?;
-        state.reopened.last().map(|again| again.provider.as_str())
+        self.reopened().last().map(|again| again.provider.as_str())
     }
 
     /// Was this manual task (`STEP/PHASE`) completed with evidence, not by a waiver?
@@ -321,17 +350,16 @@ impl JournalView {
         }
     }
 
-    /// What `derive` makes of the captures of a seal, or of what it would hold now. It is made once
-    /// for each type and shared: what a seal holds does not change, and the surveys of a large tenant
-    /// would parse it again and again. So `derive` may depend on nothing else that changes.
-    pub fn derived<T: Any + Send + Sync>(&self, seal: &str, derive: impl FnOnce() -> T) -> Arc<T> {
-        let assumed = self.assumed.get(seal).map(|assumed| &assumed.parsed);
-        let cache = self.verified_seal(seal).map(SealState::cache);
+    /// What a type makes of the captures of its seal. It is made once and shared: what a seal holds
+    /// does not change, and the surveys of a large tenant would parse it again and again.
+    pub fn derived<T: DerivedFromSeal>(&self, given: T::Given<'_>) -> Arc<T> {
+        let assumed = self.assumed.get(T::SEAL).map(|assumed| &assumed.parsed);
+        let cache = self.verified_seal(T::SEAL).map(SealState::cache);
         let cache = cache.or(assumed);
         if let Some(derived) = cache.and_then(ParseCache::derived) {
             return derived;
         }
-        let derived = Arc::new(derive());
+        let derived = Arc::new(T::derive(self, given));
         // What rests on an incomplete list is not kept.
         if let Some(cache) = cache.filter(|_| self.unread().is_none()) {
             cache.keep_derived(Arc::clone(&derived));
@@ -410,12 +438,12 @@ impl JournalView {
 
     /// The sets and removals of this run whose keys do not begin with `prefix`: the key, the number
     /// of its last intent, and the value that the intent leaves.
-    pub fn sets_besides(&self, prefix: &str) -> Vec<(&str, u64, &Value)> {
+    pub fn sets_besides(&self, prefix: &str) -> Vec<(&str, u64, Value)> {
         let sets = self.state.iter().flat_map(|state| state.sets.values());
         sets.filter(|set| !set.intent.key.starts_with(prefix))
             .map(|set| {
                 let intent = &set.intent;
-                (intent.key.as_str(), intent.number, &intent.after)
+                (intent.key.as_str(), intent.number, intent.after.value())
             })
             .collect()
     }
@@ -446,6 +474,15 @@ impl JournalView {
                 .as_ref()
                 .is_some_and(|tried| !tried.contains(key));
         (!is_tried_again).then_some(refused.message.as_str())
+    }
+
+    /// Was the change of this key last begun after this seal was closed?
+    pub fn has_begun_since(&self, seal: &str, key: &str) -> bool {
+        let sealed = self.seal_number(seal).unwrap_or_default();
+        let launch = self.launch(key).map(|launch| launch.intent.number);
+        let by_hand = self.manual_change(key).map(|change| change.intent.number);
+        let begun = [self.set_number(key), launch, by_hand];
+        begun.into_iter().flatten().any(|number| number > sealed)
     }
 
     /// Has a person done the manual change of this key, as the tenant showed?
@@ -515,6 +552,35 @@ impl JournalView {
 mod tests {
     use super::*;
 
+    /// The keys of the source's rows.
+    struct Keys(Vec<String>);
+
+    impl DerivedFromSeal for Keys {
+        const SEAL: &'static str = "before-copy";
+        type Given<'a> = ();
+
+        fn derive(journal: &JournalView, (): ()) -> Self {
+            Self(journal.capture_keys(Self::SEAL, "source/"))
+        }
+    }
+
+    /// The same keys for another purpose.
+    struct KeysWithPrefix(Vec<String>);
+
+    impl DerivedFromSeal for KeysWithPrefix {
+        const SEAL: &'static str = "before-copy";
+        type Given<'a> = &'a str;
+
+        fn derive(journal: &JournalView, prefix: &str) -> Self {
+            let keys = journal.capture_keys(Self::SEAL, prefix);
+            Self(
+                keys.into_iter()
+                    .map(|key| format!("{prefix}{key}"))
+                    .collect(),
+            )
+        }
+    }
+
     #[test]
     fn what_is_derived_from_a_seal_is_derived_once() {
         let row = ListedRow {
@@ -524,19 +590,16 @@ mod tests {
             compared: None,
         };
         let view = JournalView::empty().with_assumed("before-copy", vec![row]);
-        let keys = |view: &JournalView| {
-            view.derived("before-copy", || {
-                view.capture_keys("before-copy", "source/")
-            })
-        };
+        let keys = |view: &JournalView| view.derived::<Keys>(());
         let first = keys(&view);
-        assert_eq!(*first, ["flow/1"]);
+        assert_eq!(first.0, ["flow/1"]);
         // Each survey has a clone of the view.
         assert!(Arc::ptr_eq(&first, &keys(&view.clone())));
-        assert_eq!(*view.derived("before-copy", || 7), 7, "another type");
+        let other = view.derived::<KeysWithPrefix>("source/");
+        assert_eq!(other.0, ["source/flow/1"], "another purpose");
         // Nothing is kept of a seal that does not exist yet.
         let empty = JournalView::empty();
-        assert!(keys(&empty).is_empty());
+        assert!(keys(&empty).0.is_empty());
         assert!(!Arc::ptr_eq(&keys(&empty), &keys(&empty)));
     }
 

@@ -57,6 +57,11 @@ impl Listing {
         self.rows.iter().map(|row| &*row.key)
     }
 
+    /// Does every row have a version?
+    pub fn has_versions(&self) -> bool {
+        self.rows.iter().all(|row| row.etag.is_some())
+    }
+
     /// How many rows there are.
     pub fn len(&self) -> usize {
         self.rows.len()

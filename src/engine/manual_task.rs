@@ -8,7 +8,7 @@ use super::apply::intent;
 use super::{Action, Change, EventKind, Executor, Failure, FailureKind, Phase, Step};
 use crate::base::sync::lock;
 use crate::base::text;
-use crate::journal::{Completed, Done, Intent, Record, Stamped, State, Waiting};
+use crate::journal::{ChangeKind, Completed, Done, Intent, Record, Stamped, State, Waiting};
 
 /// How often the evidence of a manual task is read while a person is at the terminal.
 const EVIDENCE_INTERVAL: Duration = Duration::from_secs(30);
@@ -96,7 +96,8 @@ impl Executor {
             return Ok(());
         }
         let state = self.context.journal.state();
-        let done = done_by_hand(&state, &task_name(step, phase), found);
+        let mut done = done_by_hand(&state, &task_name(step, phase), found);
+        done.extend(refused_and_made(&state, step, phase, found));
         if !done.is_empty() {
             self.context.journal.append_all(done).await?;
         }
@@ -178,6 +179,33 @@ pub fn done_by_hand(state: &State, task: &str, found: &[Change]) -> Vec<Record> 
         })
     });
     done.collect()
+}
+
+/// The records of the changes that the service refused for good, and that a person made without being
+/// asked: the phase's survey no longer finds them. Takes what it found.
+fn refused_and_made(state: &State, step: &Step, phase: &Phase, found: &[Change]) -> Vec<Record> {
+    let made = state.refused.keys().filter_map(|key| {
+        let set = state.set(key).filter(|set| set.done.is_none());
+        let set = set.map(|set| &set.intent);
+        let launch = state.launch(key).filter(|launch| launch.was_refused());
+        let intent = set.or_else(|| launch.map(|launch| &launch.intent))?;
+        let is_here = intent.step == step.name && intent.phase == phase.name;
+        let is_left = found.iter().any(|found| found.key == intent.key);
+        // A change that a person was asked for is recorded with its task.
+        let was_asked = state.manual_changes.get(key).is_some();
+        (is_here && !is_left && !was_asked).then(|| {
+            let asked = Intent {
+                kind: ChangeKind::ManualTask,
+                ..Intent::clone(intent)
+            };
+            let done = Done {
+                key: intent.key.clone(),
+                observed: json!({ "survey": "nothing is left to do" }),
+            };
+            [Record::from(asked), Record::from(done)]
+        })
+    });
+    made.flatten().collect()
 }
 
 /// The record that a manual task is done: its phase's survey finds nothing. Takes the user who

@@ -16,6 +16,7 @@
 //! capture_phase.rs change_phase.rs pass.rs pass_queue.rs manual_task.rs
 //!                 its parts: a capture, a phase to its fixpoint, one pass and the changes that it
 //!                 has not begun, what a person does
+//! intents.rs      the intents of sets, written a group at a time
 //! edits.rs        protects what a person wrote during the run
 //! apply/          one module for each kind of change: set (and remove), launch
 //! context.rs      what all of these share: journal, clock, cancellation, events
@@ -34,6 +35,7 @@ mod edits;
 mod event;
 mod executor;
 mod failure;
+mod intents;
 mod journal_view;
 mod listing;
 mod manual_task;
@@ -52,15 +54,15 @@ mod verdict;
 pub(crate) use crate::journal as records;
 pub use change::{
     Action, Change, Found, Launch, ManualTask, Progress, Proof, Reading, Repeat, Set, Started,
-    Trace, WriteError, Written,
+    TargetComparison, WriteError, Written,
 };
 pub use context::{Context, EventSink};
-pub use event::{Event, EventKind, Listener, StepLine};
+pub use event::{Event, EventKind, Listener, StepLine, StepTotal};
 pub use executor::{Executor, Outcome};
 pub use failure::{Failure, FailureItem, FailureKind, Location, RunbookPlace, Scope};
-pub use journal_view::{JournalView, Maker};
+pub use journal_view::{DerivedFromSeal, JournalView, Maker};
 pub use listing::Listing;
 pub use manual_task::{Worksheet, completed, done_by_hand, unreadable_evidence, with_link};
 pub use plan::{Plan, PlannedChange, PlannedStep};
-pub use step::{Barrier, CaptureSource, ListedRow, Needs, Phase, Step, Survey, Work};
+pub use step::{Barrier, CaptureSource, ListedRow, Needs, Overlap, Phase, Step, Survey, Work};
 pub use verdict::Verdict;

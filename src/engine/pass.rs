@@ -2,6 +2,7 @@
 //! launch after the one whose acceptance it awaits.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use serde_json::Value;
@@ -11,8 +12,10 @@ use tracing::Instrument as _;
 use super::apply::{Place, launch, set};
 use super::edits::{self, FirstSeen};
 use super::event::seconds;
+use super::intents::{IntentsAhead, IntentsWritten};
 use super::pass_queue::PassQueue;
 use super::{Action, Change, EventKind, Executor, Failure, FailureKind, Phase, Step, spans};
+use crate::base::sync::lock;
 use crate::journal::{LaunchOutcome, LaunchState};
 
 /// The input of a pass.
@@ -30,6 +33,8 @@ pub(super) struct Pass<'a> {
 struct PassState {
     /// The changes that have not ended.
     open: BTreeSet<String>,
+    /// Those of them that have begun.
+    begun: BTreeSet<String>,
     /// The changes that failed, and whether another pass may help.
     failed: BTreeMap<String, bool>,
     /// The changes that begin without waiting for others, because they follow each other in a
@@ -41,26 +46,28 @@ struct PassState {
 enum Readiness {
     Ready,
     Later,
-    /// Not in this pass; why.
+    /// It does not begin in this pass; the reason.
     Never(Failure),
 }
 
 impl Executor {
     /// Applies changes in parallel, up to `concurrency` at once, each after those it follows. Once
     /// the run is asked to stop, it begins nothing new and waits for the changes that are being
-    /// applied.
+    /// applied. When it returns, everything that they recorded is durable, unless the journal has
+    /// failed: then it halts the run.
     pub(super) async fn apply_all(
         &self,
         step: &Step,
         phase: &Phase,
         changes: Vec<Change>,
         pass: &Pass<'_>,
-    ) -> Vec<(Change, Result<(), Failure>)> {
-        let accepted = Notify::new();
+    ) -> Result<Vec<(Change, Result<(), Failure>)>, Failure> {
+        let (accepted, acceptance) = (Mutex::default(), Notify::new());
         let place = Place {
             step: &step.name,
             phase: phase.name,
             accepted: &accepted,
+            acceptance: &acceptance,
         };
         let mut state = PassState {
             open: changes.iter().map(|change| change.key.clone()).collect(),
@@ -68,6 +75,8 @@ impl Executor {
             failed: pass.failed.keys().map(|key| (key.clone(), false)).collect(),
             ..PassState::default()
         };
+        let in_flight = phase.concurrency.unwrap_or(step.concurrency);
+        let mut intents = IntentsAhead::new(&self.context.journal, pass.first_seen, in_flight);
         let mut queue = PassQueue::new(changes);
         let mut running = FuturesUnordered::new();
         let mut results = Vec::new();
@@ -76,12 +85,15 @@ impl Executor {
             queue.check_awaiting();
             results.extend(self.check_queue(&mut queue, &mut state));
             while !stopping
-                && running.len() < phase.concurrency.unwrap_or(step.concurrency)
+                && (running.len() < in_flight
+                    || (running.len() == in_flight && may_overlap(phase, &state, &accepted)))
                 && let Some(change) = queue.take_ready()
             {
+                state.begun.insert(change.key.clone());
+                let intent = intents.begin(place, &change, &queue);
                 running.push(async move {
                     let span = spans::of_change(&change);
-                    let applied = self.apply(place, &change, pass);
+                    let applied = self.apply(place, &change, pass, intent);
                     let result = applied.instrument(span.clone()).await;
                     spans::record_failure(&span, &result);
                     (change, result)
@@ -97,12 +109,13 @@ impl Executor {
             }
             let next = tokio::select! {
                 next = running.next() => next,
-                () = accepted.notified() => continue,
+                () = acceptance.notified() => continue,
             };
             let Some((change, result)) = next else {
                 break;
             };
             state.open.remove(&change.key);
+            state.begun.remove(&change.key);
             queue.ended(&change.key);
             if let Err(failure) = &result {
                 state.failed.insert(change.key.clone(), failure.retryable);
@@ -111,7 +124,8 @@ impl Executor {
             stopping |= self.context.cancellation.is_stop_requested();
             results.push((change, result));
         }
-        results
+        self.context.journal.sync().await?;
+        Ok(results)
     }
 
     /// Checks which changes may begin, and takes out those that will not, with the reason.
@@ -178,9 +192,9 @@ impl Executor {
         place: Place<'_>,
         change: &Change,
         pass: &Pass<'_>,
+        intent: Option<IntentsWritten>,
     ) -> Result<(), Failure> {
         let events = &self.context.events;
-        let began = self.context.clock.elapsed();
         events.emit(EventKind::ChangeBegan {
             step: place.step.to_owned(),
             phase: place.phase.to_owned(),
@@ -188,9 +202,8 @@ impl Executor {
             name: change.name.clone(),
             kind: change.kind(),
         });
-        let result = self
-            .apply_action(place, change, pass.first_seen.get(&change.key))
-            .await;
+        let first_seen = pass.first_seen.get(&change.key);
+        let result = self.apply_action(place, change, first_seen, intent).await;
         match &result {
             Ok(()) => events.emit(EventKind::ChangeDone {
                 step: place.step.to_owned(),
@@ -198,7 +211,7 @@ impl Executor {
                 key: change.key.clone(),
                 name: change.name.clone(),
                 kind: change.kind(),
-                elapsed: seconds(self.context.clock.elapsed().saturating_sub(began)),
+                elapsed: self.change_time(&change.key),
             }),
             // It has not failed: the next run continues it, and the end of this run says so.
             Err(failure) if failure.kind == FailureKind::Interrupted => {}
@@ -225,6 +238,13 @@ impl Executor {
         result
     }
 
+    /// How long a change took, in seconds: as the state file has it, and so every report.
+    fn change_time(&self, key: &str) -> f64 {
+        let written = self.context.journal.written_state();
+        let time = written.automatic_change_time(key);
+        seconds(time.unwrap_or_default())
+    }
+
     /// Has a launch begun, or may it have begun, without a known end?
     fn is_open(&self, key: &str) -> bool {
         let state = self.context.journal.state();
@@ -238,13 +258,19 @@ impl Executor {
         place: Place<'_>,
         change: &Change,
         first_seen: Option<&Value>,
+        intent: Option<IntentsWritten>,
     ) -> Result<(), Failure> {
-        if change.is_destructive() && !self.confirmed.contains(&change.key) {
+        if change.needs_confirmation() && !self.confirmed.contains(&change.key) {
             return Err(unconfirmed(change));
         }
-        edits::refuse_overwrite(&self.context, place, change, first_seen).await?;
+        // Before an intent is written ahead, edits are looked for.
+        if intent.is_none() {
+            edits::refuse_overwrite(&self.context, place, change, first_seen).await?;
+        }
         match &change.action {
-            Action::Set(set) => set::apply(&self.context, place, change, set.as_ref()).await,
+            Action::Set(set) => {
+                set::apply(&self.context, place, change, set.as_ref(), intent).await
+            }
             Action::Remove {
                 set,
                 seal,
@@ -252,7 +278,7 @@ impl Executor {
                 ..
             } => {
                 self.require_captured(seal, captured)?;
-                set::apply(&self.context, place, change, set.as_ref()).await
+                set::apply(&self.context, place, change, set.as_ref(), None).await
             }
             Action::Launch(launch) => {
                 launch::apply(&self.context, place, change, launch.as_ref()).await
@@ -269,10 +295,16 @@ impl Executor {
             return Ok(());
         }
         Err(Failure::refused(format!(
-            "it is not in the seal '{seal}' ({captured}): not removed"
+            "it is not in the seal '{seal}' ({captured}), so it is not removed"
         ))
         .with_help("it appeared after the capture; look at it, then begin a new run"))
     }
+}
+
+/// May one more change begin, because the service has accepted the requests of all that run?
+fn may_overlap(phase: &Phase, state: &PassState, accepted: &Mutex<BTreeSet<String>>) -> bool {
+    let overlap = phase.overlap.as_ref();
+    overlap.is_some_and(|overlap| overlap.is_allowed()) && state.begun.is_subset(&lock(accepted))
 }
 
 /// Does this attempt of a launch still count: running, in doubt, or succeeded?

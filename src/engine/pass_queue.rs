@@ -57,6 +57,12 @@ impl PassQueue {
         }
     }
 
+    /// The changes that may begin, in the survey's order.
+    pub(super) fn ready(&self) -> impl Iterator<Item = &Change> {
+        let places = self.ready.iter();
+        places.filter_map(|place| self.changes.get(place))
+    }
+
     /// Takes the first change that may begin.
     pub(super) fn take_ready(&mut self) -> Option<Change> {
         let place = *self.ready.first()?;
@@ -110,6 +116,7 @@ mod tests {
             action: Action::ManualTask(ManualTask {
                 instructions: Vec::new(),
                 evidence: String::new(),
+                is_destructive: false,
             }),
         }
     }

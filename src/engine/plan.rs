@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::change::needs_confirmation;
 use super::manual_task::task_name;
 use super::{Change, Failure, FailureKind, JournalView, Step, Work};
 use crate::base::text;
@@ -46,7 +47,8 @@ pub struct PlannedChange {
     pub before: Value,
     /// The intended value.
     pub after: Value,
-    /// Does it end something that only the journal can restore?
+    /// Does it end something that only the state file, or nothing, can restore? Of a change by hand
+    /// too.
     pub destructive: bool,
     /// How long it is expected to take, in seconds.
     #[serde(rename = "expected-seconds", alias = "expected_seconds")]
@@ -54,16 +56,16 @@ pub struct PlannedChange {
 }
 
 impl PlannedChange {
-    fn new(phase: &str, change: &Change) -> Self {
+    fn new(phase: &str, change: Change) -> Self {
         Self {
             phase: phase.to_owned(),
-            key: change.key.clone(),
             kind: change.kind(),
-            name: change.name.clone(),
-            before: change.before.clone(),
-            after: change.after.clone(),
             destructive: change.is_destructive(),
             expected_seconds: change.expected_duration().as_secs(),
+            key: change.key,
+            name: change.name,
+            before: change.before,
+            after: change.after,
         }
     }
 
@@ -123,7 +125,9 @@ impl Plan {
                         if journal.is_waived(&task_name(step, phase)) {
                             found.retain(|change| !change.is_manual());
                         }
-                        let found = found.iter().map(|c| PlannedChange::new(phase.name, c));
+                        let found = found
+                            .into_iter()
+                            .map(|change| PlannedChange::new(phase.name, change));
                         if let Some(planned) = self.steps.last_mut() {
                             planned.changes.extend(found);
                         }
@@ -144,10 +148,23 @@ impl Plan {
         self.len() == 0
     }
 
-    /// The keys that the user must confirm: of changes that only the journal can undo.
+    /// The changes that cannot be undone, automatic and by hand.
+    pub fn destructive_changes(&self) -> impl Iterator<Item = &PlannedChange> {
+        self.changes().filter(|change| change.destructive)
+    }
+
+    /// The keys of those that the program makes: what a user confirms with the plan.
     pub fn destructive_keys(&self) -> Vec<String> {
-        self.changes()
-            .filter(|change| change.destructive)
+        self.destructive_changes()
+            .filter(|change| !change.is_by_hand())
+            .map(|change| change.key.clone())
+            .collect()
+    }
+
+    /// The keys without whose confirmation a run stops.
+    pub fn keys_to_confirm(&self) -> Vec<String> {
+        self.destructive_changes()
+            .filter(|change| needs_confirmation(change.kind))
             .map(|change| change.key.clone())
             .collect()
     }

@@ -1,5 +1,7 @@
 //! What a step is made of: phases that survey, phases that capture, barriers.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -55,6 +57,25 @@ pub struct Phase {
     pub independent_of: &'static [&'static str],
     /// How many of its changes may be applied in parallel, if that is not what its step says.
     pub concurrency: Option<usize>,
+    /// Whether a change may begin while the end of those before it is still being read.
+    pub overlap: Option<Arc<Overlap>>,
+}
+
+/// Whether the next change of a phase may begin as soon as the requests of those that run are
+/// accepted, in addition to as many as may run in parallel. For requests that do all their work before
+/// the service responds: then only the proof of one runs beside the next one.
+#[derive(Debug, Default)]
+pub struct Overlap(AtomicBool);
+
+impl Overlap {
+    /// From now on, until it is changed again.
+    pub fn allow(&self, allows: bool) {
+        self.0.store(allows, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_allowed(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// What a phase does.
@@ -73,6 +94,7 @@ impl Phase {
             work: Work::Changes(Box::new(survey)),
             independent_of: &[],
             concurrency: None,
+            overlap: None,
         }
     }
 
@@ -83,6 +105,7 @@ impl Phase {
             work: Work::Capture(Box::new(capture)),
             independent_of: &[],
             concurrency: None,
+            overlap: None,
         }
     }
 
@@ -91,6 +114,15 @@ impl Phase {
     pub fn independent_of(self, phases: &'static [&'static str]) -> Self {
         Self {
             independent_of: phases,
+            ..self
+        }
+    }
+
+    /// The same phase, whose changes overlap while this allows it.
+    #[must_use]
+    pub fn overlapping(self, overlap: &Arc<Overlap>) -> Self {
+        Self {
+            overlap: Some(Arc::clone(overlap)),
             ..self
         }
     }
@@ -142,6 +174,12 @@ pub trait CaptureSource: Send + Sync {
 
     /// Lists everything once, completely: a page that fails fails the listing.
     async fn list(&self, journal: &JournalView) -> Result<Listing, Failure>;
+
+    /// The same rows for a listing that is only compared with the next one: rows with a version may
+    /// be without their texts.
+    async fn list_versions(&self, journal: &JournalView) -> Result<Listing, Failure> {
+        self.list(journal).await
+    }
 }
 
 /// One row or setting that a [`CaptureSource`] listed. It is compared with a second listing before

@@ -15,10 +15,14 @@ use super::{
 };
 use crate::base::cancellation::Cancellation;
 use crate::base::clock::Clock;
-use crate::journal::{self, Completed, OpenStateFile, Reopened};
+use crate::journal::{self, Completed, Journal, OpenStateFile, Reopened};
 
+mod destructive;
+mod durability;
 mod launches;
+mod looks;
 mod needs;
+mod overlap;
 mod records;
 mod refusals;
 mod resumed;
@@ -173,6 +177,7 @@ impl Survey for Wanted {
             let ask = ManualTask {
                 instructions: vec!["turn it on".to_owned()],
                 evidence: "it is on".to_owned(),
+                is_destructive: false,
             };
             changes.push(change("asked", &[], Action::ManualTask(ask)));
         }
@@ -225,8 +230,13 @@ impl Stage {
     fn executor(&self, opening: &OpenStateFile, survey: Wanted) -> (Executor, Arc<Recorder>) {
         let events_seen = Arc::new(Recorder::default());
         let events = EventSink::new(self.clock.clone(), vec![Box::new(Arc::clone(&events_seen))]);
+        let executor = self.executor_of(opening.journal.clone(), events, survey);
+        (executor, events_seen)
+    }
+
+    fn executor_of(&self, journal: Journal, events: EventSink, survey: Wanted) -> Executor {
         let context = Context {
-            journal: opening.journal.clone(),
+            journal,
             clock: self.clock.clone(),
             cancellation: self.cancellation.clone(),
             events,
@@ -241,15 +251,14 @@ impl Stage {
             timeout: Duration::from_mins(5),
             phases: vec![Phase::changes("phase", survey)],
         };
-        let executor = Executor {
+        Executor {
             context,
             steps: [step].into(),
             until: None,
             only: None,
             confirmed: BTreeSet::new(),
             shown: Mutex::default(),
-        };
-        (executor, events_seen)
+        }
     }
 
     fn wanted(&self, switches: Vec<(&'static str, Vec<&'static str>)>) -> Wanted {
@@ -392,8 +401,8 @@ async fn a_launch_in_doubt_is_closed_when_the_survey_shows_its_end() {
             key: "pressed".to_owned(),
             kind: journal::ChangeKind::Launch,
             name: "press".to_owned(),
-            before: json!(false),
-            after: json!(true),
+            before: json!(false).into(),
+            after: json!(true).into(),
             detail: Value::Null,
         };
         journal.append(intent).await.unwrap();

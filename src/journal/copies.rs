@@ -201,7 +201,7 @@ pub(super) fn newer_copies_error(path: &Path, ahead: &[NewerCopy]) -> JournalErr
              have changed what it would now record as the original"
         ),
         help: format!(
-            "put the newest file back; if it is lost, `iomcopy run RUNBOOK{given}` restores the seals"
+            "restore the newest file; if it is lost, `iomcopy run RUNBOOK{given}` restores the seals"
         ),
     }
 }

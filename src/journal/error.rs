@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::lock_holder::LockHolder;
 use super::record::RunId;
-use crate::base::elsewhere::{CopyElsewhere, CopyError, CopyErrorKind};
+use crate::base::remote_copy::{CopyError, CopyErrorKind, RemoteCopy};
 
 /// A record that is not allowed after those before it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -195,8 +195,8 @@ pub enum JournalError {
     },
     /// The copy of the state file at a service could not be read or written, or another process
     /// has it.
-    #[error("{}", describe_elsewhere(place, error))]
-    Elsewhere {
+    #[error("{}", describe_remote_copy(place, error))]
+    RemoteCopy {
         /// Where the copy is.
         place: String,
         /// Why.
@@ -234,9 +234,9 @@ impl JournalError {
         }
     }
 
-    /// Converts an error of a copy elsewhere.
-    pub(in crate::journal) fn elsewhere(copy: &dyn CopyElsewhere, error: CopyError) -> Self {
-        Self::Elsewhere {
+    /// Converts an error of a remote copy.
+    pub(in crate::journal) fn remote_copy(copy: &dyn RemoteCopy, error: CopyError) -> Self {
+        Self::RemoteCopy {
             place: copy.place().to_owned(),
             error,
         }
@@ -290,7 +290,7 @@ impl JournalError {
                 "find out what wrote to it; `iomcopy state check {}` shows whether it is still valid",
                 path.display()
             ),
-            Self::Elsewhere { error, .. } => help_elsewhere(error.kind).into(),
+            Self::RemoteCopy { error, .. } => help_remote_copy(error.kind).into(),
             Self::AnotherRun { path, .. } => format!(
                 "finish that run without `state` in the runbook, or move {} away; both runs are \
                  for one target, so find out which one is current first",
@@ -305,7 +305,7 @@ impl JournalError {
     }
 }
 
-fn describe_elsewhere(place: &str, error: &CopyError) -> String {
+fn describe_remote_copy(place: &str, error: &CopyError) -> String {
     match error.kind {
         CopyErrorKind::Taken => format!("the state in {place} is not this process's: {error}"),
         _ => format!(
@@ -314,7 +314,7 @@ fn describe_elsewhere(place: &str, error: &CopyError) -> String {
     }
 }
 
-fn help_elsewhere(kind: CopyErrorKind) -> &'static str {
+fn help_remote_copy(kind: CopyErrorKind) -> &'static str {
     match kind {
         CopyErrorKind::Unavailable => {
             "run again: the run resumes from what the copy and the file on this machine contain"

@@ -42,6 +42,7 @@ impl State {
             runbook_meaning: began.runbook_meaning.clone().map(Arc::new),
             plan_digest: None,
             planned: [].into(),
+            names: [].into(),
             repinned: None,
             steps: Vec::new(),
             running: None,
@@ -147,6 +148,7 @@ impl State {
             Record::Planned(planned) => {
                 self.plan_digest = Some(planned.digest.clone());
                 self.planned.clone_from(&planned.steps);
+                self.names.extend(planned.names.clone());
             }
             Record::StepBegan(began) => self.step_began(entry, began)?,
             Record::StepEnded(ended) => self.step_ended(entry, ended)?,

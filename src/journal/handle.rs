@@ -18,10 +18,10 @@ use super::record::Record;
 use super::seal::{self, ReadBack, RowToSeal, SealRecords, SealSummary};
 use super::sealed_row::read_back_row;
 use super::state::State;
-use super::writer::{Request, SharedState, Writer};
+use super::writer::{Durability, Request, SharedState, Writer};
 use crate::base::cancellation::Cancellation;
-use crate::base::elsewhere::CopyElsewhere;
 use crate::base::files;
+use crate::base::remote_copy::RemoteCopy;
 use crate::base::sync::lock;
 
 /// A handle to the one writer of an open state file. Clones share it; the writer ends when the last
@@ -35,9 +35,10 @@ pub struct Journal {
 struct Inner {
     path: PathBuf,
     shared: Arc<SharedState>,
+    written: Arc<SharedState>,
     poison: Arc<Poison>,
     /// Where the copies of seals go too.
-    elsewhere: Option<Arc<dyn CopyElsewhere>>,
+    remote_copy: Option<Arc<dyn RemoteCopy>>,
     sender: Option<Sender<Request>>,
     thread: Option<JoinHandle<()>>,
     /// The seals that this process has verified: the digest of each, and which file its copy was.
@@ -47,15 +48,16 @@ struct Inner {
 impl Journal {
     /// Starts the writer; it holds `lock` until it ends.
     pub(super) fn start(path: &Path, writer: Writer, lock: Lock) -> Result<Self, JournalError> {
-        let (shared, poison) = (writer.shared(), writer.poison());
-        let elsewhere = writer.copy();
+        let (shared, written, poison) = (writer.shared(), writer.written(), writer.poison());
+        let remote_copy = writer.copy();
         let (sender, thread) = writer.start(lock)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 path: path.to_owned(),
                 shared,
+                written,
                 poison,
-                elsewhere,
+                remote_copy,
                 sender: Some(sender),
                 thread: Some(thread),
                 verified: Mutex::default(),
@@ -68,9 +70,14 @@ impl Journal {
         &self.inner.path
     }
 
-    /// The state after the last acknowledged record: a snapshot, which does not change.
+    /// The state after the last durable record: a snapshot, which does not change.
     pub fn state(&self) -> Arc<State> {
         self.inner.shared.get()
+    }
+
+    /// The state after the last written record, which may not be durable: to show, not to decide from.
+    pub fn written_state(&self) -> Arc<State> {
+        self.inner.written.get()
     }
 
     /// The first failure to write a record. No record is written after it.
@@ -80,10 +87,10 @@ impl Journal {
 
     /// Halts this run when a record cannot be written: once the failed [`append`](Self::append) has
     /// returned, or [`failure`](Self::failure) returns an error, no request is sent. The same when the
-    /// lease of the copy elsewhere is lost.
+    /// lease of the remote copy is lost.
     pub fn halt_on_failure(&self, cancellation: &Cancellation) {
         self.inner.poison.halt_on_failure(cancellation);
-        if let Some(copy) = &self.inner.elsewhere {
+        if let Some(copy) = &self.inner.remote_copy {
             cancellation.require_lease(copy);
         }
     }
@@ -104,12 +111,38 @@ impl Journal {
     /// After a capture could not be read back, nothing is written: what a survey found since may
     /// rest on an incomplete list.
     pub async fn append_all(&self, records: Vec<Record>) -> Result<(), JournalError> {
+        self.request(records, Durability::Synced).await
+    }
+
+    /// Writes one record and returns when it is written: for what the tenant shows again if the
+    /// record is lost, such as the end of a set. A killed process does not lose it; a loss of power
+    /// may, until the record is durable: with the next [`append`](Self::append), with
+    /// [`sync`](Self::sync), a moment later if nothing else is written, or when the journal is
+    /// dropped. [`state`](Self::state) shows it from then on. Otherwise as [`append`](Self::append).
+    pub async fn append_unsynced(&self, record: impl Into<Record>) -> Result<(), JournalError> {
+        self.request(vec![record.into()], Durability::Written).await
+    }
+
+    /// Returns when everything that was written is durable, and [`state`](Self::state) shows it.
+    pub async fn sync(&self) -> Result<(), JournalError> {
+        self.request(Vec::new(), Durability::Synced).await
+    }
+
+    async fn request(
+        &self,
+        records: Vec<Record>,
+        durability: Durability,
+    ) -> Result<(), JournalError> {
         if let Some(error) = self.state().unread() {
             return Err(self.inner.poison.set(error));
         }
         let (answer, answered) = oneshot::channel();
         let records = records.into_iter().map(Record::without_secrets).collect();
-        let request = Request { records, answer };
+        let request = Request {
+            records,
+            durability,
+            answer,
+        };
         let stopped = || {
             let path = self.inner.path.clone();
             self.inner.poison.set(JournalError::WriterStopped { path })
@@ -153,7 +186,7 @@ impl Journal {
         let copying = task::spawn_blocking(move || {
             let ReadBack { mut summary, lines } = journal.read_back(&name)?;
             let copy = seal::write_copy(&journal.inner.path, &name, lines)?;
-            journal.keep_elsewhere(&copy)?;
+            journal.keep_remotely(&copy)?;
             summary.copy = Some(copy);
             Ok::<_, JournalError>(summary)
         });
@@ -220,15 +253,15 @@ impl Journal {
     }
 
     /// Stores the copy of a seal beside the copy of the file, if there is one.
-    fn keep_elsewhere(&self, copy: &Path) -> Result<(), JournalError> {
-        let Some(elsewhere) = &self.inner.elsewhere else {
+    fn keep_remotely(&self, copy: &Path) -> Result<(), JournalError> {
+        let Some(remote_copy) = &self.inner.remote_copy else {
             return Ok(());
         };
         let name = copy.file_name().unwrap_or_default().to_string_lossy();
         let lines =
             files::read(copy).map_err(JournalError::io("reading the copy of a seal", copy))?;
-        elsewhere.keep(&name, &lines).map_err(|error| {
-            let error = JournalError::elsewhere(elsewhere.as_ref(), error);
+        remote_copy.keep(&name, &lines).map_err(|error| {
+            let error = JournalError::remote_copy(remote_copy.as_ref(), error);
             self.inner.poison.set(error)
         })
     }

@@ -19,15 +19,15 @@ use super::{copies, file};
 /// The content of a state file that is only read.
 #[derive(Clone, Debug)]
 pub struct StateFileContents {
-    /// Its records, in order. A record of an unknown kind is kept as [`Record::Unknown`]. Of the text
-    /// of a capture only its length is there; [`State::text_of`] reads it.
+    /// Its records, in order. A record of an unknown kind is kept as [`Record::Unknown`]. A
+    /// capture has only the length of its text; [`State::text_of`] reads the text.
     pub entries: Vec<Entry>,
     /// The state after them. In a newer format, records that this program would refuse are skipped.
     pub state: State,
     /// A torn end, which the next run cuts off; while a process holds the file, it may be a record
     /// that is being written.
     pub torn: Option<TornRecord>,
-    /// Has the file a newer format than this program's? Then what is read may be incomplete.
+    /// Is the file's format newer than this program's? Then what is read may be incomplete.
     pub newer_format: bool,
     /// Who holds the file.
     pub occupancy: Occupancy,

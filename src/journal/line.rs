@@ -246,6 +246,7 @@ mod tests {
         Record::from(Planned {
             digest: digest.to_owned(),
             steps: [].into(),
+            names: [].into(),
         })
     }
 

@@ -2,7 +2,14 @@
 //!
 //! One append-only JSON Lines file is the only record of a run. It can be read with `less` and
 //! `jq`. Deletion, reordering, splicing and a second writer are detected. Acknowledged records
-//! survive a killed process and a loss of power.
+//! survive a killed process and a loss of power, with one exception:
+//!
+//! The end of a set (`done`) is acknowledged when it is written, and becomes durable with the next
+//! record that must be: an intent of the next sets, and at the latest the end of the pass. So a loss
+//! of power can take the ends of the last few sets, never an intent, a launch or a
+//! removal. Such a set is then in doubt, as after a crash between its request and its end: the next
+//! survey reads it again, and finds it done or still to do. Nothing decides from a record that is not
+//! durable: [`Journal::state`] does not contain it yet.
 //!
 //! ```text
 //!   begin, resume (opening) ── Lock ── other processes
@@ -16,6 +23,7 @@
 //!
 //! - `record`, `payload`: the content of a line. A record of an unknown kind stops a run;
 //!   [`read_state_file`] keeps it.
+//! - `json_text`: the values of changes, which a state keeps as texts.
 //! - `line`: encodes and decodes one line; the checksum comes last and is compared as text.
 //! - `state`, `fold`: the state after a list of records. One function decides which record may
 //!   follow which, live and on replay. `shared_map`: the changes by key, cheap to clone. `work`: how
@@ -25,7 +33,7 @@
 //! - `replay`: reads and verifies; distinguishes a torn end (a write that did not finish) from
 //!   damage.
 //! - `writer`: the one thread that writes. After a failed write or sync it writes nothing more. If
-//!   the run has a copy elsewhere, it also appends to that before it acknowledges.
+//!   the run has a remote copy, it also appends to that before it acknowledges a durable record.
 //! - `seal`: captures that are closed, read back from a new handle and copied to a read-only file.
 //! - `sealed_row`: the rows of a seal, whose texts stay in the file and are read when needed.
 //! - `poison`: the first failed write, and the runs that it halts.
@@ -44,6 +52,7 @@ mod fold;
 mod handle;
 mod hiding;
 mod inspect;
+mod json_text;
 mod line;
 mod lock;
 mod lock_holder;
@@ -65,6 +74,7 @@ mod writer;
 pub use error::{IllegalTransition, JournalError};
 pub use handle::Journal;
 pub use inspect::{CutSummary, StateFileContents, check, cut, read_state_file};
+pub use json_text::JsonText;
 pub use lock::{Lock, Occupancy};
 pub use lock_holder::LockHolder;
 pub use opening::{

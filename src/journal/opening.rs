@@ -2,11 +2,11 @@
 //!
 //! - `begin`: creates the file of a new run.
 //! - `locked`: an existing file, locked and verified, then opened to write.
-//! - `elsewhere`: the file and its copy at a service, made equal first.
+//! - `remote_copy`: the file and its copy at a service, made equal first.
 
 mod begin;
-mod elsewhere;
 mod locked;
+mod remote_copy;
 #[cfg(test)]
 mod tests;
 
@@ -19,11 +19,11 @@ use super::payload::{Cut, Opened};
 use crate::base::platform;
 
 pub use begin::{begin, begin_with_copy};
-pub use elsewhere::{parse_copy, refresh_from_copy};
 pub use locked::{
     LockedStateFile, ResumeOptions, left_open_elsewhere, lock_state_file, lock_state_file_with,
     resume,
 };
+pub use remote_copy::{parse_copy, refresh_from_copy};
 
 /// An open state file.
 #[derive(Debug)]

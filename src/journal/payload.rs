@@ -10,6 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::json_text::JsonText;
+
 /// How a run began, and what must not change until it ends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Began {
@@ -154,6 +156,10 @@ pub struct Planned {
     /// not record it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub steps: BTreeMap<String, StepForecast>,
+    /// The names of users and teams whose ids the values of changes hold, by id. Versions before this
+    /// member existed did not record it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, String>,
 }
 
 /// What a plan has for one step.
@@ -288,9 +294,9 @@ pub struct Intent {
     /// A name of the changed object that a person recognizes.
     pub name: String,
     /// The current value.
-    pub before: Value,
+    pub before: JsonText,
     /// The new value.
-    pub after: Value,
+    pub after: JsonText,
     /// What the step needs to resume: ids that it generated, options, the service's `Date`.
     pub detail: Value,
 }

@@ -171,6 +171,7 @@ mod tests {
         let record = Record::from(Planned {
             digest: "d1".to_owned(),
             steps: [].into(),
+            names: [].into(),
         });
         let text = serde_json::to_string(&record).unwrap();
         assert_eq!(text, r#"{"type":"planned","data":{"digest":"d1"}}"#);

@@ -256,7 +256,8 @@ impl ParseCache {
         ))
     }
 
-    /// The value of this type that was derived from the seal, if one was.
+    /// The value of this type that was derived from the seal, if one was. A type is derived in one
+    /// way.
     pub fn derived<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         let derived = lock(&self.derived).get(&TypeId::of::<T>()).cloned()?;
         derived.downcast().ok()

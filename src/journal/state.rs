@@ -11,10 +11,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::json_text::JsonText;
 use super::payload::{
-    Began, Closed, Completed, Confirmed, Ended, Failed, HumanEditDetected, Intent, LaunchOutcome,
-    Launched, Opened, OverwriteConfirmed, Reopened, RepairBegan, Repinned, StepForecast,
-    StepOutcome, Verified, Waiting,
+    Began, ChangeKind, Closed, Completed, Confirmed, Ended, Failed, HumanEditDetected, Intent,
+    LaunchOutcome, Launched, Opened, OverwriteConfirmed, Reopened, RepairBegan, Repinned,
+    StepForecast, StepOutcome, Verified, Waiting,
 };
 use super::record::{Entry, RunId};
 use super::sealed_row::{CaptureFile, ParseCache, SealedRow, Span};
@@ -84,6 +85,8 @@ pub struct State {
     pub plan_digest: Option<String>,
     /// What that plan has for each step, if the journal has it and no step was opened again since.
     pub planned: BTreeMap<String, StepForecast>,
+    /// The names of users and teams that plans knew, by id.
+    pub names: BTreeMap<String, String>,
     /// What was pinned again after the copy.
     pub repinned: Option<Stamped<Repinned>>,
     /// The steps that have begun or were skipped, in the order in which they first did.
@@ -162,6 +165,12 @@ impl StepState {
     pub fn phase(&self, phase: &str) -> Option<&PhaseState> {
         self.phases.iter().find(|state| state.phase == phase)
     }
+
+    /// Was it done before, and has the process that works on it changed nothing in it yet?
+    pub fn is_surveyed_again(&self) -> bool {
+        let earlier = self.earlier.as_ref();
+        earlier.is_some_and(|earlier| earlier.outcome == StepOutcome::Done)
+    }
 }
 
 /// The state of a phase.
@@ -225,7 +234,7 @@ pub struct ChangeState {
     pub done: Option<Moment>,
     /// The values that earlier intents of this key named as before or after and the last one does
     /// not, since the run began or steps were last opened again.
-    pub(super) earlier: Vec<Value>,
+    pub(super) earlier: Vec<JsonText>,
     /// Were steps opened again since the last intent?
     pub(super) is_forgotten: bool,
 }
@@ -233,7 +242,7 @@ pub struct ChangeState {
 impl ChangeState {
     /// Every value that an intent of this key named as before or after, since the run began or
     /// steps were last opened again. Someone else wrote any other value of the object.
-    pub fn values(&self) -> impl Iterator<Item = &Value> {
+    pub fn values(&self) -> impl Iterator<Item = &JsonText> {
         let last = (!self.is_forgotten).then(|| [&self.intent.before, &self.intent.after]);
         self.earlier.iter().chain(last.into_iter().flatten())
     }
@@ -393,8 +402,41 @@ impl State {
         };
         let sets = self.sets.values().filter(|set| here(&set.intent));
         let launches = self.launches.values().filter(|launch| here(&launch.intent));
-        let sets = sets.map(|set| set.done.is_some());
-        ChangeCounts::of(sets.chain(launches.map(|launch| launch.verified.is_some())))
+        let sets = sets.map(|set| (set.done.is_some(), &set.intent));
+        let launches = launches.map(|launch| (launch.verified.is_some(), &launch.intent));
+        // What a person did instead is counted there.
+        let counted = sets
+            .chain(launches)
+            .filter(|(is_done, intent)| *is_done || !self.is_made_by_person(intent));
+        ChangeCounts::of(counted.map(|(is_done, _)| is_done))
+    }
+
+    /// Has a person made the change of this intent, after the program began it?
+    pub fn is_made_by_person(&self, intent: &Stamped<Intent>) -> bool {
+        let change = self.manual_changes.get(intent.key.as_str());
+        change.is_some_and(|change| change.done.is_some() && change.intent.number > intent.number)
+    }
+
+    /// How long a change took that is done or verified since then, by the program's clock: the work,
+    /// or for a launch, whose operation continues between processes, the whole time.
+    pub fn change_time(&self, intent: &Stamped<Intent>, ended: Timestamp) -> Duration {
+        match intent.kind {
+            ChangeKind::Launch => self.work.elapsed(intent.time, ended),
+            ChangeKind::Set | ChangeKind::Remove | ChangeKind::ManualTask => {
+                self.work.worked(intent.time, ended)
+            }
+        }
+    }
+
+    /// The same for the automatic change of this key; none unless it is done or verified.
+    pub fn automatic_change_time(&self, key: &str) -> Option<Duration> {
+        if let Some(launch) = self.launch(key) {
+            let verified = launch.verified.as_ref()?;
+            return Some(self.change_time(&launch.intent, verified.time));
+        }
+        let set = self.set(key)?;
+        let done = set.done.as_ref()?;
+        Some(self.change_time(&set.intent, done.time))
     }
 
     /// The counts of the manual changes of `step`: begun is what a person was asked to do, done

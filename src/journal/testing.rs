@@ -11,10 +11,12 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::base::clock::Clock;
-use crate::base::elsewhere::{CopyElsewhere, CopyError, CopyErrorKind};
 use crate::base::platform;
+use crate::base::remote_copy::{CopyError, CopyErrorKind, RemoteCopy};
 
+use super::handle::Journal;
 use super::line::Chain;
+use super::lock::Lock;
 use super::mark::Mark;
 use super::opening::{OpenStateFile, begin, exists, resume};
 use super::payload::{
@@ -23,9 +25,10 @@ use super::payload::{
     StepEnded, StepOutcome, Verified, Waiting,
 };
 use super::record::{Entry, FORMAT, Record, RunId};
+use super::replay;
 use super::seal::{self, RowToSeal};
 use super::state::State;
-use super::writer::Storage;
+use super::writer::{Storage, Writer};
 
 pub(super) fn time() -> Timestamp {
     "2026-03-01T02:03:04Z".parse().unwrap()
@@ -139,8 +142,8 @@ pub(crate) fn intent(step: &str, phase: &str, key: &str, kind: ChangeKind) -> Re
         key: key.into(),
         kind,
         name: format!("the thing {key}"),
-        before: json!({"state": "off"}),
-        after: json!({"state": "on"}),
+        before: json!({"state": "off"}).into(),
+        after: json!({"state": "on"}).into(),
         detail: json!({"id": "0f0f"}),
     }
     .into()
@@ -223,6 +226,7 @@ pub(super) fn story() -> Vec<Record> {
         Planned {
             digest: "bb".to_owned(),
             steps: [].into(),
+            names: [].into(),
         }
         .into(),
         step_began("copy-environments"),
@@ -319,7 +323,55 @@ pub(super) struct Contents {
 
 /// A storage in memory. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Memory(pub(super) Arc<Mutex<Contents>>);
+pub(crate) struct Memory(pub(super) Arc<Mutex<Contents>>);
+
+impl Memory {
+    /// How many syncs there were.
+    pub(crate) fn syncs(&self) -> usize {
+        self.0.lock().unwrap().syncs
+    }
+
+    /// What the disk holds after a loss of power.
+    pub(crate) fn durable_bytes(&self) -> Vec<u8> {
+        let contents = self.0.lock().unwrap();
+        contents.bytes[..contents.durable].to_vec()
+    }
+
+    /// The records that a new process would find after a loss of power.
+    pub(crate) fn durable_records(&self) -> Vec<Record> {
+        let replay = replay::replay(Path::new("uat.jsonl"), &self.durable_bytes());
+        assert!(replay.damage.is_empty() && replay.torn.is_none());
+        let entries = replay.entries.into_iter();
+        entries.map(|entry| entry.record).collect()
+    }
+}
+
+/// A writer in memory, after a `began` and an `opened`.
+pub(super) fn writer_in_memory(memory: &Memory) -> Writer {
+    let run = RunId::new(time());
+    let mut chain = Chain::new(run);
+    let (first, mut lines) = chain.link(time(), began().into()).unwrap();
+    let (second, line) = chain.link(time(), opened("ops-1").into()).unwrap();
+    lines.push_str(&line);
+    let mut state = State::first(run, &first).unwrap();
+    state.next(&second).unwrap();
+    let length = lines.len() as u64;
+    {
+        let mut contents = memory.0.lock().unwrap();
+        contents.durable = lines.len();
+        contents.bytes = lines.into_bytes();
+    }
+    let storage = Box::new(memory.clone());
+    let path = Path::new("uat.jsonl");
+    Writer::new(path, storage, clock(), chain, length, state)
+}
+
+/// A journal whose file is in memory; only its lock file is in this folder.
+pub(crate) fn journal_in_memory(folder: &Path, memory: &Memory) -> Journal {
+    let path = folder.join("uat.jsonl");
+    let lock = Lock::acquire(&path, time()).unwrap();
+    Journal::start(&path, writer_in_memory(memory), lock).unwrap()
+}
 
 impl Storage for Memory {
     fn length(&self) -> io::Result<u64> {
@@ -365,7 +417,7 @@ impl Storage for Memory {
     }
 }
 
-/// A copy elsewhere in memory, and how it must fail.
+/// A remote copy in memory, and how it must fail.
 #[derive(Clone, Default)]
 pub(super) struct MemoryCopy(pub(super) Arc<Mutex<CopyContents>>);
 
@@ -384,7 +436,7 @@ pub(super) struct CopyContents {
 
 impl MemoryCopy {
     /// The same, as the journal gets it.
-    pub(super) fn shared(&self) -> Arc<dyn CopyElsewhere> {
+    pub(super) fn shared(&self) -> Arc<dyn RemoteCopy> {
         Arc::new(self.clone())
     }
 
@@ -424,7 +476,7 @@ impl std::fmt::Debug for MemoryCopy {
     }
 }
 
-impl CopyElsewhere for MemoryCopy {
+impl RemoteCopy for MemoryCopy {
     fn place(&self) -> &'static str {
         "https://example/runs/uat.jsonl"
     }

@@ -43,7 +43,7 @@ pub const LCS_TARGET: &str = "e7c53b85-8b6a-4ab9-8985-1e1ea89a0f0a";
 /// The user who should own the target's flows and connections; a user of both environments.
 pub const ACT_AS: &str = "svc-iom@contoso.com";
 
-/// The token of a user who is signed in to Lifecycle Services, which accept no application's token.
+/// The token of a user who is signed in to Lifecycle Services, which accepts no application's token.
 /// It does not expire and is valid only for this tenant.
 pub const LCS_TOKEN: &str = "rehearsal-person-of-lcs-not-a-secret";
 

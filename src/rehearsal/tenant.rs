@@ -160,7 +160,7 @@ impl Rehearsal {
         let endpoints = endpoints(speed, &origins);
         let names = world.object("skin").and_then(Value::as_str);
         let dictionary =
-            (names == Some(TableNames::Renamed.word())).then(|| Dictionary::new(&schema));
+            (names == Some(TableNames::Renamed.keyword())).then(|| Dictionary::new(&schema));
         let tenant = Arc::new(Tenant {
             world: Mutex::new(Some(world)),
             schema,
@@ -258,7 +258,7 @@ async fn open_world(
                 &origins,
             );
             objects.insert("ports".to_owned(), json!(origins.ports()));
-            objects.insert("skin".to_owned(), json!(options.table_names.word()));
+            objects.insert("skin".to_owned(), json!(options.table_names.keyword()));
             if options.tls {
                 objects.insert("tls".to_owned(), json!(Certificates::make()?));
             }

@@ -41,7 +41,7 @@ pub struct VariantError {
 
 impl Management {
     /// The word of a command line and of a world's file.
-    pub const fn word(self) -> &'static str {
+    pub const fn keyword(self) -> &'static str {
         match self {
             Self::Unified => "unified",
             Self::LcsLinked => "lcs-linked",
@@ -51,7 +51,7 @@ impl Management {
 
 impl DualWrite {
     /// The word of a command line and of a world's file.
-    pub const fn word(self) -> &'static str {
+    pub const fn keyword(self) -> &'static str {
         match self {
             Self::Off => "off",
             Self::On => "on",
@@ -66,7 +66,7 @@ impl FromStr for Management {
     fn from_str(word: &str) -> Result<Self, VariantError> {
         [Self::Unified, Self::LcsLinked]
             .into_iter()
-            .find(|kind| kind.word() == word)
+            .find(|kind| kind.keyword() == word)
             .ok_or_else(|| VariantError {
                 word: word.to_owned(),
                 choices: "unified or lcs-linked",
@@ -81,7 +81,7 @@ impl FromStr for DualWrite {
     fn from_str(word: &str) -> Result<Self, VariantError> {
         [Self::Off, Self::On]
             .into_iter()
-            .find(|kind| kind.word() == word)
+            .find(|kind| kind.keyword() == word)
             .ok_or_else(|| VariantError {
                 word: word.to_owned(),
                 choices: "on or off",
@@ -96,10 +96,10 @@ mod tests {
     #[test]
     fn each_variant_has_a_word() {
         for kind in [Management::Unified, Management::LcsLinked] {
-            assert_eq!(kind.word().parse(), Ok(kind));
+            assert_eq!(kind.keyword().parse(), Ok(kind));
         }
         for state in [DualWrite::Off, DualWrite::On] {
-            assert_eq!(state.word().parse(), Ok(state));
+            assert_eq!(state.keyword().parse(), Ok(state));
         }
         let error = "lcs".parse::<Management>().unwrap_err();
         assert!(error.to_string().contains("lcs-linked"), "{error}");

@@ -334,7 +334,7 @@ fn cells(run: &FleetRun) -> [String; 7] {
     ]
 }
 
-/// What the table has no place for: the reason, and each text that was shortened.
+/// The texts for which the table has no room: the reason, and each text that was shortened.
 fn details(run: &FleetRun) -> String {
     let cells = cells(run);
     let mut lines: Vec<String> = Vec::new();

@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use super::documents::StepCondition;
 use super::durations::seconds;
+use super::status::describe_changes;
 use super::{Palette, Printer};
 use crate::base::redaction::redact;
 use crate::base::text::{count, escape};
-use crate::engine::{Event, EventKind, Listener, StepLine};
+use crate::engine::{Event, EventKind, Listener, StepLine, StepTotal};
 use crate::journal::StepOutcome;
 
 /// After how many seconds a wait is reported again, even if nothing has changed: the reader of a
@@ -134,12 +136,18 @@ pub(super) fn recorded_line(
         | EventKind::ChangeOpen { .. } => return change_line(kind, palette),
         EventKind::Noted { message, .. } => format!("  note: {}", escape(message)),
         EventKind::StepEnded {
+            step,
             outcome,
             note,
             changes,
-            elapsed,
+            total,
             ..
-        } => step_end_line(*outcome, note.as_deref(), *changes, *elapsed),
+        } => {
+            let again = steps.iter().any(|line| {
+                line.name == *step && line.ended == Some(StepOutcome::Done) && *changes == 0
+            });
+            step_end_line(*outcome, note.as_deref(), again, total)
+        }
         EventKind::ManualTask {
             task,
             things,
@@ -161,7 +169,9 @@ pub(super) fn recorded_line(
         | EventKind::ChangeBegan { .. }
         | EventKind::RunEnded { .. }
         | EventKind::Progress { .. }
-        | EventKind::Waiting { .. } => return None,
+        | EventKind::Waiting { .. }
+        | EventKind::SlowWrite { .. }
+        | EventKind::SlowWriteEnded { .. } => return None,
     })
 }
 
@@ -187,7 +197,7 @@ fn change_line(kind: &EventKind, palette: Palette) -> Option<String> {
             let help = help.unwrap_or_default();
             format!("  {head} {}: {}{help}", escape(name), redact(message))
         }
-        // The reason at once; what to do follows in the error that ends the run.
+        // Shows the reason at once; the error that ends the run says what to do.
         EventKind::ChangeFailed { name, message, .. } => {
             let head = palette.bad("failed");
             format!("  {head} {}: {}", escape(name), redact(message))
@@ -212,18 +222,56 @@ fn waiting_text(service: &str, reason: &str, wait: f64) -> String {
     format!("{service} ({reason}): trying again in {wait}")
 }
 
-fn step_end_line(outcome: StepOutcome, note: Option<&str>, changes: usize, elapsed: f64) -> String {
+/// The text about a write that has no response: which one, and for how long.
+pub(super) fn slow_write_text(
+    service: &str,
+    address: &str,
+    request: &str,
+    elapsed: &str,
+) -> String {
+    let (service, address, request) = (escape(service), escape(address), escape(request));
+    format!("{service} at {address} has not answered {request} for {elapsed}")
+}
+
+/// How a step ended. Takes whether this process found nothing to do in a step that was done before.
+fn step_end_line(
+    outcome: StepOutcome,
+    note: Option<&str>,
+    again: bool,
+    total: &StepTotal,
+) -> String {
+    let (automatic, by_hand) = total.counts();
     match outcome {
-        StepOutcome::Done if changes == 0 => "  nothing to do".to_owned(),
-        StepOutcome::Done => format!("  {} in {}", count(changes, "change"), seconds(elapsed)),
+        StepOutcome::Done if again => "  nothing more to do".to_owned(),
+        StepOutcome::Done if automatic.begun + by_hand.begun == 0 => "  nothing to do".to_owned(),
+        StepOutcome::Done => format!(
+            "  {} in {}",
+            describe_changes(StepCondition::Done, automatic, by_hand),
+            seconds(total.seconds)
+        ),
         StepOutcome::Skipped => format!("  skipped: {}", note.unwrap_or_default()),
         StepOutcome::Failed => "  failed".to_owned(),
     }
 }
 
 impl Shown {
-    /// A transient event as a line. None if the same line was printed before.
+    /// A transient event as a line. None if the same line was printed before; a slow write is named
+    /// once, also where it is tried again.
     fn transient_line(&mut self, kind: &EventKind) -> Option<String> {
+        if let EventKind::SlowWrite {
+            service,
+            address,
+            request,
+            elapsed,
+        } = kind
+        {
+            let subject = format!("{address} {request}");
+            let text = slow_write_text(service, address, request, &seconds(*elapsed));
+            let earlier = self.notes.insert(subject, (text.clone(), 0.0));
+            return earlier
+                .is_none()
+                .then(|| format!("  … {text}; waiting for it"));
+        }
         let (subject, text, elapsed) = match kind {
             EventKind::Progress {
                 name,
@@ -288,6 +336,26 @@ mod tests {
     }
 
     #[test]
+    fn a_write_without_an_answer_is_named_once_with_host_and_port() {
+        let mut shown = Shown::default();
+        let mut line = |elapsed: f64| {
+            shown.transient_line(&EventKind::SlowWrite {
+                service: "Power Platform".to_owned(),
+                address: "api.powerplatform.com:443".to_owned(),
+                request: "POST /environments/2/copy".to_owned(),
+                elapsed,
+            })
+        };
+        assert_eq!(
+            line(61.0).unwrap(),
+            "  … Power Platform at api.powerplatform.com:443 has not answered \
+             POST /environments/2/copy for 1 min 1 s; waiting for it"
+        );
+        // The same write, sent again.
+        assert_eq!(line(62.0), None);
+    }
+
+    #[test]
     fn more_detail_shows_phases_and_surveys() {
         let phase = EventKind::PhaseBegan {
             step: "activate-flows".to_owned(),
@@ -305,6 +373,39 @@ mod tests {
             detail_line(&surveyed).unwrap(),
             "  surveyed activate: 2 changes to do (pass 1)"
         );
+    }
+
+    #[test]
+    fn the_end_of_a_step_has_the_figures_of_the_whole_run() {
+        let ended = |changes: usize| EventKind::StepEnded {
+            step: "activate-flows".to_owned(),
+            outcome: StepOutcome::Done,
+            note: None,
+            changes,
+            elapsed: 60.0,
+            total: StepTotal {
+                changes_begun: 12,
+                changes_done: 12,
+                by_hand_begun: 2,
+                by_hand_done: 2,
+                seconds: 3900.0,
+            },
+        };
+        let line = |changes: usize, before: Option<StepOutcome>| {
+            let steps = [StepLine {
+                name: "activate-flows".to_owned(),
+                ended: before,
+                ..StepLine::default()
+            }];
+            recorded_line(&ended(changes), &steps, Palette::plain()).unwrap()
+        };
+        let whole = "  12 changes, 2 by hand in 1 h 5 min";
+        // Nine of them were made by an earlier process.
+        assert_eq!(line(3, None), whole);
+        // A person made the rest.
+        assert_eq!(line(0, None), whole);
+        assert_eq!(line(0, Some(StepOutcome::Done)), "  nothing more to do");
+        assert_eq!(line(1, Some(StepOutcome::Done)), whole);
     }
 
     #[test]

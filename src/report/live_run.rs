@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::documents::StepCondition;
+use super::status::describe_changes;
 use crate::base::redaction::redacted_line;
 use crate::base::text::escape;
-use crate::engine::{EventKind, StepLine};
+use crate::engine::{EventKind, StepLine, StepTotal};
 use crate::journal::StepOutcome;
 
 /// What a run does now. Times are those of the program's clock, since this process began.
@@ -26,8 +28,10 @@ pub(super) struct LiveStep {
     pub(super) condition: Condition,
     /// How many changes the plan has for it.
     pub(super) planned: Option<usize>,
-    /// How many changes are made.
+    /// How many changes are made, also by a person.
     pub(super) done: usize,
+    /// Once it has ended: what all processes of the run did in it.
+    pub(super) total: Option<StepTotal>,
     /// How long it should take.
     pub(super) expected: Option<Duration>,
     /// For how long earlier processes worked on it, and since it ended also this one.
@@ -69,6 +73,8 @@ pub(super) struct Current {
     pub(super) task: Option<String>,
     /// The request that waits before it is sent again.
     pub(super) pause: Option<Pause>,
+    /// The writes that have had no response for longer than usual, by address and request.
+    pub(super) slow_writes: BTreeMap<(String, String), SlowWrite>,
     /// How many attempts of changes failed in this step and are tried again.
     pub(super) retries: usize,
     /// How often a request of this step waited, by the service's name.
@@ -79,6 +85,13 @@ pub(super) struct Current {
 #[derive(Debug)]
 pub(super) struct Reported {
     pub(super) note: String,
+    pub(super) since: Duration,
+}
+
+/// A write that has no response, although writes are usually answered by now. Texts as they came.
+#[derive(Debug)]
+pub(super) struct SlowWrite {
+    pub(super) service: String,
     pub(super) since: Duration,
 }
 
@@ -109,8 +122,9 @@ impl LiveRun {
                 step,
                 outcome,
                 note,
+                total,
                 ..
-            } => self.end_step(step, *outcome, note.as_deref(), now),
+            } => self.end_step(step, *outcome, note.as_deref(), *total),
             EventKind::PhaseBegan { phase, .. } => self.current.begin_phase(phase),
             EventKind::Surveyed { step, changes, .. } => {
                 let by_hand = self.current.surveyed(*changes);
@@ -137,28 +151,10 @@ impl LiveRun {
             EventKind::ManualTask { task, .. } => {
                 self.current.task = Some(escape(task).into_owned());
             }
-            EventKind::Progress {
-                name,
-                note,
-                elapsed,
-                ..
-            } => self.current.report(name, note, *elapsed, now),
-            EventKind::Waiting {
-                service,
-                reason,
-                seconds,
-                attempt,
-            } => {
-                let service = escape(service).into_owned();
-                *self.current.pauses.entry(service.clone()).or_default() += 1;
-                let wait = Duration::try_from_secs_f64(*seconds).unwrap_or_default();
-                self.current.pause = Some(Pause {
-                    service,
-                    reason: escape(reason).into_owned(),
-                    until: now.saturating_add(wait),
-                    attempt: *attempt,
-                });
-            }
+            EventKind::Progress { .. }
+            | EventKind::Waiting { .. }
+            | EventKind::SlowWrite { .. }
+            | EventKind::SlowWriteEnded { .. } => self.current.update_waits(event, now),
             EventKind::Sealed { .. } | EventKind::Noted { .. } | EventKind::RunEnded { .. } => {}
         }
     }
@@ -176,11 +172,12 @@ impl LiveRun {
         }
     }
 
-    fn end_step(&mut self, name: &str, outcome: StepOutcome, note: Option<&str>, now: Duration) {
+    fn end_step(&mut self, name: &str, outcome: StepOutcome, note: Option<&str>, total: StepTotal) {
         self.running = None;
         self.current = Current::default();
         let Some(step) = self.step(name) else { return };
-        step.worked = step.elapsed(now);
+        step.worked = Duration::try_from_secs_f64(total.seconds).unwrap_or_default();
+        step.total = Some(total);
         step.condition = match outcome {
             StepOutcome::Done => Condition::Done,
             StepOutcome::Skipped => Condition::Skipped,
@@ -223,6 +220,16 @@ impl LiveStep {
         }
     }
 
+    /// How many changes of a step that has ended are made, as text.
+    pub(super) fn describe_changes(&self) -> String {
+        let condition = match self.condition {
+            Condition::Failed => StepCondition::Failed,
+            _ => StepCondition::Done,
+        };
+        let (automatic, by_hand) = self.total.unwrap_or_default().counts();
+        describe_changes(condition, automatic, by_hand)
+    }
+
     /// For how long processes have worked on the running step.
     pub(super) fn elapsed(&self, now: Duration) -> Duration {
         self.worked.saturating_add(now.saturating_sub(self.began))
@@ -259,10 +266,56 @@ impl Current {
         self.waits.remove(&*name);
     }
 
+    /// Takes in a transient event.
+    fn update_waits(&mut self, event: &EventKind, now: Duration) {
+        match event {
+            EventKind::Progress {
+                name,
+                note,
+                elapsed,
+                ..
+            } => self.report(name, note, *elapsed, now),
+            EventKind::Waiting {
+                service,
+                reason,
+                seconds,
+                attempt,
+            } => {
+                let service = escape(service).into_owned();
+                *self.pauses.entry(service.clone()).or_default() += 1;
+                let wait = Duration::try_from_secs_f64(*seconds).unwrap_or_default();
+                self.pause = Some(Pause {
+                    service,
+                    reason: escape(reason).into_owned(),
+                    until: now.saturating_add(wait),
+                    attempt: *attempt,
+                });
+            }
+            EventKind::SlowWrite {
+                service,
+                address,
+                request,
+                elapsed,
+            } => {
+                let elapsed = Duration::try_from_secs_f64(*elapsed).unwrap_or_default();
+                let write = SlowWrite {
+                    service: service.clone(),
+                    since: now.saturating_sub(elapsed),
+                };
+                let key = (address.clone(), request.clone());
+                self.slow_writes.insert(key, write);
+            }
+            EventKind::SlowWriteEnded { address, request } => {
+                self.slow_writes.remove(&(address.clone(), request.clone()));
+            }
+            _ => {}
+        }
+    }
+
     fn report(&mut self, name: &str, note: &str, elapsed: f64, now: Duration) {
         let elapsed = Duration::try_from_secs_f64(elapsed).unwrap_or_default();
         let name = escape(name).into_owned();
-        // What waits for a person reports no time.
+        // A wait for a person reports no time.
         let earlier = self.waits.get(&name).filter(|_| elapsed.is_zero());
         let since = earlier.map_or(now.saturating_sub(elapsed), |earlier| earlier.since);
         let note = redacted_line(note);

@@ -16,9 +16,10 @@
 //! annotations.rs  a run's steps as folded groups and its problems as annotations, for a pipeline
 //! json.rs         events as JSON Lines
 //! documents/      what `--output json` writes, as types, and its JSON Schema
-//! news.rs         what has changed in a run since the last look
+//! status_changes.rs
+//!                 what has changed since the status was last shown
 //! notification/   what a run's webhooks are sent: Teams, Slack, JSON
-//! second_look.rs  what did not succeed at first, for the end of a run
+//! end_summary.rs  what did not succeed at first, for the end of a run
 //! plan/           a plan for those who approve it, as text and as a page
 //! page/           a page for a browser: its frame and style, texts as markup
 //! status.rs       a state file's fold as a table
@@ -30,13 +31,13 @@
 mod annotations;
 mod documents;
 mod durations;
+mod end_summary;
 mod fleet;
 mod json;
 mod lines;
 mod live_run;
 mod live_screen;
 mod live_table;
-mod news;
 mod notification;
 mod page;
 mod palette;
@@ -45,9 +46,9 @@ mod plan;
 mod printer;
 mod run_report;
 mod screen;
-mod second_look;
 mod shorten;
 mod status;
+mod status_changes;
 mod terminal;
 mod under_way;
 mod wrap;
@@ -61,10 +62,10 @@ pub use documents::{
     output_schema,
 };
 pub use durations::duration;
+pub use end_summary::EndSummary;
 pub use fleet::{fleet, fleet_run, unreadable_run};
 pub use json::JsonLines;
 pub use lines::{Detail, Lines};
-pub use news::News;
 pub use notification::{Notice, notification, pipeline_page};
 pub use page::GENERATOR;
 pub use palette::{ColorChoice, Palette};
@@ -76,7 +77,7 @@ pub use run_report::{
     graph_pictures, not_begun_report,
 };
 pub use screen::Screen;
-pub use second_look::SecondLook;
 pub use status::{SuggestedCommands, not_begun_document, status_document, status_table};
+pub use status_changes::StatusChanges;
 pub use terminal::Terminal;
 pub use under_way::{EarlierRun, Expected, Outlook};

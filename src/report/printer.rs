@@ -17,7 +17,7 @@ use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::Palette;
-use super::live_screen::LiveScreen;
+use super::live_screen::{LiveScreen, TABLE_MARK};
 use super::palette::styled;
 use super::pipeline::{Pipeline, harmless};
 use super::screen::Screen;
@@ -35,6 +35,8 @@ const FRAMES: u8 = 15;
 /// Writes to stdout and stderr, and keeps a table at the bottom of the terminal.
 pub struct Printer {
     bars: MultiProgress,
+    /// What draws the table, if stderr is a terminal.
+    screen: Option<LiveScreen>,
     /// The table below everything else.
     live: Mutex<Option<ProgressBar>>,
     palette: Palette,
@@ -52,13 +54,14 @@ impl Printer {
     /// A printer. With `quiet`, it writes only data, prompts and errors. With `in_pipeline`, it
     /// breaks text that a pipeline would take for a command.
     pub fn new(palette: Palette, quiet: bool, in_pipeline: bool) -> Self {
-        let target = if io::stderr().is_terminal() {
-            ProgressDrawTarget::term_like_with_hz(Box::new(LiveScreen::stderr()), FRAMES)
-        } else {
-            ProgressDrawTarget::hidden()
+        let screen = io::stderr().is_terminal().then(LiveScreen::stderr);
+        let target = match &screen {
+            Some(screen) => ProgressDrawTarget::term_like_with_hz(Box::new(screen.clone()), FRAMES),
+            None => ProgressDrawTarget::hidden(),
         };
         Self {
             bars: MultiProgress::with_draw_target(target),
+            screen,
             live: Mutex::default(),
             palette,
             quiet,
@@ -237,26 +240,26 @@ impl Printer {
     /// locked, so it must print nothing.
     pub fn show_live(
         self: &Arc<Self>,
-        table: impl Fn(usize, usize) -> Vec<String> + Clone + Send + Sync + 'static,
+        table: impl Fn(usize, usize) -> Vec<String> + Send + Sync + 'static,
     ) {
-        if self.quiet {
+        let Some(screen) = self.screen.as_ref().filter(|_| !self.quiet) else {
             return;
-        }
-        let printer = Arc::downgrade(self);
-        let draw = move |_: &ProgressState, out: &mut dyn fmt::Write| {
-            let Some(printer) = printer.upgrade() else {
-                return;
-            };
-            let (rows, columns) = Term::stderr().size();
-            let lines = table(usize::from(rows), usize::from(columns));
-            // Writing to a String cannot fail.
-            _ = out.write_str(&printer.printable(&lines.join("\n")));
         };
+        let printer = Arc::downgrade(self);
+        screen.set_table(move |rows, columns| {
+            let Some(printer) = printer.upgrade() else {
+                return Vec::new();
+            };
+            let lines = table(rows, columns).into_iter();
+            lines.map(|line| printer.printable(&line)).collect()
+        });
         let Ok(style) = ProgressStyle::with_template("{table}") else {
             return;
         };
+        // Writing to a String cannot fail.
+        let mark = |_: &ProgressState, out: &mut dyn fmt::Write| _ = out.write_str(TABLE_MARK);
         let bar = self.bars.add(ProgressBar::no_length());
-        bar.set_style(style.with_key("table", draw));
+        bar.set_style(style.with_key("table", mark));
         bar.enable_steady_tick(TICK);
         if let Some(earlier) = lock(&self.live).replace(bar) {
             earlier.finish_and_clear();

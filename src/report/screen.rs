@@ -2,8 +2,9 @@
 
 use console::measure_text_width;
 
-/// Moves the cursor to the beginning, and removes everything.
-const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
+/// Moves the cursor to the beginning, and removes everything: the first row by itself, because tmux
+/// keeps what is removed from there on at once (seen in 3.3a).
+const CLEAR: &str = "\u{1b}[H\u{1b}[2K\u{1b}[1B\u{1b}[J\u{1b}[1A";
 /// Removes the rest of the line.
 const TO_LINE_END: &str = "\u{1b}[K";
 /// Removes everything below the cursor.

@@ -41,6 +41,7 @@ pub fn status_table(
     ending: Option<&str>,
 ) -> String {
     let state = &contents.state;
+    let follows = |message: &str| ending.is_some_and(|ending| ending.contains(message));
     let mut text = head(contents, steps, outlook);
     let width = steps.iter().map(|name| name.len()).max().unwrap_or(0);
     let digits = steps.len().to_string().len();
@@ -51,6 +52,7 @@ pub fn status_table(
         text += &match step {
             Some(step) => describe_step(state, step),
             None => why_not_begun(state, name)
+                .filter(|why| !follows(why))
                 .map(|why| format!("  {}", escape(why)))
                 .unwrap_or_default(),
         };
@@ -65,7 +67,6 @@ pub fn status_table(
         }
     }
     text += &under_way::operation_lines(contents, outlook);
-    let follows = |message: &str| ending.is_some_and(|ending| ending.contains(message));
     let failures = state.failures.iter();
     for failure in failures.filter(|failure| !follows(&failure.message)) {
         text += &format!("\n{} {}\n", palette.bad("failed:"), failure.message);
@@ -260,7 +261,11 @@ fn work_time(step: &StepState) -> Option<Duration> {
 }
 
 pub(super) fn describe_step(state: &State, step: &StepState) -> String {
-    let changes = describe_changes(state.progress(&step.step, None), state.by_hand(&step.step));
+    let changes = describe_changes(
+        step_condition(Some(step)),
+        state.progress(&step.step, None),
+        state.by_hand(&step.step),
+    );
     let time = work_time(step).map(|time| format!(", {}", duration(time)));
     // The whole failure of a step is shown below the table.
     let note = step
@@ -278,8 +283,13 @@ pub(super) fn describe_step(state: &State, step: &StepState) -> String {
     )
 }
 
-/// How many changes of a step are done, as text. Takes the automatic and the manual ones.
-pub(super) fn describe_changes(automatic: ChangeCounts, by_hand: ChangeCounts) -> String {
+/// How many changes of a step are done, as every table, line and report says it. Takes the automatic
+/// and the manual ones.
+pub(super) fn describe_changes(
+    condition: StepCondition,
+    automatic: ChangeCounts,
+    by_hand: ChangeCounts,
+) -> String {
     let manual = match (by_hand.done, by_hand.begun) {
         (0, 0) => None,
         (done, begun) if done == begun => Some(format!("{done} by hand")),
@@ -287,7 +297,8 @@ pub(super) fn describe_changes(automatic: ChangeCounts, by_hand: ChangeCounts) -
     };
     let program = match (automatic.done, automatic.begun) {
         (0, 0) if manual.is_some() => None,
-        (0, 0) => Some("nothing to do".to_owned()),
+        (0, 0) if condition == StepCondition::Done => Some("nothing to do".to_owned()),
+        (0, 0) => Some("no changes".to_owned()),
         (done, begun) if done == begun => Some(count(done, "change")),
         (done, begun) => Some(format!("{done} of {}", count(begun, "change"))),
     };

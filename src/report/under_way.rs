@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::documents::{Now, OperationStatus};
 use super::duration;
+use super::live_table::counts;
 use crate::base::clock::between;
 use crate::base::text::escape;
 use crate::journal::{Intent, LaunchState, Occupancy, State, StateFileContents};
@@ -87,13 +88,26 @@ fn end_of(contents: &StateFileContents, left: Duration, now: Timestamp) -> Optio
     now.checked_add(real).ok()
 }
 
-/// How long ago the run began; for a finished run, how long it took.
+/// How long ago the run began; for a finished run, how long it took: the work, as its report says
+/// it, and with longer pauses the whole time.
 pub(super) fn run_time(contents: &StateFileContents, now: Timestamp) -> Duration {
     let state = &contents.state;
     match state.finished {
+        Some(finished) if is_short(pauses(state, finished)) => state.work.total(),
         Some(finished) => state.work.elapsed(state.began.time, finished),
         None => elapsed(contents, state.began.time, now),
     }
+}
+
+/// The part of the real time from the beginning of a run to this time in which no process worked on
+/// a step.
+pub(super) fn pauses(state: &State, end: Timestamp) -> Duration {
+    between(state.began.time, end).saturating_sub(state.work.real())
+}
+
+/// Is a pause too short to be told from the time that a process takes to begin?
+pub(super) fn is_short(pause: Duration) -> bool {
+    pause < Duration::from_mins(1)
 }
 
 /// The line about the beginning.
@@ -119,8 +133,8 @@ pub(super) fn now(contents: &StateFileContents) -> Option<Now> {
     })
 }
 
-/// The changes that the present process has begun, and has neither read back nor given up; the
-/// newest comes first. Operations are shown by themselves.
+/// The changes that the present process has begun, or begins next, and has neither read back nor
+/// given up; the newest comes first. Operations are shown by themselves.
 fn current_changes(contents: &StateFileContents) -> Vec<&Intent> {
     let state = &contents.state;
     let opened = state.opened.as_ref().map_or(0, |opened| opened.number);
@@ -195,26 +209,59 @@ fn expected_times(
     (!times.is_empty()).then_some((times, "its plan"))
 }
 
-/// When the run should end, if it is running and it is known how long its steps take.
+/// When the run should end, if that is known.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum RunEnd {
+    /// At this time.
+    About(Timestamp),
+    /// Later than expected: the running step has already taken longer than this. A time would move
+    /// with the clock.
+    Late(Duration),
+}
+
+/// The end of a run that works, if it is known how long its steps take.
+fn run_end(contents: &StateFileContents, steps: &[&str], outlook: &Outlook) -> Option<RunEnd> {
+    let (times, _) = expected_times(contents, outlook)?;
+    let state = &contents.state;
+    // While a person must act, the end is as far away as that.
+    let waits = state.waiting().next().is_some();
+    if state.finished.is_some() || waits || !is_running(contents) {
+        return None;
+    }
+    let since = elapsed(contents, state.last_time, outlook.now);
+    let running = state.running.as_ref().map(|(step, _)| step.as_str());
+    let whole: Duration = times.values().sum();
+    let mut left = Duration::ZERO;
+    for name in steps {
+        let takes = times.get(*name).copied().unwrap_or_default();
+        let is_running = running == Some(*name);
+        let so_far = match state.step(name) {
+            // A step that was done before is only surveyed again.
+            Some(step) if step.outcome.is_some() || step.is_surveyed_again() => continue,
+            Some(step) if is_running => step.worked.saturating_add(since),
+            Some(step) => step.worked,
+            None => Duration::ZERO,
+        };
+        // Nothing is known about a step that should take no time.
+        let late = so_far.saturating_sub(takes);
+        if is_running && !takes.is_zero() && !late.is_zero() && counts(late, whole) {
+            return Some(RunEnd::Late(takes));
+        }
+        left = left.saturating_add(takes.saturating_sub(so_far));
+    }
+    end_of(contents, left, outlook.now).map(RunEnd::About)
+}
+
+/// When the run should end; none also if its running step takes longer than expected.
 pub(super) fn expected_end(
     contents: &StateFileContents,
     steps: &[&str],
     outlook: &Outlook,
 ) -> Option<Timestamp> {
-    let (times, _) = expected_times(contents, outlook)?;
-    let state = &contents.state;
-    if state.finished.is_some() || !is_running(contents) {
-        return None;
+    match run_end(contents, steps, outlook)? {
+        RunEnd::About(end) => Some(end),
+        RunEnd::Late(_) => None,
     }
-    let left = steps.iter().map(|name| {
-        let takes = times.get(*name).copied().unwrap_or_default();
-        match state.step(name) {
-            Some(step) if step.outcome.is_some() => Duration::ZERO,
-            Some(step) => takes.saturating_sub(step.worked),
-            None => takes,
-        }
-    });
-    end_of(contents, left.sum(), state.last_time).map(|end| end.max(outlook.now))
 }
 
 /// The line about the end of the run.
@@ -223,13 +270,18 @@ pub(super) fn end_line(
     steps: &[&str],
     outlook: &Outlook,
 ) -> Option<String> {
-    let end = expected_end(contents, steps, outlook)?;
     let (times, from) = expected_times(contents, outlook)?;
-    Some(format!(
-        "end    about {}, if it takes as long as {from} ({})",
-        clock_time(end),
-        duration(times.values().sum())
-    ))
+    Some(match run_end(contents, steps, outlook)? {
+        RunEnd::About(end) => format!(
+            "end    about {}, if it takes as long as {from} ({})",
+            clock_time(end),
+            duration(times.values().sum())
+        ),
+        RunEnd::Late(usual) => format!(
+            "end    unknown: this step takes longer than expected ({} in {from})",
+            duration(usual)
+        ),
+    })
 }
 
 /// A time of day to the minute.
@@ -250,7 +302,7 @@ pub(super) fn operations(contents: &StateFileContents, outlook: &Outlook) -> Vec
     launches.map(status).collect()
 }
 
-/// When an operation should end, if that is known.
+/// When an operation should end, if that is known. None for one that takes longer than expected.
 fn operation_end(
     contents: &StateFileContents,
     launch: &LaunchState,
@@ -258,7 +310,7 @@ fn operation_end(
 ) -> Option<Timestamp> {
     let expected = outlook.operations.get(&launch.intent.key)?;
     let so_far = elapsed(contents, launch.intent.time, outlook.now);
-    let left = expected.takes.saturating_sub(so_far);
+    let left = expected.takes.checked_sub(so_far)?;
     end_of(contents, left, outlook.now)
 }
 
@@ -282,10 +334,8 @@ pub(super) fn operation_lines(contents: &StateFileContents, outlook: &Outlook) -
         if let Some(expected) = outlook.operations.get(&intent.key) {
             let why = &expected.why;
             text += &match operation_end(contents, launch, outlook) {
-                Some(end) if so_far < expected.takes => {
-                    format!("  expected end: about {} ({why})\n", clock_time(end))
-                }
-                _ => format!("  longer than expected ({why})\n"),
+                Some(end) => format!("  expected end: about {} ({why})\n", clock_time(end)),
+                None => format!("  longer than expected ({why})\n"),
             };
         }
     }

@@ -18,7 +18,7 @@ pub struct Difference {
 
 impl Runbook {
     /// Everything the runbook means, defaults included, as one JSON value whose keys are sorted.
-    /// Of secrets it holds the names, never the values. The journal keeps it, to find later edits.
+    /// It holds the places of secrets, never their values. The journal keeps it, to find later edits.
     #[expect(
         clippy::missing_panics_doc,
         reason = "a bound runbook always has a JSON form"

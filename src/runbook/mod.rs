@@ -58,6 +58,7 @@ pub use model::endpoints::{Endpoint, Endpoints, ServiceKey};
 pub use model::environments::{Cloud, Lcs, LcsGeography, Target};
 pub use model::identity::{Credential, CredentialKind, Identity};
 pub use model::iom::{Iom, IomColumn, IomTable};
+pub use model::keywords::{Keyword, UnknownKeyword};
 pub use model::notify::{NotificationForm, Occasion, Webhook, WebhookUrl};
 pub use model::options::{
     ActivateFlows, ConnectionChoice, ConnectionChoices, CopyApi, CopyEnvironments, CopyType,
@@ -76,7 +77,6 @@ pub use model::steps::{Common, ListedStep, Step, StepName, StepView, Steps};
 pub use model::template::{
     FilledRequest, MissingPlaceholder, Placeholders, RequestBinding, RequestTemplate,
 };
-pub use model::words::{UnknownWord, Word};
 pub use recording::{Draft, Recorded, RecordingError, Replaced, format_entries, read_writes};
 pub use schema::schema;
 pub use source::{Located, MarkedLine, Position, Span};

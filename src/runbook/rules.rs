@@ -5,16 +5,17 @@ use serde_json::{Map, Value, json};
 use url::Url;
 use uuid::Uuid;
 
+use super::grammar::Field;
 use super::grammar::keys::Keys;
 use super::grammar::scalars::{LOOPBACK, is_loopback, origin_error, parse_guid};
-use super::grammar::{Field, nearest};
 use super::model::endpoints::{REHEARSAL_NEEDS, ServiceKey};
 use super::model::environments::Cloud;
+use super::model::keywords::{Keyword as _, find_keyword, quoted_list};
 use super::model::request::{IomRequest, Placeholder};
 use super::model::steps::StepName;
-use super::model::words::{Word as _, find_word, quoted_list};
 use super::source::{Located, Span};
 use super::tree::{Content, Entry};
+use crate::base::suggestions::misspelled;
 
 /// Checks a document against every rule.
 pub(super) fn check(keys: &mut Keys<'_>) {
@@ -66,7 +67,7 @@ impl<'k> Written<'k> {
     /// The cloud, also if its word is misspelled.
     fn cloud(&self) -> Option<Cloud> {
         let given = self.section("cloud")?.text()?;
-        Cloud::by_name(given).or_else(|| find_word(nearest(given, Cloud::names())?))
+        Cloud::by_name(given).or_else(|| find_keyword(misspelled(given, Cloud::names())?))
     }
 
     fn environment(&self, side: &str) -> Option<Located<Uuid>> {
@@ -80,7 +81,7 @@ impl<'k> Written<'k> {
     fn services(&self) -> Vec<(ServiceKey, Span, Option<bool>)> {
         let entries = self.section("endpoints").map_or(&[] as &[_], children);
         let services = entries.iter().filter_map(|entry| {
-            let service = find_word::<ServiceKey>(&entry.key)?;
+            let service = find_keyword::<ServiceKey>(&entry.key)?;
             let url = child(children(Field::from_entry(entry)), "url").and_then(Field::text);
             let url = url.and_then(|url| Url::parse(url).ok());
             let url = url.filter(|url| origin_error(url).is_none());
@@ -102,7 +103,7 @@ impl<'k> Written<'k> {
         steps.iter().find_map(|item| match &item.content {
             Content::Map(entries) => entries
                 .first()
-                .filter(|first| first.key.value == name.word())
+                .filter(|first| first.key.value == name.keyword())
                 .map(Field::from_entry),
             _ => None,
         })
@@ -166,13 +167,13 @@ fn speed_is_for_loopback() -> Value {
     let loopback = json!({ "properties": { "url": { "pattern": LOOPBACK } } });
     let services = ServiceKey::with_address();
     let services: Map<String, Value> = services
-        .map(|service| (service.word().to_owned(), loopback.clone()))
+        .map(|service| (service.keyword().to_owned(), loopback.clone()))
         .collect();
     json!({
         "if": {
             "required": ["cloud", "endpoints"],
             "properties": {
-                "cloud": { "not": { "const": Cloud::Rehearsal.word() } },
+                "cloud": { "not": { "const": Cloud::Rehearsal.keyword() } },
                 "endpoints": { "type": "object", "required": ["speed"] },
             },
         },
@@ -188,24 +189,24 @@ fn incomplete_rehearsal(written: &Written<'_>) -> Mistake {
     let (_, span, _) = *services.first()?;
     let is_there = |needed: &&ServiceKey| services.iter().any(|(key, ..)| key == *needed);
     let missing = REHEARSAL_NEEDS.iter().filter(|needed| !is_there(needed));
-    let missing = quoted_list(missing.map(|key| key.word()));
+    let missing = quoted_list(missing.map(|key| key.keyword()));
     let message = format!("the endpoints of a rehearsal tenant are missing {missing}");
     let help = "paste the whole block that `iomcopy rehearsal` prints, or remove all";
     (written.cloud()? == Cloud::Rehearsal && !missing.is_empty()).then_some((span, message, help))
 }
 
 fn rehearsal_is_whole() -> Value {
-    let any = ServiceKey::with_address().map(|service| json!({ "required": [service.word()] }));
+    let any = ServiceKey::with_address().map(|service| json!({ "required": [service.keyword()] }));
     json!({
         "if": {
             "required": ["cloud", "endpoints"],
             "properties": {
-                "cloud": { "const": Cloud::Rehearsal.word() },
+                "cloud": { "const": Cloud::Rehearsal.keyword() },
                 "endpoints": { "type": "object", "anyOf": any.collect::<Vec<_>>() },
             },
         },
         "then": {
-            "properties": { "endpoints": { "required": REHEARSAL_NEEDS.map(ServiceKey::word) } },
+            "properties": { "endpoints": { "required": REHEARSAL_NEEDS.map(ServiceKey::keyword) } },
         },
     })
 }
@@ -229,7 +230,7 @@ fn gateway_without_credential(written: &Written<'_>) -> Mistake {
     let gateway = written.gateway()?;
     let identity = written.identity();
     let brings_it = written.cloud() == Some(Cloud::Rehearsal) && identity.is_none();
-    let credential = identity.and_then(|it| child(children(it), ServiceKey::DualWrite.word()));
+    let credential = identity.and_then(|it| child(children(it), ServiceKey::DualWrite.keyword()));
     let message = "the gateway has no credential".to_owned();
     let help = "write `dual-write: { token: { env: NAME } }` under `identity`; the gateway accepts \
                 only a person's token";
@@ -252,11 +253,11 @@ const OWNED: [(IomRequest, StepName); 2] = [
 /// could be seen only when the request is sent, after the copy.
 fn owner_without_user(written: &Written<'_>, (request, sender): (IomRequest, StepName)) -> Mistake {
     let requests = child(children(written.section("iom")?), "requests")?;
-    let template = children(child(children(requests), request.word())?);
+    let template = children(child(children(requests), request.keyword())?);
     let used = ["path", "body"].into_iter().find_map(|key| {
         let field = child(template, key)?;
         let text = field.text()?;
-        text.contains(Placeholder::Owner.word())
+        text.contains(Placeholder::Owner.keyword())
             .then_some(field.node.span)
     })?;
     let has = |step, key| {
@@ -272,15 +273,15 @@ fn owner_without_user(written: &Written<'_>, (request, sender): (IomRequest, Ste
 
 fn owner_has_a_user((request, sender): (IomRequest, StepName)) -> Value {
     let uses = |key: &str| {
-        let owner = json!({ "type": "string", "pattern": Placeholder::Owner.word() });
+        let owner = json!({ "type": "string", "pattern": Placeholder::Owner.keyword() });
         json!({ "required": [key], "properties": { key: owner } })
     };
     let step_has = |step: StepName, key: &str| {
         let options = json!({ "type": "object", "required": [key] });
         let step = json!({
             "type": "object",
-            "required": [step.word()],
-            "properties": { step.word(): options },
+            "required": [step.keyword()],
+            "properties": { step.keyword(): options },
         });
         let steps = json!({ "type": "array", "contains": step });
         json!({ "required": ["steps"], "properties": { "steps": steps } })
@@ -288,8 +289,8 @@ fn owner_has_a_user((request, sender): (IomRequest, StepName)) -> Value {
     let template = json!({ "type": "object", "anyOf": [uses("path"), uses("body")] });
     let requests = json!({
         "type": "object",
-        "required": [request.word()],
-        "properties": { request.word(): template },
+        "required": [request.keyword()],
+        "properties": { request.keyword(): template },
     });
     let iom = json!({
         "type": "object",
@@ -309,14 +310,14 @@ fn owner_has_a_user((request, sender): (IomRequest, StepName)) -> Value {
 }
 
 fn gateway_is_reachable() -> Value {
-    let step = StepName::ReconfigureDualWrite.word();
-    let service = ServiceKey::DualWrite.word();
+    let step = StepName::ReconfigureDualWrite.keyword();
+    let service = ServiceKey::DualWrite.keyword();
     let must = |section: &str| {
         let written = json!({ "type": "object", "required": [service] });
         json!({ "required": [section], "properties": { section: written } })
     };
     let in_a_rehearsal = |brought: Value| {
-        let cloud = json!({ "cloud": { "const": Cloud::Rehearsal.word() } });
+        let cloud = json!({ "cloud": { "const": Cloud::Rehearsal.keyword() } });
         json!({ "required": ["cloud"], "properties": cloud, "allOf": [brought] })
     };
     let no_endpoint =
@@ -356,7 +357,7 @@ fn needs_identity() -> Value {
     json!({
         "if": {
             "required": ["cloud"],
-            "properties": { "cloud": { "not": { "const": Cloud::Rehearsal.word() } } },
+            "properties": { "cloud": { "not": { "const": Cloud::Rehearsal.keyword() } } },
         },
         "then": { "required": ["identity"] },
     })

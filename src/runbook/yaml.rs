@@ -276,17 +276,14 @@ fn duplicates(node: &Node, problems: &mut Vec<Problem>) {
 }
 
 fn describe_scan_error(error: &ScanError, text: &str) -> Problem {
-    let start = error.marker().byte_offset().unwrap_or(text.len());
-    let span = Span::new(start, start + 1);
-    let rest = text.get(start..).unwrap_or_default();
+    let reported = error.marker().byte_offset().unwrap_or(text.len());
+    if let Some(tab) = indenting_tab(error.kind(), text, reported) {
+        let message = "YAML does not allow tabs for indentation";
+        return Problem::new(Span::new(tab, tab + 1), message, "indent with spaces");
+    }
+    let span = Span::new(reported, reported + 1);
+    let rest = text.get(reported..).unwrap_or_default();
     let (message, help) = match error.kind() {
-        ErrorKind::TabNotAllowed
-        | ErrorKind::TabInBlockIndentation
-        | ErrorKind::TabInIndentation
-        | ErrorKind::TabAtBlockScalarStart => (
-            "YAML does not allow tabs for indentation",
-            "indent with spaces",
-        ),
         ErrorKind::UnclosedQuotedScalar => (
             "this quote is not closed",
             "close it before the end of the text",
@@ -318,6 +315,31 @@ fn describe_scan_error(error: &ScanError, text: &str) -> Problem {
         }
     };
     Problem::new(span, message, help)
+}
+
+/// The tab before the content of a line to which an error is due, if it is due to one. The scanner
+/// reports a place near the tab, also on the line above it, and a wrong indentation where a line with
+/// a tab matches no other.
+fn indenting_tab(kind: &ErrorKind, text: &str, reported: usize) -> Option<usize> {
+    let lines = match kind {
+        ErrorKind::TabNotAllowed
+        | ErrorKind::TabInBlockIndentation
+        | ErrorKind::TabInIndentation
+        | ErrorKind::TabInPlainScalar
+        | ErrorKind::TabAtBlockScalarStart => usize::MAX,
+        ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => 1,
+        _ => return None,
+    };
+    let before = text.get(..reported)?;
+    let mut line_start = before.rfind('\n').map_or(0, |line_feed| line_feed + 1);
+    for line in text[line_start..].split_inclusive('\n').take(lines) {
+        let indentation = line.len() - line.trim_start_matches([' ', '\t']).len();
+        if let Some(tab) = line[..indentation].find('\t') {
+            return Some(line_start + tab);
+        }
+        line_start += line.len();
+    }
+    None
 }
 
 /// Whether a text begins with a character that has a meaning in YAML.

@@ -28,15 +28,15 @@ use crate::domain::orchestrations::{
 };
 use crate::domain::providers::{Catalogue, TableCapture};
 use crate::domain::publication::is_published;
+use crate::domain::row_changes::RowReader;
 use crate::domain::seals::Part;
-use crate::domain::tenant_set::RowReader;
 use crate::domain::{RefreshContext, graph, keys, seals};
 use crate::engine::{Change, Failure, JournalView, Phase, Survey};
 use crate::runbook::{DetachHow, IomColumn, IomRequest, IomTable, StepName};
 
 pub(super) const DEFINITION: StepDefinition = StepDefinition {
     name: StepName::DetachProviderActions,
-    // What it empties only steps 6 and 7 fill again, and they need the connections.
+    // Only steps 6 and 7 fill what it empties, and they need the connections.
     needs: &[StepName::ReconfigureConnections],
     has_questions: false,
     phases,

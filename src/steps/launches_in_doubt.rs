@@ -16,7 +16,7 @@ use crate::domain::failure::launch_error;
 use crate::domain::iom_change::repeat;
 use crate::engine::{
     Action, Change, Context, EventSink, Executor, Failure, FailureKind, Found, JournalView, Launch,
-    Needs, Phase, Progress, Proof, Repeat, Started, Step, Survey, Trace, WriteError,
+    Needs, Phase, Progress, Proof, Repeat, Started, Step, Survey, TargetComparison, WriteError,
 };
 use crate::journal::{self, LaunchOutcome};
 use crate::runbook::IomRequest;
@@ -283,19 +283,19 @@ impl Launch for Modelled {
         (self.1.lists == Lists::Operations).then_some(probed)
     }
 
-    async fn trace(&self, probed: &Value) -> Result<Trace, Failure> {
+    async fn compare_target(&self, probed: &Value) -> Result<TargetComparison, Failure> {
         let service = self.service();
         service.reachable()?;
         if !self.1.traces {
-            return Ok(Trace::NothingRecorded);
+            return Ok(TargetComparison::NothingRecorded);
         }
         // Only an environment shows a running operation.
         let newest = service.applied.len().saturating_sub(1);
         let runs = self.1.lists == Lists::Operations && service.is_running(newest);
         Ok(if runs || json!(service.is_done()) != probed["done"] {
-            Trace::Changed("changed".to_owned())
+            TargetComparison::Changed("changed".to_owned())
         } else {
-            Trace::Same
+            TargetComparison::Same
         })
     }
 

@@ -40,7 +40,7 @@ use crate::domain::own_steps::first_before_opening;
 use crate::domain::verdict::Answer;
 use crate::engine::{Failure, JournalView, Needs, Phase, Step};
 use crate::runbook::{
-    ListedStep, OnFailure, OwnOptions, OwnStep, Runbook, StepName, StepView, Word as _,
+    Keyword as _, ListedStep, OnFailure, OwnOptions, OwnStep, Runbook, StepName, StepView,
 };
 
 /// The eight steps, in order. A new kind of step is one directory and one line here.
@@ -68,8 +68,8 @@ struct StepDefinition {
     /// Makes the other phases, in order.
     phases: fn(&Arc<RefreshContext>) -> Vec<Phase>,
     /// What a user does about the changes that the step still finds after its run has finished. A
-    /// finished run changes nothing, and a new copy would be out of proportion to a flow that
-    /// somebody turned off.
+    /// finished run changes nothing, and nobody wants a new copy because somebody turned off a
+    /// flow.
     manual_remedy: &'static str,
 }
 
@@ -81,7 +81,9 @@ const OPERATION_TIMEOUT: Duration = Duration::from_hours(2);
 
 /// The names of the eight steps, in order.
 pub fn names() -> Vec<&'static str> {
-    let names = DEFINITIONS.iter().map(|definition| definition.name.word());
+    let names = DEFINITIONS
+        .iter()
+        .map(|definition| definition.name.keyword());
     names.collect()
 }
 
@@ -133,9 +135,9 @@ impl StepDefinition {
         questions: QuestionsPhase,
     ) -> Step {
         let head = self.has_questions.then(|| questions(refresh, self.name));
-        let needs = self.needs.iter().map(|step| step.word().to_owned());
+        let needs = self.needs.iter().map(|step| step.keyword().to_owned());
         Step {
-            name: self.name.word().to_owned(),
+            name: self.name.keyword().to_owned(),
             needs: Needs::Only(needs.chain(own.iter().cloned()).collect()),
             skip: step.skip.map(|reason| reason.value.clone()),
             attempts: step.common.attempts,
@@ -156,6 +158,12 @@ pub(crate) trait OwnStepRunner: Send + Sync {
     /// Could the step succeed? Answered before the copy, with reads only. A mistake in the runbook
     /// is a failed answer that names its place.
     async fn forecast(&self) -> Result<Answer, Failure>;
+
+    /// What a plan cannot show of the step, if there is something. Takes whether the copy is still to
+    /// be made, so that the plan reads the source.
+    fn unknown_in_plan(&self, _is_forecast: bool) -> Option<String> {
+        None
+    }
 
     /// Is the target as the step leaves it? None if the surveys of its phases already say so.
     async fn verify(&self, _journal: Option<&JournalView>) -> Result<Option<Answer>, Failure> {
@@ -200,7 +208,7 @@ fn own_step(refresh: &Arc<RefreshContext>, step: &OwnStep) -> Step {
 pub(crate) fn manual_remedy(step: &str) -> &'static str {
     DEFINITIONS
         .iter()
-        .find(|definition| definition.name.word() == step)
+        .find(|definition| definition.name.keyword() == step)
         .map_or("make each listed change by hand", |definition| {
             definition.manual_remedy
         })

@@ -5,12 +5,21 @@ For each number N it starts a tenant in a process of its own, over TLS, with N m
 references, and runs the program: a whole refresh, and the run again that finds nothing left to do.
 Requests and the highest number at once are counted in the tenant's file, bytes in the state file.
 
-  steps 3+4   the phases that bind references and turn on flows, in seconds
+  steps 3+4   the phases that bind references and turn on flows, in seconds; with latency in a process of
+              their own, at another speed of the tenant's clock (CHANGES_SPEED)
+  CPU us      of the program for each flow and reference, with TLS and the state file; without latency
   requests    of the whole refresh; "each" is the increase for each flow and reference
   again       the second run: it reads the state file and surveys everything
 
+A goal is in brackets beside the figure that has one: for steps 3+4 1.05 x 2 x ceil(N / C) x latency + 0.5 s,
+with C changes at once; for the peak 24 MB + 300 bytes for each flow and reference, and at most 64 MB.
+
 Then the same list, bind and turn-on work is done by Microsoft's PowerPlatform-Dataverse-Client, one
 request after another, in the same tenant; and step 6 runs in the rehearsal's whole tenant.
+
+Last, a state file is lengthened to `--records` records, as turning on more flows leaves them, and read:
+"scan" is a loop of this script that checks each line's checksum, "parsed" one that also parses its JSON.
+`state check` verifies what a resumed run verifies before it begins; its ratio to "parsed" should be below 3.
 
 Times depend on the machine: compare ratios of one run. Requests, bytes and syncs do not;
 `--check FILE` compares them with the figures that `--json FILE` has written before.
@@ -21,6 +30,7 @@ It needs Python 3.9 and a release build (`cargo build --release`); the compariso
 
 import argparse
 import json
+import math
 import os
 import re
 import shutil
@@ -28,7 +38,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 import venv
+import zlib
 from datetime import datetime
 from pathlib import Path
 
@@ -53,6 +65,11 @@ COUNTED = ("requests", "each", "records", "journal", "syncs")
 
 # The speed of the tenant's clock for step 6: an activation is as short as a request at 100 ms latency.
 PROVIDERS_SPEED = 2000
+
+# The speed for steps 3 and 4 where requests take time. A token lives for nine seconds, so that no renewal
+# counts in short measurements; and the jobs that follow a reference, 30 seconds of the tenant's time, end
+# within one request at 100 ms.
+CHANGES_SPEED = 400
 
 # Requests whose number depends on time: polls of what the tenant does meanwhile, and tokens.
 MARGIN = 1.05
@@ -181,8 +198,44 @@ def in_a_row(requests, speed, latency):
     return count
 
 
+def of_step_6(requests):
+    """From the first provider that is deactivated to the last one that is activated."""
+    paths = [f"{entry['method']} {entry['path']}" for entry in requests]
+    first = next(at for at, path in enumerate(paths) if path.startswith("PATCH") and "/msdyn_iomproviders(" in path)
+    last = max(at for at, path in enumerate(paths) if "ActivateProvider" in path)
+    return requests[first:last + 1]
+
+
 def size_of(n, orchestrations=0):
     return ["--seed", "thin", "--flows", str(n), "--references", str(n), "--orchestrations", str(orchestrations)]
+
+
+def refresh(options, stage, latency, limits):
+    """A whole refresh: its figures, its requests, and those of steps 3 and 4 if they ran by themselves.
+
+    With latency they do, in a process of their own, at CHANGES_SPEED. The figures of the processes are added,
+    but not the CPU time for each change: each process reads the state file of those before it.
+    """
+    if not latency:
+        stage.start(options.speed, 0, limits)
+        figures = stage.run()
+        return {**figures, "cpu-whole": figures["cpu"]}, stage.world(), []
+    parts, before = [], 0
+    for speed, until in ((options.speed, "exit-administration-mode"), (CHANGES_SPEED, "activate-flows"),
+                         (options.speed, None)):
+        stage.stop()
+        before = len(stage.world()) if parts else 0
+        stage.start(speed, latency, limits)
+        parts.append(stage.run(*(["--until", until] if until else [])))
+        if speed == CHANGES_SPEED:
+            slow = stage.world()[before:]
+    figures = {
+        "wall": sum(part["wall"] for part in parts),
+        "cpu": sum(part["cpu"] for part in parts),
+        "memory": max(part["memory"] for part in parts),
+        "events": parts[1]["events"],
+    }
+    return figures, stage.world(), slow
 
 
 def measure(options, n, latency):
@@ -190,9 +243,7 @@ def measure(options, n, latency):
     limits = ["--limits"] if options.limits else []
     runbook = ROOT / "tests/runbooks/thin/rehearsal.yaml"
     with Stage(options, runbook, size_of(n, options.orchestrations)) as stage:
-        stage.start(options.speed, latency, limits)
-        figures = stage.run()
-        requests = stage.world()
+        figures, requests, slow = refresh(options, stage, latency, limits)
         state = (stage.folder / "rehearsal.iomcopy.jsonl").read_bytes()
         again = stage.run()
         # The first and the last phases are the same for every N.
@@ -201,7 +252,7 @@ def measure(options, n, latency):
             "latency": latency,
             "steps": seconds_of(figures.pop("events"), lambda event: event["phase"] in PHASES),
             "requests": sum(entry["listener"] != "authority" for entry in requests),
-            "at-once": at_once(requests, options.speed, latency),
+            "at-once": at_once(slow, CHANGES_SPEED, latency),
             "journal": len(state),
             "records": state.count(b"\n"),
             "again": again["wall"],
@@ -231,10 +282,11 @@ def compare(options, python, n, latency):
         stage.run("--until", "exit-administration-mode")
         stage.stop()
         before = world.read_bytes()
-        stage.start(options.speed, latency)
+        earlier = len(stage.world())
+        stage.start(CHANGES_SPEED, latency)
         figures = stage.run("--until", "activate-flows")
         own = seconds_of(figures["events"], lambda event: event["phase"] in PHASES)
-        highest = at_once(stage.world()[before.count(b"\n"):], options.speed, latency)
+        highest = at_once(stage.world()[earlier:], CHANGES_SPEED, latency)
         stage.stop()
         world.write_bytes(before)
         # A token lives an hour of the tenant's time, and the client trusts the wall clock.
@@ -248,7 +300,8 @@ def compare(options, python, n, latency):
         other = json.loads(done.stdout)
         requests = len(stage.world()) - before.count(b"\n")
     return {"n": n, "latency": latency, "own": own, "at-once": highest, "client": other["seconds"],
-            "changes": other["changes"], "client-requests": requests, "ratio": other["seconds"] / own}
+            "changes": other["changes"], "client-requests": requests, "ratio": other["seconds"] / own,
+            "ratio-goal": 6}
 
 
 def measure_providers(options, latency):
@@ -268,8 +321,80 @@ def measure_providers(options, latency):
             "wall": figures["wall"],
             "requests": sum(entry["listener"] != "authority" for entry in requests),
             "tokens": sum(entry["listener"] == "authority" for entry in requests),
-            "in-a-row": in_a_row(requests, PROVIDERS_SPEED, latency),
+            "in-a-row": in_a_row(of_step_6(requests), PROVIDERS_SPEED, latency),
+            "seconds-goal": 15 if latency else None,
         }
+
+
+def chained(lines):
+    """Lines of a state file with new numbers and checksums; the format is in src/journal/line.rs."""
+    previous = b"00000000"
+    for number, line in enumerate(lines, 1):
+        rest = line[line.index(b'"run":'): line.rindex(b',"crc":')]
+        body = b'{"n":%d,"prev":"%s",%s' % (number, previous, rest)
+        previous = b"%08x" % zlib.crc32(body)
+        yield b'%s,"crc":"%s"}\n' % (body, previous)
+
+
+def lengthen(state, records):
+    """Lengthens a state file to this many records: more flows that were turned on."""
+    lines = state.read_bytes().splitlines()
+    intent = next(at for at, line in enumerate(lines) if b'"type":"intent"' in line and b'"phase":"turn-on"' in line)
+    key = json.loads(lines[intent])["data"]["key"].encode()
+    pair = [lines[intent], next(line for line in lines[intent:] if b'"type":"done"' in line and key in line)]
+    more = []
+    while len(lines) + len(more) < records:
+        flow = b"flow/%s" % str(uuid.uuid4()).encode()
+        more += [line.replace(key, flow) for line in pair]
+    lines[intent:intent] = more
+    state.write_bytes(b"".join(chained(lines)))
+    # The lock file names the last record of the shorter file.
+    state.with_name(state.name + ".lock").unlink(missing_ok=True)
+
+
+def scan(state, read=lambda line: None):
+    """Checks the checksum of each line; returns the number of lines."""
+    count = 0
+    with open(state, "rb") as file:
+        for count, line in enumerate(file, 1):
+            assert b"%08x" % zlib.crc32(line[:-19]) == line[-11:-3]
+            read(line)
+    return count
+
+
+def shortest(work):
+    """The least CPU time of three calls, in seconds, with that of the programs which they run."""
+    times = []
+    for _ in range(3):
+        began = sum(os.times()[:4])
+        work()
+        times.append(sum(os.times()[:4]) - began)
+    return min(times)
+
+
+def measure_resume(options):
+    """A state file of many records, read by the program and by a bare scan."""
+    with Stage(options, ROOT / "tests/runbooks/thin/rehearsal.yaml", size_of(0)) as stage:
+        stage.start(options.speed, 0)
+        # The copies of the seals before this step have the same lines afterwards.
+        stage.run("--until", "activate-flows")
+        stage.stop()
+        state = stage.folder / "rehearsal.iomcopy.jsonl"
+        lengthen(state, options.records)
+
+        def program(*command):
+            return shortest(lambda: subprocess.run([options.program, *command], cwd=stage.folder, check=True,
+                                                   env=stage.environment, stdout=subprocess.DEVNULL))
+
+        figures = {
+            "records": scan(state),
+            "state-mb": state.stat().st_size / 1e6,
+            "scan": shortest(lambda: scan(state)),
+            "parsed": shortest(lambda: scan(state, json.loads)),
+            "check": program("state", "check", state.name),
+            "status": program("status", "rehearsal.yaml"),
+        }
+    return {**figures, "ratio": figures["check"] / figures["parsed"], "ratio-goal": 3}
 
 
 def client_python(options):
@@ -289,33 +414,41 @@ def client_python(options):
 
 
 def show(title, columns, rows):
-    """Prints rows as a Markdown table. A column is its heading, its member and its format."""
-    def cell(row, member, form):
-        value = row.get(member)
-        return "–" if value is None else format(value, form)
+    """Prints rows as a Markdown table. A column is its heading, its member, its format and, if the member has
+    a goal, the sign before it: the goal is the member with "-goal" after its name."""
+    def cell(row, member, form, sign=None):
+        value, goal = row.get(member), row.get(f"{member}-goal")
+        text = "–" if value is None else format(value, form)
+        has_goal = sign and value is not None and goal is not None
+        return f"{text} ({sign} {format(goal, form)})" if has_goal else text
 
-    cells = [[cell(row, member, form) for _, member, form in columns] for row in rows]
-    widths = [max(map(len, [heading, *column])) for (heading, _, _), *column in zip(columns, *cells)]
+    cells = [[cell(row, *column[1:]) for column in columns] for row in rows]
+    widths = [max(map(len, [column[0], *texts])) for column, *texts in zip(columns, *cells)]
     print(f"\n{title}\n")
-    print("| " + " | ".join(heading.rjust(width) for (heading, _, _), width in zip(columns, widths)) + " |")
+    print("| " + " | ".join(column[0].rjust(width) for column, width in zip(columns, widths)) + " |")
     print("|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|")
     for row in cells:
         print("| " + " | ".join(text.rjust(width) for text, width in zip(row, widths)) + " |")
 
 
 REFRESHES = [
-    ("N", "n", "d"), ("latency ms", "latency", "d"), ("wall s", "wall", ".2f"), ("steps 3+4 s", "steps", ".2f"),
-    ("CPU s", "cpu", ".2f"), ("peak MB", "memory", ".0f"), ("requests", "requests", "d"), ("each", "each", ".3f"),
-    ("at once", "at-once", "d"), ("records", "records", "d"), ("state KB", "journal-kb", ".0f"),
-    ("syncs", "syncs", "d"), ("again s", "again", ".2f"), ("again MB", "again-memory", ".0f"),
+    ("N", "n", "d"), ("latency ms", "latency", "d"), ("wall s", "wall", ".2f"), ("steps 3+4 s", "steps", ".2f", "≤"),
+    ("CPU s", "cpu", ".2f"), ("CPU us", "cpu-each", ".0f", "≤"), ("peak MB", "memory", ".0f", "≤"),
+    ("requests", "requests", "d"), ("each", "each", ".3f", "≤"), ("at once", "at-once", "d"),
+    ("records", "records", "d"), ("state KB", "journal-kb", ".0f"), ("syncs", "syncs", "d"),
+    ("again s", "again", ".2f"), ("again MB", "again-memory", ".0f"),
 ]
 COMPARISON = [
     ("N", "n", "d"), ("latency ms", "latency", "d"), ("changes", "changes", "d"), ("iomcopy s", "own", ".2f"),
     ("at once", "at-once", "d"), ("Python client s", "client", ".2f"), ("its requests", "client-requests", "d"),
-    ("times faster", "ratio", ".1f"),
+    ("times faster", "ratio", ".1f", "≥"),
+]
+RESUMES = [
+    ("records", "records", "d"), ("state MB", "state-mb", ".0f"), ("scan s", "scan", ".2f"),
+    ("parsed s", "parsed", ".2f"), ("state check s", "check", ".2f"), ("status s", "status", ".2f"), ("check / parsed", "ratio", ".1f", "≤"),
 ]
 PROVIDERS = [
-    ("latency ms", "latency", "d"), ("step 6 s", "seconds", ".2f"), ("its changes", "changes", "d"),
+    ("latency ms", "latency", "d"), ("step 6 s", "seconds", ".2f", "≤"), ("its changes", "changes", "d"),
     ("run s", "wall", ".2f"), ("requests", "requests", "d"), ("tokens", "tokens", "d"), ("in a row", "in-a-row", "d"),
 ]
 
@@ -328,11 +461,26 @@ def refreshes(options):
             row = measure(options, n, latency)
             base = base or row
             more = 2 * (n - base["n"])
-            row["each"] = (row["requests"] - base["requests"]) / more if more else None
+            if more:
+                row["each"] = (row["requests"] - base["requests"]) / more
+                if "cpu-whole" in row:
+                    row["cpu-each"] = (row["cpu-whole"] - base["cpu-whole"]) / more * 1e6
             row["journal-kb"] = row["journal"] / 1024
+            row.update(goals(options, n, latency))
             rows.append(row)
             print(f"measured: N = {n}, {latency} ms", file=sys.stderr)
     return rows
+
+
+def goals(options, n, latency):
+    """What a refresh with N more flows and N more references should cost at most."""
+    rounds = 2 * math.ceil(n / options.concurrency) if options.concurrency else 0
+    return {
+        "steps-goal": 1.05 * rounds * latency / 1000 + 0.5 if rounds and latency else None,
+        "cpu-each-goal": 250,
+        "memory-goal": min(64, 24 + 2 * n * 300 / 1e6),
+        "each-goal": 1.1,
+    }
 
 
 def check(figures, file):
@@ -360,6 +508,7 @@ def arguments():
                         help="changes at once in steps 3 and 4; 0: the program's default")
     parser.add_argument("--speed", type=int, default=1000, help="of the tenant's clock")
     parser.add_argument("--quick", action="store_true", help="N = 0 and 50 without latency, and the comparison")
+    parser.add_argument("--records", type=int, default=100_000, help="of the state file that is read; 0: none")
     parser.add_argument("--no-client", action="store_true", help="leave out the comparison")
     parser.add_argument("--client-python", metavar="PATH", help="a Python with tests/clients/requirements.txt")
     parser.add_argument("--syncs", action="store_true", help="count syncs with strace, in one more run")
@@ -367,7 +516,7 @@ def arguments():
     parser.add_argument("--check", metavar="FILE", help="fail where a count is higher than in these figures")
     options = parser.parse_args()
     if options.quick:
-        options.n, options.latency = [0, 50], [0]
+        options.n, options.latency, options.records = [0, 50], [0], 0
     options.program = str(Path(options.program).resolve())
     if not Path(options.program).exists():
         parser.error(f"{options.program} does not exist; build it with `cargo build --release`")
@@ -381,6 +530,9 @@ def main():
     if not options.quick:
         figures["providers"] = [measure_providers(options, latency) for latency in options.latency]
         show("Step 6, and the whole run, in the rehearsal's whole tenant", PROVIDERS, figures["providers"])
+    if options.records:
+        figures["resume"] = measure_resume(options)
+        show("A state file with many records", RESUMES, [figures["resume"]])
     python = None if options.no_client else client_python(options)
     if python:
         latencies = [latency for latency in options.latency if latency] or [100]

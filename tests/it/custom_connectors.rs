@@ -242,7 +242,7 @@ fn a_refused_connector_becomes_a_manual_task() {
     // The person's part is proved, and the program makes the rest.
     let complete = ["complete", "rehearsal.yaml", "activate-flows/turn-on"];
     let completed = stage.call(&complete).exits(0);
-    let rest = "run again: the program makes 1 change";
+    let rest = "the next run makes 1 change: ";
     assert!(completed.stdout.contains(rest), "{}", completed.stdout);
     drop(stage.run().exits(0));
     let world = stage.world();

@@ -307,7 +307,7 @@ fn a_tenant_without_the_optional_columns_is_refreshed_to_the_same_end() {
     let missing = ("quirk/missing-columns".to_owned(), optional_columns());
     stage.edit_in_process_world(&Map::from_iter([missing]));
     let run = stage.run().exits(0);
-    for expected in ["24 of 25 slots restored", "12 providers installed again"] {
+    for expected in ["24 of 25 slots restored", "12 providers reinstalled"] {
         assert!(run.stdout.contains(expected), "{expected}: {}", run.stdout);
     }
     assert_whole_tenant_is_refreshed(&stage.in_process_world());

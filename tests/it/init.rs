@@ -74,6 +74,23 @@ fn a_unified_pair_becomes_a_runbook_that_can_be_planned() {
     assert!(plan.stdout.contains("'Contoso UAT'"), "{}", plan.stdout);
     assert_only_reads(&stage);
 
+    // A tenant that only serves to read leaves no world behind.
+    let alone: Vec<&str> = init
+        .iter()
+        .copied()
+        .filter(|word| *word != "--endpoints" && *word != tenant.endpoints)
+        .map(|word| {
+            if word == "uat.yaml" {
+                "alone.yaml"
+            } else {
+                word
+            }
+        })
+        .collect();
+    drop(stage.call(&alone).exits(0));
+    let name = "contoso-uat-refresh.world.jsonl";
+    assert!(!stage.path(name).exists() && !stage.path("runbook.world.jsonl").exists());
+
     // An existing file is never overwritten, and no request is sent.
     let before = stage.world().requests.len();
     let refused = stage.call(&init).exits(3);

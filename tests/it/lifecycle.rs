@@ -28,7 +28,7 @@ fn the_targets_settings_are_not_captured_after_the_copy() {
     let writes = stage.world().writes().len();
     let fresh = stage.call(&with(&["--fresh"])).exits(5);
     assert!(
-        fresh.stderr.contains("has not put back"),
+        fresh.stderr.contains("has not restored"),
         "{}",
         fresh.stderr
     );

@@ -229,7 +229,7 @@ fn a_run_that_succeeds_says_what_it_did() {
     assert_eq!(notice["headline"], "Contoso UAT: the refresh is finished");
     assert_eq!(notice["next"], "iomcopy verify rehearsal.yaml");
     let what = texts(&notice["what"]);
-    assert!(what.contains("1 provider installed again\n"), "{what}");
+    assert!(what.contains("1 provider reinstalled\n"), "{what}");
     // A second survey finds nothing new, so nothing is sent.
     require_no_key(&stage, &stage.run().exits(0));
     assert_eq!(receiver.received("literal").len(), 1);

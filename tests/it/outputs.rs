@@ -74,6 +74,41 @@ fn help_has_help_and_only_a_command_with_a_state_file_offers_the_flag() {
     }
 }
 
+/// The events, from which the lines and the table at a terminal are made, have the same counts and
+/// durations as the status and the report.
+fn same_figures_everywhere(events: &[Value], status: &Value, report: &Value) {
+    let with = |list: &Value, key: &str, value: &Value| {
+        let mut found = list.as_array().into_iter().flatten();
+        found.find(|one| one[key] == *value).cloned()
+    };
+    // Of a duration with a fraction, whole seconds are shown.
+    let whole = |seconds: &Value| seconds.as_f64().map(f64::floor);
+    let of_kind = |kind: &'static str| events.iter().filter(move |event| event["type"] == kind);
+    for ended in of_kind("step-ended") {
+        for document in [status, report] {
+            let step = with(&document["steps"], "name", &ended["step"]).expect("the same steps");
+            let total = &ended["total"];
+            for key in ["changes-begun", "changes-done", "by-hand-done"] {
+                assert_eq!(step[key], total[key], "{key}: {ended:#}");
+            }
+            assert_eq!(
+                step["seconds"].as_f64(),
+                whole(&total["seconds"]),
+                "{ended:#}"
+            );
+        }
+    }
+    for done in of_kind("change-done") {
+        let step = with(&report["steps"], "name", &done["step"]).expect("the same steps");
+        let change = with(&step["changes"], "key", &done["key"]).expect("the same changes");
+        assert_eq!(
+            change["seconds"].as_f64(),
+            whole(&done["elapsed"]),
+            "{done:#}"
+        );
+    }
+}
+
 #[test]
 fn each_command_writes_what_its_schema_describes() {
     let stage = Stage::new();
@@ -136,6 +171,7 @@ fn each_command_writes_what_its_schema_describes() {
             .flatten()
             .all(|step| { step["state"] == "done" || step["state"] == "skipped" })
     );
+    same_figures_everywhere(&written, &status, &of("report", 0));
     let verified = of("verify", 0);
     assert!(verified["probes"].as_array().is_some_and(|it| it.len() > 5));
 

@@ -27,6 +27,7 @@ fn keys(stage: &Stage) -> BTreeMap<String, Vec<(String, Value)>> {
     let plan: Value = serde_json::from_str(&answer.stdout).expect("a plan is one JSON document");
     assert_eq!(plan["v"], 1);
     let steps = plan["steps"].as_array().expect("a plan has steps");
+    assert_canceled_jobs_are_marked(steps);
     steps
         .iter()
         .skip(1)
@@ -40,6 +41,22 @@ fn keys(stage: &Stage) -> BTreeMap<String, Vec<(String, Value)>> {
             (step["name"].to_string(), keys)
         })
         .collect()
+}
+
+/// The runbook cancels the jobs that waited in the source, and nothing can make them wait again.
+fn assert_canceled_jobs_are_marked(steps: &[Value]) {
+    let changes = steps
+        .iter()
+        .filter_map(|step| step["changes"].as_array())
+        .flatten();
+    let named = |change: &&Value| {
+        let name = change["name"].as_str();
+        name.is_some_and(|name| name.starts_with("cancel job "))
+    };
+    let canceled: Vec<&Value> = changes.filter(named).collect();
+    assert_eq!(canceled.len(), 3, "{canceled:?}");
+    let is_marked = |change: &&Value| change["destructive"] == true;
+    assert!(canceled.iter().all(is_marked), "{canceled:?}");
 }
 
 #[test]

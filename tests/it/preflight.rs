@@ -218,7 +218,7 @@ const FATAL: &[Problem] = &[
         exit: 3,
         probe: "`owner`, user 'nobody@contoso.com'",
         headline: "cannot own rows in the source",
-        read: "none of that name",
+        read: "no such name",
     },
     Problem {
         what: "the `act-as` user is disabled in the source",

@@ -117,7 +117,7 @@ fn changes_done_by_hand_count_in_status_report_and_figures() {
     );
     let end = by_hand(&stage, &tenant);
     for figure in [
-        "1 provider installed again (1 by hand)",
+        "1 provider reinstalled (1 by hand)",
         "1 orchestration published (1 by hand)",
     ] {
         assert!(end.stdout.contains(figure), "{figure}\n{}", end.stdout);

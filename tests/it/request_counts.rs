@@ -10,8 +10,8 @@
 //!
 //! `records = C + 3 x (flows + references)`: the captured row, the intent, and what was read back.
 //!
-//! How many syncs the records cost depends on how fast the disk is; a test of the journal's writer
-//! counts them.
+//! How many syncs the records cost depends on how fast the disk is; a test of the engine
+//! (`src/engine/tests/durability.rs`) counts the most that a pass needs.
 
 use std::fs;
 
@@ -101,6 +101,36 @@ fn flows_on(world: &World) -> usize {
     world.rows("workflow").into_iter().filter(is_on).count()
 }
 
+/// How often the lists of references and of flows with their definitions are read, from the first
+/// reference that is connected to the end of step 4.
+fn assert_steps_3_and_4_read_little(world: &World) {
+    let path = |request: &Value| request["path"].as_str().unwrap_or_default().to_owned();
+    let is_first = |request: &Value| {
+        request["method"] == "PATCH" && path(request).contains("/connectionreferences(")
+    };
+    let first = world.requests.iter().position(is_first);
+    let is_flow =
+        |request: &Value| request["method"] == "PATCH" && path(request).contains("/workflows(");
+    let last = world.requests.iter().rposition(is_flow);
+    let (first, last) = first.zip(last).expect("references and flows are written");
+    // Step 5 begins with the orchestrations.
+    let is_next = |request: &Value| path(request).ends_with("/msdyn_iomdesigners");
+    let end = world.requests[last..].iter().position(is_next);
+    let requests = &world.requests[first..last + end.expect("step 5 reads orchestrations")];
+    let lists = |table: &str, column: &str| {
+        let fits = |request: &&Value| {
+            let query = request["query"].as_str().unwrap_or_default();
+            path(request).ends_with(table) && query.contains(column)
+        };
+        requests.iter().filter(fits).count()
+    };
+    // The survey that proves the references; the names that the next phase's notes need.
+    assert_eq!(lists("/connectionreferences", "connectorid"), 2);
+    // For the references' notes, at the same time as their proof; the questions of step 4; and both
+    // surveys of the flows, of which the last one is also what the notes are made of.
+    assert_eq!(lists("/workflows", "clientdata"), 4);
+}
+
 /// One flow's owner may not be set together with its state in this tenant, so it costs two requests
 /// more: its owner, then its state.
 #[test]
@@ -112,6 +142,7 @@ fn each_flow_and_each_reference_costs_one_request_and_three_records() {
     let many = refreshed(MANY, &[]);
     assert_eq!(requests_for_volume(&many.world), [[MANY, 0], [MANY, 0]]);
     assert_eq!(flows_on(&many.world), MANY);
+    assert_steps_3_and_4_read_little(&many.world);
     // Nothing else of a run grows with the tenant. The number of polls depends on the time.
     let changes = 2 * (MANY - FEW);
     let more = total(&many.world) - (total(&few.world) - 2);
@@ -154,6 +185,12 @@ fn requests_of_reinstallation(world: &World) -> &[Value] {
 
 /// Step 6 of the whole tenant: 13 providers are deleted, 12 installed and activated, one of them
 /// twice.
+///
+/// Requests in a row, at most: 1 + 12 + 1 to deactivate; 1 + 13 + 1 + 1 to delete, the first of which
+/// is read back; 1 beside the flows of deleted providers; 12 + 2 + 1 to install, of which the first
+/// and the last proof are waited for; 1 + 1 each for parameters, transformations and mappings;
+/// 1 + 3 + 1 and 21 + 1 for connections; 1 + 2 x 13 + 2 + 1 to activate. Before: the capture (3), and
+/// one for all that the phases before the first change read.
 pub(crate) fn assert_reinstallation_reads_little(world: &World) {
     let requests = requests_of_reinstallation(world);
     let count = |fits: &dyn Fn(&str, &Value) -> bool| {
@@ -163,10 +200,15 @@ pub(crate) fn assert_reinstallation_reads_little(world: &World) {
         };
         requests.iter().filter(fits).count()
     };
+    let is_filtered = |request: &Value| {
+        let query = request["query"].as_str().unwrap_or_default();
+        query.contains("$filter")
+    };
     let lists = |table: &str| count(&|path, _| path.ends_with(&format!("/{table}")));
     for library in [
         "msdyn_iomproviderdefinitions",
         "msdyn_iomproviderdefinitionlogicdefinitions",
+        "OneToManyRelationships",
     ] {
         assert_eq!(lists(library), 0, "{library}: read before the first change");
     }
@@ -178,4 +220,57 @@ pub(crate) fn assert_reinstallation_reads_little(world: &World) {
     // the surveys'. An activation polls one row.
     let providers = lists("msdyn_iomproviders");
     assert!(providers <= 12 + 13, "{providers} lists of providers");
+    let actions = |filtered: bool| {
+        let is_list = |path: &str| path.ends_with("/msdyn_iomprovideractions");
+        count(&|path, request| is_list(path) && is_filtered(request) == filtered)
+    };
+    // One for each phase that wrote something, one more before the first deletion, and one before
+    // the activation that is tried again.
+    let surveys = actions(false);
+    assert!(surveys <= 10, "{surveys} surveys");
+    // An activation reads its provider's actions before and at its end, not at every poll.
+    let actions = actions(true);
+    assert!(
+        actions <= 1 + 3 * 13,
+        "{actions} lists of one provider's actions"
+    );
+    assert_proved_once(world);
+}
+
+/// The survey that finds every new provider active is also what the end of the phase needs.
+fn assert_proved_once(world: &World) {
+    let path = |request: &Value| request["path"].as_str().unwrap_or_default().to_owned();
+    let is_last = |request: &Value| path(request).contains("ActivateProvider");
+    let last = world.requests.iter().rposition(is_last);
+    let after = &world.requests[last.expect("providers are activated")..];
+    let is_next = |request: &Value| {
+        request["method"] == "PATCH" && path(request).contains("/msdyn_iomdesigners(")
+    };
+    let end = after.iter().position(is_next);
+    let is_survey = |request: &&Value| {
+        let query = request["query"].as_str().unwrap_or_default();
+        path(request).ends_with("/msdyn_iomprovideractions") && !query.contains("$filter")
+    };
+    let until = &after[..end.expect("step 7 restores actions")];
+    let surveys = until.iter().filter(is_survey).count();
+    // Step 7 surveys twice before it writes.
+    assert!(
+        surveys <= 1 + 2,
+        "{surveys} surveys after the last activation"
+    );
+}
+
+/// The first *Activate system* of the whole tenant leaves a flow off, so it is looked at for a quarter
+/// of an hour before it is pressed again: 20 + 20 ln(900 / 100) looks of one request, and both surveys.
+pub(crate) fn assert_waiting_reads_little(world: &World) {
+    let is_press = |request: &Value| {
+        let path = request["path"].as_str().unwrap_or_default();
+        path.ends_with("ActivateSystem")
+    };
+    let first = world.requests.iter().position(is_press);
+    let last = world.requests.iter().rposition(is_press);
+    let (first, last) = first.zip(last).expect("the system is activated");
+    assert!(first < last, "it is pressed twice");
+    let read = &world.requests[first + 1..last];
+    assert!(read.len() <= 80, "{} requests between", read.len());
 }

@@ -58,7 +58,7 @@ fn an_older_state_file_is_refused_and_nothing_is_sent() {
             answer.stderr
         );
         assert!(
-            answer.stderr.contains("put the newest file back"),
+            answer.stderr.contains("restore the newest file"),
             "{}",
             answer.stderr
         );

@@ -16,15 +16,16 @@ fn the_whole_tenant_is_refreshed_correctly() {
     for expected in [
         "24 of 25 slots restored",
         "deadbeef-0000-4000-8000-000000000001",
-        "12 providers installed again",
+        "12 providers reinstalled",
         "4 orchestrations published",
-        "3 drafts left as they were",
+        "3 drafts left unchanged",
     ] {
         assert!(run.stdout.contains(expected), "{expected}: {}", run.stdout);
     }
     let world = stage.in_process_world();
     assert_whole_tenant_is_refreshed(&world);
     request_counts::assert_reinstallation_reads_little(&world);
+    request_counts::assert_waiting_reads_little(&world);
     contained_settings::assert_nothing_of_production(&run, &world);
     production_calls::assert_nothing_calls_production(&stage, &run, &world);
     containment::assert_everything_is_closed(&stage, &run);

@@ -3,7 +3,8 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::checks::check::{Check, CheckResult};
+use crate::checks::check::Check;
+use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::ReadResult;
 use crate::clients::{ErrorKind, literal};
 use crate::domain::RefreshContext;
@@ -139,7 +140,7 @@ fn has_licence(check: &Check, row: &Fields) -> Option<CheckResult> {
 
 fn can_own(check: &Check, is_team: bool, row: Option<&Fields>) -> CheckResult {
     let Some(row) = row else {
-        return check.fail("the source has none of that name or id");
+        return check.fail("the source has no such name or id");
     };
     if is_team {
         return match row.get("teamtype").and_then(Value::as_i64) {

@@ -4,22 +4,31 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use tokio::try_join;
+use uuid::Uuid;
 
 use super::flows::wanted_on;
 use super::snapshot::Snapshot;
-use crate::checks::check::{Check, CheckResult};
+use crate::checks::check::Check;
+use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::{Rows, available, rows};
 use crate::domain::connections::custom_connectors::CUSTOM;
 use crate::domain::connections::{connector_name, connector_of_url};
 use crate::domain::flows::rules::{DesiredState, Rules};
 use crate::domain::flows::{FlowDefinition, cloud_flows, missing_connectors};
-use crate::domain::names::{Names, text};
+use crate::domain::names::{Fields, Names, text};
 use crate::domain::{RefreshContext, flows};
 use crate::engine::{Failure, JournalView};
 use crate::runbook::{IomColumn, StepName};
 
 /// The name of a flow or a provider, and the connectors that it uses.
 type Used = (String, BTreeSet<String>);
+
+/// What a flow uses, if its definition can be read.
+fn used((id, row): (Uuid, Fields)) -> Option<Used> {
+    let connectors = FlowDefinition::from_row(&row)?.connectors();
+    Some((flows::name(id, &row), connectors))
+}
 
 /// Checks the source's connectors; nothing if step 4 is skipped.
 pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<CheckResult> {
@@ -28,13 +37,7 @@ pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<C
     }
     let there = there(refresh);
     let answer = wanted_on(refresh, snapshot).and_then(|wanted| {
-        let used = wanted.into_iter().filter_map(|(id, row)| {
-            Some((
-                flows::name(id, row),
-                FlowDefinition::from_row(row)?.connectors(),
-            ))
-        });
-        let used: Vec<Used> = used.collect();
+        let used: Vec<Used> = wanted.filter_map(used).collect();
         Ok(judge_there(&there, &used, available(&snapshot.connectors)?))
     });
     vec![custom_connectors(refresh, snapshot), there.settle(answer)]
@@ -47,10 +50,13 @@ pub(super) async fn checks_before_step(
 ) -> Result<CheckResult, Failure> {
     let check = there(refresh);
     let view = refresh.view(journal);
-    let connectors = rows(view, "connector").await?;
-    let rules = Rules::read(refresh, journal).await?;
+    let (connectors, rules, flows) = try_join!(
+        rows(view, "connector"),
+        Rules::read(refresh, journal),
+        cloud_flows(view),
+    )?;
     let mut used = Vec::new();
-    for (id, row) in cloud_flows(view).await? {
+    for (id, row) in flows {
         let name = flows::name(id, &row);
         if rules.desired_state(id, &row) == DesiredState::On
             && let Some(definition) = FlowDefinition::from_row(&row)
@@ -105,7 +111,7 @@ fn custom_connectors(refresh: &RefreshContext, snapshot: &Snapshot) -> CheckResu
         Ok(judge_custom(
             &check,
             connectors,
-            available(&snapshot.flows)?,
+            available(&snapshot.flows)?.iter().filter_map(used),
             &used_by_providers(&refresh.names, snapshot)?,
         ))
     });
@@ -137,16 +143,13 @@ fn users(noun: &str, used: &[Used], keys: &BTreeSet<String>) -> Option<String> {
     (!users.is_empty()).then(|| format!("{noun}'{}'", users.join("', '")))
 }
 
-fn judge_custom(check: &Check, connectors: &Rows, flows: &Rows, providers: &[Used]) -> CheckResult {
-    let definitions: Vec<Used> = flows
-        .iter()
-        .filter_map(|(id, row)| {
-            Some((
-                flows::name(*id, row),
-                FlowDefinition::from_row(row)?.connectors(),
-            ))
-        })
-        .collect();
+fn judge_custom(
+    check: &Check,
+    connectors: &Rows,
+    flows: impl Iterator<Item = Used>,
+    providers: &[Used],
+) -> CheckResult {
+    let definitions: Vec<Used> = flows.collect();
     let found: Vec<String> = connectors
         .values()
         .filter(|row| row.get("connectortype").and_then(Value::as_i64) == Some(CUSTOM))
@@ -209,7 +212,12 @@ mod tests {
     #[test]
     fn custom_connectors_are_named_with_their_flows() {
         let data = json!({"properties": {"connectionReferences": {"x": {"api": {"name": "shared_new-5f1"}}}}});
-        let flows = rows(&[json!({"name": "Ship", "clientdata": data.to_string()})]);
+        let flow = json!({"name": "Ship", "clientdata": data.to_string()});
+        let flows = || {
+            rows(std::slice::from_ref(&flow))
+                .into_iter()
+                .filter_map(used)
+        };
         let connectors = rows(&[
             json!({"displayname": "Carrier", "connectorinternalid": "shared_new-5f1", "connectortype": 1}),
             json!({"displayname": "Plain", "connectortype": 0}),
@@ -219,7 +227,7 @@ mod tests {
             "DHL".to_owned(),
             BTreeSet::from(["shared_new-5f1".to_owned()]),
         );
-        let found = |providers: &[Used]| judge_custom(&check, &connectors, &flows, providers);
+        let found = |providers: &[Used]| judge_custom(&check, &connectors, flows(), providers);
         assert_eq!(found(&[]).verdict, Verdict::Unknown);
         assert_eq!(found(&[]).found, "'Carrier', used by 'Ship'");
         assert_eq!(
@@ -227,7 +235,7 @@ mod tests {
             "'Carrier', used by 'Ship' and provider 'DHL'"
         );
         assert_eq!(
-            judge_custom(&check, &Rows::new(), &flows, &[]).verdict,
+            judge_custom(&check, &Rows::new(), flows(), &[]).verdict,
             Verdict::Pass
         );
     }

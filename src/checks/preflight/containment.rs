@@ -3,7 +3,8 @@
 //! What the refresh closes, replaces or may leave on by the runbook is as it should be; what it only
 //! reports, or asks about, is a warning. Nothing here stops a run.
 
-use super::super::check::{Check, CheckResult, named};
+use super::super::check::{Check, named};
+use super::super::check_result::CheckResult;
 use super::super::text_scan;
 use crate::base::text::count;
 use crate::domain::RefreshContext;
@@ -85,6 +86,7 @@ fn judge(kind: &KindInventory) -> Option<CheckResult> {
 fn left_open(surface: &Surface) -> Option<&str> {
     match &surface.closing {
         Closing::Finding(remedy) => Some(remedy),
+        Closing::Nothing if matches!(surface.state, SurfaceState::Unclear(_)) => Some(LOOK),
         Closing::Set(write) if write.is_protected => Some(PROTECTED),
         Closing::Ask { .. } => Some(
             "the run waits for a decision while the target is still closed: write what may act under \
@@ -93,6 +95,9 @@ fn left_open(surface: &Surface) -> Option<&str> {
         _ => None,
     }
 }
+
+/// What to do about a surface of which nothing more is known.
+const LOOK: &str = "look at it in the target, or write its name under `containment.allow`";
 
 /// What to do about a row that its publisher protects.
 const PROTECTED: &str = "a managed solution does not let it be changed, so the service may refuse to \
@@ -123,7 +128,7 @@ type SurfaceFilter = fn(&Surface) -> bool;
 
 /// The outcome for a surface, in words.
 const GROUPS: [(&str, SurfaceFilter); 5] = [
-    ("will be turned off", |surface| {
+    ("will be closed", |surface| {
         matches!(&surface.closing, Closing::Set(write) if write.replaces.is_none())
             || matches!(surface.closing, Closing::Remove(_))
     }),
@@ -132,7 +137,7 @@ const GROUPS: [(&str, SurfaceFilter); 5] = [
             || matches!(surface.closing, Closing::ByChange { .. })
             || matches!(surface.state, SurfaceState::Replaced(_))
     }),
-    ("left off by a later step", |surface| {
+    ("closed by a later step", |surface| {
         matches!(surface.closing, Closing::ByStep { .. })
     }),
     ("may act", |surface| {
@@ -157,7 +162,7 @@ async fn text_scan(scope: &Scope<'_>) -> Result<CheckResult, Failure> {
         StepName::ExitAdministrationMode,
         "no row of the customer's own tables that was looked at names production",
         "rows of the customer's own tables name production",
-        "look at each: if something acts by it, give it the target's own value before the target is \
+        "look at each: if something uses it to act, give it the target's own value before the target is \
          used",
     );
     text_scan::result(&check, scope, false).await
@@ -257,6 +262,14 @@ mod tests {
         );
         assert!(result.found.starts_with("'b' calls"), "{}", result.found);
         assert_eq!(result.remedy.as_deref(), Some("allow it"));
+        // Nothing that is unclear is dropped, whatever closes it.
+        let unclear = SurfaceState::Unclear("who knows".to_owned());
+        let result = judge(&inventory(Ok(vec![surface(
+            "c",
+            unclear,
+            Closing::Nothing,
+        )])));
+        assert_eq!(result.unwrap().label(), "warning");
         let unread = judge(&inventory(Err(Failure::failed("no answer")))).unwrap();
         assert_eq!(unread.label(), "unknown");
     }
@@ -290,7 +303,7 @@ mod tests {
         assert_eq!(result.protection().as_deref(), Some("protects step 2"));
         let named = "'fixed' calls hooks.contoso.com (managed, and not customizable)";
         assert!(result.found.contains(named), "{}", result.found);
-        assert!(result.found.contains("1 will be turned off: 'free'"));
+        assert!(result.found.contains("1 will be closed: 'free'"));
         let remedy = result.remedy.unwrap();
         for part in [
             "look at it",

@@ -3,7 +3,8 @@
 
 use uuid::Uuid;
 
-use crate::checks::check::{Check, CheckResult};
+use crate::checks::check::Check;
+use crate::checks::check_result::CheckResult;
 use crate::clients::{Dataverse, Environment, ErrorKind};
 use crate::domain::RefreshContext;
 use crate::domain::verdict::Verdict;
@@ -16,9 +17,9 @@ use crate::runbook::StepName;
 enum FinanceKind {
     /// It has none.
     None,
-    /// Lifecycle Services manage it: a sandbox.
+    /// Lifecycle Services manages it: a sandbox.
     LcsSandbox,
-    /// Lifecycle Services manage it: production.
+    /// Lifecycle Services manages it: production.
     LcsProduction,
     /// A cloud-hosted environment: a virtual machine for development.
     CloudHosted,
@@ -82,7 +83,7 @@ impl FinanceKind {
             Self::UnifiedDeveloper => "unified, for developers",
             Self::UnifiedSandbox => "a unified sandbox",
             Self::UnifiedProduction => "unified production",
-            Self::Other => "of a kind that is not known",
+            Self::Other => "of an unknown kind",
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::base::text::duration;
-use crate::checks::check::{Check, CheckResult, named};
+use crate::checks::check::{Check, named};
+use crate::checks::check_result::CheckResult;
 use crate::clients::{CredentialLifetime, Error, ErrorKind, SignIn, TokenFacts, TokenHolder};
 use crate::domain::RefreshContext;
 use crate::engine::Failure;

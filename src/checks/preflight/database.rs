@@ -3,7 +3,8 @@
 
 use super::copy_pair::check_pair;
 use super::solutions::parts;
-use crate::checks::check::{Check, CheckResult};
+use crate::checks::check::Check;
+use crate::checks::check_result::CheckResult;
 use crate::clients::{Environment, Error, ErrorKind, HistoryEntry, Lcs, LcsEnvironment, Query};
 use crate::domain::RefreshContext;
 use crate::domain::dual_write::capture::APPLICATIONS;
@@ -105,7 +106,9 @@ fn ids(pair: &runbook::Lcs, source: &Environment, target: &Environment) -> Check
         let app = environment.finance_operations.as_ref();
         match app.and_then(|app| app.id.as_deref()) {
             Some(id) if bare(id) == bare(written) => {}
-            Some(id) => bad.push(format!("{side}: {written} is written, {id} is linked")),
+            Some(id) => bad.push(format!(
+                "{side}: the runbook has {written}, the environment is linked to {id}"
+            )),
             None => not_shown.push(format!("{side}: its description shows no id")),
         }
     }
@@ -155,7 +158,7 @@ async fn access_after_refresh(refresh: &RefreshContext) -> Result<CheckResult, F
     })
 }
 
-/// What Lifecycle Services show: both environments, and the target's history.
+/// What Lifecycle Services shows: both environments, and the target's history.
 async fn lifecycle_services(
     refresh: &RefreshContext,
     lcs: &Lcs,
@@ -220,7 +223,7 @@ fn name(environment: &LcsEnvironment) -> String {
     )
 }
 
-/// Checks what Lifecycle Services show of both environments (Microsoft Learn, *Refresh database*).
+/// Checks what Lifecycle Services shows of both environments (Microsoft Learn, *Refresh database*).
 fn judge(source: &LcsEnvironment, target: &LcsEnvironment) -> Vec<CheckResult> {
     let both = |of: fn(&LcsEnvironment) -> &Option<String>| {
         let shown = |side| of(side).clone().unwrap_or_else(|| "not shown".to_owned());

@@ -2,7 +2,8 @@
 
 use super::snapshot::Snapshot;
 use crate::base::text::count;
-use crate::checks::check::{Check, CheckResult};
+use crate::checks::check::Check;
+use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::Rows;
 use crate::domain::RefreshContext;
 use crate::domain::dual_write::guard::own_link;

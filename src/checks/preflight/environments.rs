@@ -2,7 +2,8 @@
 //! whether Intelligent Order Management is installed.
 
 use crate::base::text::count;
-use crate::checks::check::{Check, CheckResult};
+use crate::checks::check::Check;
+use crate::checks::check_result::CheckResult;
 use crate::clients::{Environment, Package};
 use crate::domain::RefreshContext;
 use crate::domain::failure::unless_interrupted;

@@ -7,8 +7,9 @@ use uuid::Uuid;
 
 use super::snapshot::{SUSPENDED, Snapshot, old_providers};
 use crate::base::text::count;
-use crate::checks::check::{Check, CheckResult};
-use crate::checks::table_reads::{Rows, available};
+use crate::checks::check::Check;
+use crate::checks::check_result::CheckResult;
+use crate::checks::table_reads::available;
 use crate::domain::connections::custom_connectors::CustomConnectors;
 use crate::domain::flows::rules::{DesiredState, NAMES_PRODUCTION, Rules, SourceFlows};
 use crate::domain::flows::{COMPILED, FlowDefinition, is_deployed_by};
@@ -33,18 +34,18 @@ pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<C
 
 /// The source's flows that step 4 will turn on, by the runbook and the source's states.
 pub(super) fn wanted_on<'a>(
-    refresh: &RefreshContext,
+    refresh: &'a RefreshContext,
     snapshot: &'a Snapshot,
-) -> Result<Vec<(Uuid, &'a Fields)>, Failure> {
-    if refresh.runbook.steps.activate_flows.is_skipped() {
-        return Ok(Vec::new());
-    }
-    let rules = rules(refresh, snapshot)?;
-    let all = available(&snapshot.flows)?;
-    let wanted = all
-        .iter()
-        .filter(|(id, row)| rules.desired_state(**id, row) == DesiredState::On);
-    Ok(wanted.map(|(id, row)| (*id, row)).collect())
+) -> Result<impl Iterator<Item = (Uuid, Fields)> + 'a, Failure> {
+    let is_skipped = refresh.runbook.steps.activate_flows.is_skipped();
+    let wanted = if is_skipped {
+        None
+    } else {
+        let rules = rules(refresh, snapshot)?;
+        let all = available(&snapshot.flows)?.iter();
+        Some(all.filter(move |(id, row)| rules.desired_state(*id, row) == DesiredState::On))
+    };
+    Ok(wanted.into_iter().flatten())
 }
 
 /// The rules of step 4 over what the source holds.
@@ -80,16 +81,22 @@ fn patterns(refresh: &RefreshContext, snapshot: &Snapshot) -> CheckResult {
         .chain(replaced)
         .map(|pattern| (pattern.value.as_str(), refresh.runbook.place(pattern.span)))
         .collect();
-    check.settle(available(&snapshot.flows).map(|flows| judge_patterns(&check, &patterns, flows)))
+    check.settle(
+        available(&snapshot.flows).map(|flows| judge_patterns(&check, &patterns, flows.iter())),
+    )
 }
 
-fn judge_patterns(check: &Check, patterns: &[(&str, String)], flows: &Rows) -> CheckResult {
+fn judge_patterns(
+    check: &Check,
+    patterns: &[(&str, String)],
+    flows: impl Iterator<Item = (Uuid, Fields)>,
+) -> CheckResult {
+    let flows: Vec<(Uuid, String)> = flows.map(|(id, row)| (id, flows::name(id, &row))).collect();
     let idle: Vec<String> = patterns
         .iter()
         .filter(|(pattern, _)| {
-            !flows
-                .iter()
-                .any(|(id, row)| flows::is_named(pattern, *id, &flows::name(*id, row)))
+            let mut flows = flows.iter();
+            !flows.any(|(id, name)| flows::is_named(pattern, *id, name))
         })
         .map(|(pattern, place)| format!("'{pattern}' ({place})"))
         .collect();
@@ -107,16 +114,18 @@ fn suspended(snapshot: &Snapshot) -> CheckResult {
         "a data policy suspended it: let the policy allow its connectors in the target, or expect \
          that it cannot be turned on there",
     );
-    check.settle(available(&snapshot.flows).map(|flows| judge_suspended(&check, flows)))
+    check.settle(available(&snapshot.flows).map(|flows| judge_suspended(&check, flows.iter())))
 }
 
-fn judge_suspended(check: &Check, flows: &Rows) -> CheckResult {
-    let found: Vec<String> = flows
-        .iter()
-        .filter(|(_, row)| row.get("statecode").and_then(Value::as_i64) == Some(SUSPENDED))
-        .map(|(id, row)| format!("'{}'", flows::name(*id, row)))
-        .collect();
-    check.warn_of(&found, &count(flows.len(), "cloud flow"))
+fn judge_suspended(check: &Check, flows: impl Iterator<Item = (Uuid, Fields)>) -> CheckResult {
+    let (mut found, mut all) = (Vec::new(), 0);
+    for (id, row) in flows {
+        all += 1;
+        if row.get("statecode").and_then(Value::as_i64) == Some(SUSPENDED) {
+            found.push(format!("'{}'", flows::name(id, &row)));
+        }
+    }
+    check.warn_of(&found, &count(all, "cloud flow"))
 }
 
 /// Will a data policy of the target refuse a flow that should be on? No API that the program may
@@ -135,14 +144,14 @@ fn refused_by_policy(refresh: &RefreshContext, snapshot: &Snapshot) -> CheckResu
         let source = available(&snapshot.connectors)?.values();
         let target = available(&snapshot.target.connectors)?.values();
         let custom = CustomConnectors::from_rows(source, target);
-        let used = |(id, row): (Uuid, &Fields)| -> Option<Used> {
+        let used = |id: Uuid, row: &Fields| -> Option<Used> {
             let connectors = FlowDefinition::from_row(row)?.connectors();
             let here = connectors.iter().map(|one| custom.in_target(one));
             Some((flows::name(id, row), here.collect()))
         };
-        let wanted: Vec<Used> = wanted.into_iter().filter_map(used).collect();
+        let wanted: Vec<Used> = wanted.filter_map(|(id, row)| used(id, &row)).collect();
         let suspended = available(&snapshot.target.suspended)?.iter();
-        let suspended: Vec<Used> = suspended.filter_map(|(id, row)| used((*id, row))).collect();
+        let suspended: Vec<Used> = suspended.filter_map(|(id, row)| used(*id, row)).collect();
         Ok(judge_policy(&check, &wanted, &suspended))
     });
     check.settle(answer)
@@ -182,25 +191,29 @@ fn http_triggers(snapshot: &Snapshot) -> CheckResult {
     );
     let answer = available(&snapshot.flows).and_then(|flows| {
         let old = old_providers(available(&snapshot.catalogue)?);
-        Ok(judge_http(&check, flows, &old))
+        Ok(judge_http(&check, flows.iter(), &old))
     });
     check.settle(answer)
 }
 
 /// Flows that providers deployed are called by IOM itself, which learns the new URLs.
-fn judge_http(check: &Check, flows: &Rows, old_providers: &BTreeSet<Uuid>) -> CheckResult {
-    let found: Vec<String> = flows
-        .iter()
-        .map(|(id, row)| (flows::name(*id, row), row))
-        .filter(|(name, row)| {
-            !is_deployed_by(name, old_providers)
-                && !name.starts_with(COMPILED)
-                && FlowDefinition::from_row(row)
-                    .is_some_and(|definition| definition.starts_by_http())
-        })
-        .map(|(name, _)| format!("'{name}'"))
-        .collect();
-    check.warn_of(&found, &count(flows.len(), "cloud flow"))
+fn judge_http(
+    check: &Check,
+    flows: impl Iterator<Item = (Uuid, Fields)>,
+    old_providers: &BTreeSet<Uuid>,
+) -> CheckResult {
+    let (mut found, mut all) = (Vec::new(), 0);
+    for (id, row) in flows {
+        all += 1;
+        let name = flows::name(id, &row);
+        let is_found = !is_deployed_by(&name, old_providers)
+            && !name.starts_with(COMPILED)
+            && FlowDefinition::from_row(&row).is_some_and(|definition| definition.starts_by_http());
+        if is_found {
+            found.push(format!("'{name}'"));
+        }
+    }
+    check.warn_of(&found, &count(all, "cloud flow"))
 }
 
 /// Does a flow that should be on contain references to the source that no rule replaces?
@@ -221,10 +234,10 @@ fn traces(refresh: &RefreshContext, snapshot: &Snapshot) -> CheckResult {
     let answer = rules(refresh, snapshot).and_then(|rules| {
         let mut found = Vec::new();
         let all = available(&snapshot.flows)?;
-        for (id, row) in all {
-            if rules.desired_state(*id, row) == DesiredState::Off(NAMES_PRODUCTION) {
-                let named = rules.named_by(*id, row).into_iter();
-                let name = flows::name(*id, row);
+        for (id, row) in all.iter() {
+            if rules.desired_state(id, &row) == DesiredState::Off(NAMES_PRODUCTION) {
+                let named = rules.named_by(id, &row).into_iter();
+                let name = flows::name(id, &row);
                 found.extend(named.map(|mark| format!("'{name}': {}", mark.what)));
             }
         }
@@ -236,7 +249,7 @@ fn traces(refresh: &RefreshContext, snapshot: &Snapshot) -> CheckResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::table_reads::numbered as rows;
+    use crate::checks::table_reads::{Rows, numbered as rows};
     use crate::domain::verdict::Verdict;
     use serde_json::json;
 
@@ -253,7 +266,7 @@ mod tests {
                 .iter()
                 .map(|p| (*p, "x.yaml:1:1".to_owned()))
                 .collect();
-            judge_patterns(&check(), &patterns, &flows)
+            judge_patterns(&check(), &patterns, flows.clone().into_iter())
         };
         assert_eq!(of(&["nightly *", &id]).verdict, Verdict::Pass);
         let result = of(&["Nightly *", "Legacy *"]);
@@ -266,10 +279,11 @@ mod tests {
     #[test]
     fn a_suspended_flow_is_named() {
         assert_eq!(
-            judge_suspended(&check(), &rows(&[json!({"statecode": 1})])).verdict,
+            judge_suspended(&check(), rows(&[json!({"statecode": 1})]).into_iter()).verdict,
             Verdict::Pass
         );
-        let result = judge_suspended(&check(), &rows(&[json!({"name": "Leaky", "statecode": 2})]));
+        let leaky = rows(&[json!({"name": "Leaky", "statecode": 2})]);
+        let result = judge_suspended(&check(), leaky.into_iter());
         assert_eq!(
             (result.verdict, result.found.as_str()),
             (Verdict::Unknown, "'Leaky'")
@@ -303,8 +317,9 @@ mod tests {
         let flow = |name: &str| json!({"name": name, "clientdata": data.to_string()});
         let old = BTreeSet::from([provider]);
         let deployed = rows(&[flow(&format!("iom_{provider}_msdyn_x"))]);
-        assert_eq!(judge_http(&check(), &deployed, &old).verdict, Verdict::Pass);
-        let result = judge_http(&check(), &rows(&[flow("Webhook")]), &old);
+        let judge = |flows: Rows| judge_http(&check(), flows.into_iter(), &old);
+        assert_eq!(judge(deployed).verdict, Verdict::Pass);
+        let result = judge(rows(&[flow("Webhook")]));
         assert_eq!(
             (result.verdict, result.found.as_str()),
             (Verdict::Unknown, "'Webhook'")

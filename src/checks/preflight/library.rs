@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::snapshot::{Snapshot, reinstalled};
 use crate::base::text::count;
-use crate::checks::check::{Check, CheckResult};
+use crate::checks::check::Check;
+use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::available;
 use crate::domain::RefreshContext;
 use crate::domain::names::Missing;
@@ -112,7 +113,7 @@ fn definitions_check() -> Check {
     )
 }
 
-/// Can every provider be installed again? Deleting one that cannot is the one mistake that nothing
+/// Can every provider be reinstalled? Deleting one that cannot is the one mistake that nothing
 /// repairs.
 fn definitions(check: &Check, again: &[(&Provider, Option<&ProviderDefinition>)]) -> CheckResult {
     let lost: Vec<String> = again
@@ -246,7 +247,7 @@ fn parameters<T>(
 mod tests {
     use super::*;
     use crate::domain::verdict::Verdict;
-    use crate::runbook::Word as _;
+    use crate::runbook::Keyword as _;
     use uuid::Uuid;
 
     fn definition(active: bool) -> ProviderDefinition {
@@ -262,7 +263,7 @@ mod tests {
     fn a_column_is_demanded_only_by_the_step_that_needs_it() {
         use crate::domain::needs;
         let missing = |column: IomColumn, is_written| Missing {
-            key: column.word(),
+            key: column.keyword(),
             looked_for: "x of y".to_owned(),
             need: needs::of_column(column),
             is_written,

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use super::snapshot::{Snapshot, reinstalled};
 use crate::base::suggestions;
 use crate::base::text::count;
-use crate::checks::check::{Check, CheckResult};
+use crate::checks::check::Check;
+use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::available;
 use crate::domain::RefreshContext;
 use crate::domain::orchestrations::without_successor;
@@ -37,7 +38,7 @@ pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<C
     results
 }
 
-/// Has every action that an orchestration uses a provider that is installed again? Step 7 would be
+/// Has every action that an orchestration uses a provider that is reinstalled? Step 7 would be
 /// too late: the old providers are deleted by then. Nothing if slots are not restored.
 fn successors(refresh: &RefreshContext, snapshot: &Snapshot) -> Option<CheckResult> {
     let steps = &refresh.runbook.steps;
@@ -48,7 +49,7 @@ fn successors(refresh: &RefreshContext, snapshot: &Snapshot) -> Option<CheckResu
     if skipped.into_iter().any(Option::is_some) {
         return None;
     }
-    let choice = &steps.reinstall_providers.options.providers.value;
+    let choice = steps.provider_choice();
     let check = successors_check(choice);
     let answer = available(&snapshot.graphs).and_then(|graphs| {
         let catalogue = available(&snapshot.catalogue)?;
@@ -68,7 +69,7 @@ fn successors(refresh: &RefreshContext, snapshot: &Snapshot) -> Option<CheckResu
 
 fn successors_check(choice: &ProviderChoice) -> Check {
     let name = "every provider that an orchestration uses is installed again";
-    let problem = "orchestrations use actions of providers that are not installed again";
+    let problem = "orchestrations use actions of providers that are not reinstalled";
     let instead = "remove the action from the tile in the designer of the source";
     match choice {
         ProviderChoice::PreviouslyActive => Check::protecting(
@@ -184,10 +185,12 @@ fn judge_listed(
     let unknown: Vec<String> = listed
         .iter()
         .filter(|(name, _)| !known.contains(&name.to_ascii_lowercase()))
-        .map(|(name, place)| match suggestions::nearest(name, &names) {
-            Some(meant) => format!("'{name}' ({place}): did you mean '{meant}'?"),
-            None => format!("'{name}' ({place})"),
-        })
+        .map(
+            |(name, place)| match suggestions::nearest(name, names.iter().copied()) {
+                Some(meant) => format!("'{name}' ({place}): did you mean '{meant}'?"),
+                None => format!("'{name}' ({place})"),
+            },
+        )
         .collect();
     let mut result = check.none_of(&unknown, &count(known.len(), "definition"));
     if let Some(remedy) = &mut result.remedy {

@@ -66,7 +66,7 @@ use futures_util::future::try_join_all;
 use tokio::try_join;
 
 use self::snapshot::Snapshot;
-use super::check::CheckResult;
+use super::check_result::CheckResult;
 use super::services::finance_and_operations;
 use crate::domain::RefreshContext;
 use crate::engine::{Failure, JournalView};
@@ -175,6 +175,6 @@ pub(super) async fn checks_before_flows(
     journal: &JournalView,
 ) -> Result<Vec<CheckResult>, Failure> {
     Ok(vec![
-        connectors::checks_before_step(refresh, journal).await?,
+        Box::pin(connectors::checks_before_step(refresh, journal)).await?,
     ])
 }

@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::snapshot::{Graph, Snapshot};
 use crate::base::text::count;
-use crate::checks::check::{Check, CheckResult, named};
+use crate::checks::check::{Check, named};
+use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::available;
 use crate::domain::RefreshContext;
 use crate::domain::graph::{Dialect, Slot, count_places};
@@ -64,7 +65,7 @@ fn judge(check: &Check, graphs: &[Graph], actions: &BTreeMap<Uuid, String>) -> C
     );
     if !loose.is_empty() {
         read += &format!(
-            "; dangling before the refresh, and left as they are: {}",
+            "; dangling before the refresh, left unchanged: {}",
             named(&loose)
         );
     }

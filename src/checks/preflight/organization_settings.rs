@@ -6,8 +6,10 @@
 //! none.
 
 use serde_json::Value;
+use tokio::try_join;
 
-use crate::checks::check::{Check, CheckResult, FIREWALL};
+use crate::checks::check::{Check, FIREWALL};
+use crate::checks::check_result::CheckResult;
 use crate::clients::{Dataverse, Error, ErrorKind, Query};
 use crate::domain::RefreshContext;
 use crate::domain::names::{Fields, text};
@@ -25,8 +27,10 @@ const RANGES: &str = "allowediprangeforfirewall";
 
 /// Checks the organizations' own rows.
 pub(super) async fn run_checks(refresh: &RefreshContext) -> Result<Vec<CheckResult>, Failure> {
-    let source = organization(&refresh.source.dataverse).await?;
-    let target = organization(&refresh.target.dataverse).await?;
+    let (source, target) = try_join!(
+        organization(&refresh.source.dataverse),
+        organization(&refresh.target.dataverse),
+    )?;
     let mut results = vec![of_source().judge(&source), of_target().judge(&target)];
     let steps = &refresh.runbook.steps;
     let edits_components = [

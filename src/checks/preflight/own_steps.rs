@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::checks::check::{Check, CheckResult, Protected};
+use crate::checks::check::Check;
+use crate::checks::check_result::{CheckResult, Protected};
 use crate::domain::RefreshContext;
 use crate::domain::failure::unless_interrupted;
 use crate::engine::Failure;

@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use super::snapshot::{Snapshot, old_providers};
 use crate::base::text::count;
-use crate::checks::check::{Check, CheckResult};
+use crate::checks::check::Check;
+use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::available;
 use crate::domain::RefreshContext;
 use crate::domain::failure::unless_interrupted;

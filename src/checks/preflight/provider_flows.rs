@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::snapshot::{Snapshot, reinstalled};
 use super::wiring::custom_connectors;
-use crate::checks::check::{Check, CheckResult};
+use crate::checks::check::Check;
+use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::{Rows, available, iom_rows};
 use crate::domain::RefreshContext;
 use crate::domain::names::{Fields, Names};

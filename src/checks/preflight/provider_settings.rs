@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::snapshot::{Snapshot, reinstalled};
 use crate::base::text::count;
-use crate::checks::check::{Check, CheckResult};
+use crate::checks::check::Check;
+use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::{Rows, available};
 use crate::domain::RefreshContext;
 use crate::domain::containment::kind::SurfaceKind as _;

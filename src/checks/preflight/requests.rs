@@ -8,7 +8,8 @@ use uuid::Uuid;
 use super::snapshot::Snapshot;
 use crate::base::redaction::redact;
 use crate::base::text::fingerprint_of;
-use crate::checks::check::{Check, CheckResult};
+use crate::checks::check::Check;
+use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::{ReadResult, Rows, available, iom_rows};
 use crate::domain::RefreshContext;
 use crate::domain::failure::unless_interrupted;
@@ -17,8 +18,8 @@ use crate::domain::names::{Fields, Names, text};
 use crate::domain::view::View;
 use crate::engine::Failure;
 use crate::runbook::{
-    IomColumn, IomRequest, IomTable, Placeholders, RequestBinding, RequestTemplate, StepName,
-    Word as _,
+    IomColumn, IomRequest, IomTable, Keyword as _, Placeholders, RequestBinding, RequestTemplate,
+    StepName,
 };
 
 /// Shows each bound request, filled for one row of the source.
@@ -174,7 +175,7 @@ fn judge(
     let body = |body: Option<&str>| body.map_or_else(String::new, |body| format!(" {body}"));
     if sample.is_none() && set.is_some() {
         return check.pass(format!(
-            "the source has no row to show it with: {template}{}",
+            "the source has no row to fill it with: {template}{}",
             redact(&body(template.body.as_deref()))
         ));
     }

@@ -4,7 +4,8 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::checks::check::{Check, CheckResult};
+use crate::checks::check::Check;
+use crate::checks::check_result::CheckResult;
 use crate::clients::{Query, Row};
 use crate::domain::RefreshContext;
 use crate::domain::connections::owner_filter;
@@ -99,7 +100,7 @@ fn roles_in(row: &Row, association: &str) -> Vec<String> {
 
 fn judge(check: &Check, owner_roles: Option<&OwnerRoles>) -> CheckResult {
     let Some(owner_roles) = owner_roles else {
-        return check.unknown("the source has none of that name or id");
+        return check.unknown("the source has no such name or id");
     };
     let read = match owner_roles.roles.as_slice() {
         [] => format!("{} has none", owner_roles.name),

@@ -6,16 +6,17 @@ use tokio::try_join;
 use uuid::Uuid;
 
 use crate::checks::table_reads::{
-    ReadResult, Rows, available, cloud_flows, iom_rows, reference_rows, rows_if_there, rows_where,
+    ReadResult, Rows, available, iom_rows, rows_if_there, rows_where,
 };
 use crate::clients::Connection;
 use crate::domain::RefreshContext;
+use crate::domain::connections::core_references::source_reference_rows;
 use crate::domain::failure::unless_interrupted;
-use crate::domain::flows::CLOUD_FLOWS;
+use crate::domain::flows::{CLOUD_FLOWS, SourceCloudFlows};
 use crate::domain::graph::{GraphError, Slot, slots};
 use crate::domain::names::Names;
 use crate::domain::providers::{Catalogue, Provider, ProviderDefinition};
-use crate::domain::view::View;
+use crate::domain::view::{SourceRows, View};
 use crate::engine::Failure;
 use crate::runbook::{IomColumn, IomTable, ProviderChoice};
 
@@ -25,11 +26,11 @@ pub(super) const SUSPENDED: i64 = 2;
 /// Both environments, as far as checks need rows.
 pub(super) struct Snapshot {
     /// The source's cloud flows.
-    pub(super) flows: ReadResult<Rows>,
+    pub(super) flows: ReadResult<SourceCloudFlows>,
     /// The source's connectors.
     pub(super) connectors: ReadResult<Rows>,
     /// The source's connection references.
-    pub(super) references: ReadResult<Rows>,
+    pub(super) references: ReadResult<SourceRows>,
     /// The source's system connection references.
     pub(super) system: ReadResult<Rows>,
     /// The source's library, providers and actions.
@@ -81,9 +82,9 @@ impl Snapshot {
         let source = View::Target(&refresh.source.dataverse);
         let iom = |table| iom_rows(source, names, table);
         let (flows, connectors, references, system, catalogue, connections, target) = try_join!(
-            cloud_flows(source),
+            async { unless_interrupted(SourceCloudFlows::read(refresh).await) },
             rows_if_there(source, "connector"),
-            reference_rows(source),
+            async { unless_interrupted(source_reference_rows(refresh).await) },
             iom(IomTable::PlatformConnectionReference),
             async { unless_interrupted(Catalogue::read(refresh, source).await) },
             connections(refresh),

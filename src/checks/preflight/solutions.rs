@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use tokio::try_join;
+
 use crate::base::text::count;
-use crate::checks::check::{Check, CheckResult};
+use crate::checks::check::Check;
+use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::{ReadResult, Rows, available, rows};
 use crate::domain::RefreshContext;
 use crate::domain::failure::unless_interrupted;
@@ -29,8 +32,10 @@ const EDITED: [IomTable; 5] = [
 
 /// Checks both environments' solutions and the source's metadata.
 pub(super) async fn run_checks(refresh: &RefreshContext) -> Result<Vec<CheckResult>, Failure> {
-    let source = rows(View::Target(&refresh.source.dataverse), "solution").await?;
-    let target = rows(View::Target(&refresh.target.dataverse), "solution").await?;
+    let (source, target) = try_join!(
+        rows(View::Target(&refresh.source.dataverse), "solution"),
+        rows(View::Target(&refresh.target.dataverse), "solution"),
+    )?;
     let source = versions(&source);
     let target = versions(&target);
     let same = Check::protecting(

@@ -5,7 +5,8 @@
 
 use super::snapshot::Snapshot;
 use crate::base::text::count;
-use crate::checks::check::{Check, CheckResult};
+use crate::checks::check::Check;
+use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::{Rows, available};
 use crate::clients::Package;
 use crate::domain::RefreshContext;

@@ -11,7 +11,8 @@ use uuid::Uuid;
 
 use super::snapshot::{Graph, Snapshot};
 use crate::base::text::count;
-use crate::checks::check::{Check, CheckResult, named};
+use crate::checks::check::{Check, named};
+use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::{Rows, available};
 use crate::domain::RefreshContext;
 use crate::domain::environments::UNFINISHED_RUN;

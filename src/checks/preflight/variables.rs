@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use tokio::try_join;
 use uuid::Uuid;
 
 use crate::base::text::count;
-use crate::checks::check::{Check, CheckResult};
+use crate::checks::check::Check;
+use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::{ReadResult, Rows, available, rows};
 use crate::domain::RefreshContext;
 use crate::domain::environment_variables::{VAULT_ROLE, is_secret};
@@ -28,8 +30,10 @@ pub(super) async fn run_checks(refresh: &RefreshContext) -> Result<Option<CheckR
         "secret environment variables of the target must be written again after the copy",
         format!("{VAULT_ROLE}. Without the role the run tries once, then waits for that person"),
     );
-    let source = Variables::read(View::Target(&refresh.source.dataverse)).await?;
-    let target = Variables::read(View::Target(&refresh.target.dataverse)).await?;
+    let (source, target) = try_join!(
+        Variables::read(View::Target(&refresh.source.dataverse)),
+        Variables::read(View::Target(&refresh.target.dataverse)),
+    )?;
     let answer =
         available(&source).and_then(|source| Ok(judge(&check, source, available(&target)?)));
     Ok(Some(check.settle(answer)))
@@ -45,8 +49,7 @@ struct Variables {
 
 impl Variables {
     async fn read(view: View<'_>) -> Result<ReadResult<Self>, Failure> {
-        let definitions = rows(view, DEFINITION).await?;
-        let values = rows(view, VALUE).await?;
+        let (definitions, values) = try_join!(rows(view, DEFINITION), rows(view, VALUE))?;
         Ok(definitions.and_then(|definitions| Ok(Self::from_rows(&definitions, &values?))))
     }
 

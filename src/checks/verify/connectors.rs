@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::snapshot::Snapshot;
 use crate::base::text::count;
-use crate::checks::check::{Check, CheckResult};
+use crate::checks::check::Check;
+use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::{ReadResult, Rows, available};
 use crate::domain::connections::custom_connectors::CustomConnectors;
 use crate::domain::connections::{connector_name, connector_of_url};

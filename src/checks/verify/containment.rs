@@ -2,7 +2,8 @@
 //! again now: a surface that is open and not allowed fails, one whose behaviour is not documented
 //! is a warning.
 
-use super::super::check::{Check, CheckResult, named};
+use super::super::check::{Check, named};
+use super::super::check_result::CheckResult;
 use super::super::text_scan;
 use crate::domain::RefreshContext;
 use crate::domain::containment::inventory::{self, KindInventory};
@@ -26,7 +27,7 @@ async fn text_scan(scope: &Scope<'_>) -> Result<CheckResult, Failure> {
     let check = Check::new(
         "no other row that was looked at names production",
         "rows that no other check covers name production",
-        "look at each: if something acts by it, give it the target's own value",
+        "look at each: if something uses it to act, give it the target's own value",
     );
     text_scan::result(&check, scope, true).await
 }
@@ -57,17 +58,34 @@ fn judge(kind: &KindInventory) -> Option<CheckResult> {
         meant.map(Surface::described).collect()
     };
     let (open, unclear) = (of("open"), of("unclear"));
-    let advice = surfaces.iter().find_map(remedy).unwrap_or_default();
-    if !unclear.is_empty() && open.is_empty() {
-        let problem = "whether they can act is not known: look at each";
-        return Some(check(problem, &advice).warn(named(&unclear)));
-    }
-    let check = check(can_act, &advice);
-    Some(match open.as_slice() {
-        [] => check.pass(counted(surfaces)),
-        open => check.fail(named(open)),
+    let advice = advice(surfaces);
+    Some(match (open.as_slice(), unclear.as_slice()) {
+        ([], []) => check(can_act, &advice).pass(settled(surfaces)),
+        ([], unclear) => {
+            let problem = "it is unknown whether they can act: look at each";
+            check(problem, &advice).warn(named(unclear))
+        }
+        (open, []) => check(can_act, &advice).fail(named(open)),
+        (open, unclear) => {
+            let found = format!("{}; also to look at: {}", named(open), named(unclear));
+            check(can_act, &advice).fail(found)
+        }
     })
 }
+
+/// What a person can do, each remedy once: surfaces of one kind can be open for different reasons.
+fn advice(surfaces: &[Surface]) -> String {
+    let mut remedies: Vec<String> = Vec::new();
+    for remedy in surfaces.iter().filter_map(remedy) {
+        if !remedies.contains(&remedy) && remedies.len() < REMEDIES {
+            remedies.push(remedy);
+        }
+    }
+    remedies.join("; ")
+}
+
+/// How many remedies an advice holds: those of many rows differ only in the row's name.
+const REMEDIES: usize = 3;
 
 /// What a person can do about a surface that is open.
 fn remedy(surface: &Surface) -> Option<String> {
@@ -94,6 +112,19 @@ fn remedy(surface: &Surface) -> Option<String> {
 
 fn by_hand(change: &str) -> String {
     format!("by hand: {change}; or allow it under `containment.allow`")
+}
+
+/// How many surfaces are described one by one; of more, only the number is shown.
+const DESCRIBED: usize = 3;
+
+/// The surfaces of a kind that needs nothing more: how many of each state, and of few, which.
+fn settled(surfaces: &[Surface]) -> String {
+    let counted = counted(surfaces);
+    if surfaces.len() > DESCRIBED {
+        return counted;
+    }
+    let described: Vec<String> = surfaces.iter().map(Surface::described).collect();
+    format!("{counted}: {}", described.join("; "))
 }
 
 fn counted(surfaces: &[Surface]) -> String {
@@ -137,13 +168,32 @@ mod tests {
         let result = of(vec![closed()]).unwrap();
         assert_eq!(
             (result.verdict, result.found.as_str()),
-            (Verdict::Pass, "1 closed")
+            (
+                Verdict::Pass,
+                "1 closed: 'Order hub' calls hooks.contoso.com (disabled)"
+            )
+        );
+        assert_eq!(
+            of((0..4).map(|_| closed()).collect()).unwrap().found,
+            "4 closed"
         );
         let result = of(vec![closed(), surface(SurfaceState::Open)]).unwrap();
         assert_eq!(result.verdict, Verdict::Fail);
         assert_eq!(result.found, "'Order hub' calls hooks.contoso.com");
         let unclear = surface(SurfaceState::Unclear("who knows".to_owned()));
-        let result = of(vec![closed(), unclear]).unwrap();
+        let result = of(vec![closed(), unclear.clone()]).unwrap();
         assert_eq!(result.label(), "warning");
+        // What is open does not hide what a person has to look at.
+        let finding = |state, remedy: &str| Surface {
+            closing: Closing::Finding(remedy.to_owned()),
+            ..surface(state)
+        };
+        let open = finding(SurfaceState::Open, "disable it");
+        let unclear = finding(unclear.state, "look at it");
+        let result = of(vec![open, unclear]).unwrap();
+        assert_eq!(result.verdict, Verdict::Fail);
+        let expected = "also to look at: 'Order hub' calls hooks.contoso.com (who knows)";
+        assert!(result.found.ends_with(expected), "{}", result.found);
+        assert_eq!(result.remedy.as_deref(), Some("disable it; look at it"));
     }
 }

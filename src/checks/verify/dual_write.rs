@@ -1,7 +1,8 @@
 //! Does dual-write work as before the copy? Microsoft's health check, rebuilt, and each map.
 
 use crate::base::text::count;
-use crate::checks::check::{Check, CheckResult, Remedy};
+use crate::checks::check::{Check, Remedy};
+use crate::checks::check_result::CheckResult;
 use crate::domain::RefreshContext;
 use crate::domain::dual_write::was_in_use;
 use crate::domain::verdict::Verdict;
@@ -29,7 +30,7 @@ pub(super) async fn run_checks(
             let check = Check::new(
                 "dual-write is healthy",
                 "dual-write is not healthy",
-                "look whether Dataverse answers",
+                "check whether Dataverse answers",
             );
             results.push(check.unread(failure));
         }
@@ -43,7 +44,7 @@ async fn maps(refresh: &RefreshContext, journal: &JournalView) -> Result<CheckRe
         "every dual-write map does what it did before the copy",
         "dual-write maps differ from their state before the copy",
         format!(
-            "{}; the state file holds each map's version, key and filters of before the copy",
+            "{}; the state file holds the version, key and filters that each map had before the copy",
             crate::checks::verify::remaining_changes::remedy(
                 refresh,
                 journal,

@@ -1,7 +1,8 @@
 //! The target itself: open, answering, with the correct name of its root team.
 
 use super::snapshot::Snapshot;
-use crate::checks::check::{Check, CheckResult, Remedy};
+use crate::checks::check::{Check, Remedy};
+use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::{Rows, available};
 use crate::clients::{Environment, ErrorKind};
 use crate::domain::RefreshContext;
@@ -59,7 +60,7 @@ pub(super) async fn finance(
     let check = Check::new(
         "the copy replaced Finance and Operations",
         "the copy may have left Finance and Operations as they were",
-        "look in Finance and Operations whether its data are the source's. If they are not, the pair \
+        "check in Finance and Operations whether its data are the source's. If they are not, the pair \
          is mismatched: do not let anybody work in it, and look at 'Copy an LCS environment to a \
          unified environment' for the pairs that Microsoft supports",
     );

@@ -34,7 +34,7 @@ mod system;
 use std::sync::Arc;
 
 use self::snapshot::Snapshot;
-use super::check::CheckResult;
+use super::check_result::CheckResult;
 use super::services::finance_and_operations;
 use crate::domain::RefreshContext;
 use crate::engine::{Failure, JournalView, Step};

@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::snapshot::Snapshot;
 use crate::base::text::count;
-use crate::checks::check::{Check, CheckResult, Remedy, named};
+use crate::checks::check::{Check, Remedy, named};
+use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::{Rows, available};
 use crate::domain::RefreshContext;
 use crate::domain::flows::{COMPILED, is_on};

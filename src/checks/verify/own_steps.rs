@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::remaining_changes::remedy;
-use crate::checks::check::{Check, CheckResult};
+use crate::checks::check::Check;
+use crate::checks::check_result::CheckResult;
 use crate::domain::RefreshContext;
 use crate::domain::failure::unless_interrupted;
 use crate::engine::{Failure, JournalView};

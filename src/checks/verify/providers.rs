@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::snapshot::Snapshot;
 use crate::base::text::count;
-use crate::checks::check::{Check, CheckResult, Remedy};
+use crate::checks::check::{Check, Remedy};
+use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::{Rows, available};
 use crate::domain::flows::{Deployer, deployer, is_deployed_by, is_on};
 use crate::domain::provider_rows::{PARAMETER, RowsByName, by_name};
@@ -14,7 +15,7 @@ use crate::domain::providers::{Catalogue, Provider};
 use crate::domain::seals::{self, Part};
 use crate::domain::{RefreshContext, flows};
 use crate::engine::JournalView;
-use crate::runbook::{IomTable, Word as _};
+use crate::runbook::{IomTable, Keyword as _};
 
 /// Checks actions and deployed flows.
 pub(super) fn run_checks(
@@ -47,7 +48,7 @@ pub(super) fn run_checks(
             .any(|pattern| flows::is_named(&pattern.value, id, name))
     };
     let old: BTreeSet<Uuid> = journal
-        .map(|journal| seals::rows(journal, Part::Providers, IomTable::Provider.word()))
+        .map(|journal| seals::rows(journal, Part::Providers, IomTable::Provider.keyword()))
         .unwrap_or_default()
         .into_iter()
         .map(|(id, _)| id)

@@ -9,7 +9,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::snapshot::Snapshot;
-use crate::checks::check::{Check, CheckResult, Remedy, named};
+use crate::checks::check::{Check, Remedy, named};
+use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::{ReadResult, Rows, available};
 use crate::domain::failure::unless_interrupted;
 use crate::domain::flows::{FlowDefinition, is_on, state};
@@ -44,7 +45,7 @@ pub(super) async fn run_checks(
     let catalogue = available(&snapshot.catalogue).ok();
     let provider = catalogue.and_then(provider);
     let definition = provider.and_then(|p| Some(catalogue?.definition_of(p)?.logical_name.clone()));
-    // Only a provider whose definition is known can be installed again.
+    // Only a provider whose definition is known can be reinstalled.
     let curable = |check: Check| match &definition {
         Some(definition) => check.if_failed(Remedy::Reinstall {
             runbook: refresh.runbook.as_argument(),
@@ -88,8 +89,8 @@ pub(super) async fn run_checks(
     let expired = curable(Check::new(
         format!("no execution says \"{EXPIRED}\""),
         format!("an execution says \"{EXPIRED}\""),
-        "look whether the provider's flows are on and their connections are connected, then let an \
-         order be released and verify again",
+        "check whether the provider's flows are on and their connections are connected, then release an \
+         order and verify again",
     ));
     let since = provider
         .and_then(|provider| available(&snapshot.providers).ok()?.get(&provider.id))

@@ -1,9 +1,13 @@
 //! What each step's survey still finds: a step whose survey finds nothing is done.
 
-use crate::checks::check::{Check, CheckResult};
+use crate::checks::check::Check;
+use crate::checks::check_result::CheckResult;
 use crate::domain::RefreshContext;
 use crate::engine::{Failure, FailureKind, JournalView, Plan, PlannedStep, Step};
 use crate::steps::manual_remedy;
+
+/// How many changes of a step are named while the run is open.
+const NAMED: usize = 3;
 
 /// One check for each step. Without a journal, old rows cannot be distinguished from new ones, nor
 /// what the copy left from what a person did; so the only result is then an unknown one.
@@ -23,6 +27,12 @@ pub(super) async fn run_checks(
     };
     let journal = journal.clone().for_planning();
     let remedy = |step: &str| remedy(refresh, &journal, step);
+    // What an open run still does, its plan shows.
+    let most = if journal.has_finished() {
+        usize::MAX
+    } else {
+        NAMED
+    };
     // A later step's survey may need what an earlier step's seal holds, so all steps are surveyed
     // together. If that fails, each is surveyed alone, so that one failure does not hide the
     // others.
@@ -31,7 +41,7 @@ pub(super) async fn run_checks(
             return Ok(plan
                 .steps
                 .iter()
-                .filter_map(|step| judge(remedy(&step.name), step))
+                .filter_map(|step| judge(remedy(&step.name), step, most))
                 .collect());
         }
         Err(failure) if failure.kind == FailureKind::Interrupted => return Err(failure),
@@ -44,7 +54,7 @@ pub(super) async fn run_checks(
                 results.extend(
                     plan.steps
                         .iter()
-                        .filter_map(|step| judge(remedy(&step.name), step)),
+                        .filter_map(|step| judge(remedy(&step.name), step, most)),
                 );
             }
             Err(failure) if failure.kind == FailureKind::Interrupted => return Err(failure),
@@ -81,16 +91,22 @@ fn unsurveyed(remedy: String, step: &Step, failure: Failure) -> CheckResult {
     check(remedy, &step.name).unread(failure)
 }
 
-/// A step that the runbook skips is not checked.
-fn judge(remedy: String, step: &PlannedStep) -> Option<CheckResult> {
+/// A step that the runbook skips is not checked. Of its changes at most so many are named.
+fn judge(remedy: String, step: &PlannedStep, most: usize) -> Option<CheckResult> {
     if step.skip.is_some() {
         return None;
     }
-    let left: Vec<String> = step
+    let mut left: Vec<String> = step
         .changes
         .iter()
         .map(|change| change.name.clone())
         .collect();
+    // One more takes no more room than its number.
+    if left.len() > most.saturating_add(1) {
+        let more = left.len() - most;
+        left.truncate(most);
+        left.push(format!("and {more} more"));
+    }
     Some(check(remedy, &step.name).none_of(&left, "nothing is left"))
 }
 
@@ -112,18 +128,24 @@ mod tests {
             skip: skip.map(str::to_owned),
             changes,
         };
-        let result = judge("turn it on".to_owned(), &step(None, vec![change])).unwrap();
+        let many = step(None, vec![change.clone(); 9]);
+        let result = judge("turn it on".to_owned(), &step(None, vec![change]), NAMED).unwrap();
         assert_eq!(
             (result.verdict, result.found.as_str()),
             (Verdict::Fail, "turn on 'A'")
         );
         assert_eq!(result.remedy.as_deref(), Some("turn it on"));
         assert_eq!(
-            judge("r".to_owned(), &step(None, Vec::new()))
+            judge("r".to_owned(), &step(None, Vec::new()), NAMED)
                 .unwrap()
                 .verdict,
             Verdict::Pass
         );
-        assert!(judge("r".to_owned(), &step(Some("by hand"), Vec::new())).is_none());
+        assert!(judge("r".to_owned(), &step(Some("by hand"), Vec::new()), NAMED).is_none());
+        // An open run names a few; a finished one all that a person has to do.
+        let found = |most: usize| judge("r".to_owned(), &many, most).unwrap().found;
+        let named = "turn on 'A'; turn on 'A'; turn on 'A'; and 6 more";
+        assert_eq!(found(NAMED), named);
+        assert_eq!(found(usize::MAX).matches("turn on").count(), 9);
     }
 }

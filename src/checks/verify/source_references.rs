@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::snapshot::Snapshot;
 use crate::base::text::count;
-use crate::checks::check::{Check, CheckResult};
+use crate::checks::check::Check;
+use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::{ReadResult, Rows, available};
 use crate::domain::containment::Policy;
 use crate::domain::flows::rules::Rules;

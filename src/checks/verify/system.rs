@@ -2,7 +2,8 @@
 //! flow is looked at.
 
 use super::snapshot::Snapshot;
-use crate::checks::check::{Check, CheckResult};
+use crate::checks::check::Check;
+use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::{Rows, available};
 use crate::domain::RefreshContext;
 use crate::domain::flows::is_on;

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use super::addresses::{Addresses, resolve_addresses};
 use super::credentials::Credentials;
-use super::rehearsal::RunningTenant;
+use super::rehearsal::{RunningTenant, World};
 use crate::base::clock::Clock;
 use crate::base::sync::lock;
 use crate::base::text::escape;
 use crate::cli::session::Session;
-use crate::clients::{Http, Observer, Service, ServiceEndpoint, Tokens, Wait};
+use crate::clients::{Http, Observer, Service, ServiceEndpoint, SlowWrite, Tokens, Wait};
 use crate::engine::{EventKind, EventSink, Failure};
 use crate::report::Printer;
 use crate::runbook::{Runbook, ServiceKey};
@@ -27,13 +27,15 @@ pub(super) struct Access {
 
 impl Access {
     /// Starts the rehearsal tenant if the runbook needs one, and resolves addresses and
-    /// credentials. Takes a function that creates the event sink once the clock is known.
+    /// credentials. Takes whether that tenant leaves its world behind, and a function that creates
+    /// the event sink once the clock is known.
     pub(super) async fn open(
         session: &Session,
         runbook: &Runbook,
+        world: World,
         event_sink: impl FnOnce(Clock) -> EventSink,
     ) -> Result<Self, Failure> {
-        let rehearsal = RunningTenant::start(runbook).await?;
+        let rehearsal = RunningTenant::start(runbook, world).await?;
         let listening = rehearsal.as_ref().map(RunningTenant::addresses);
         let addresses = resolve_addresses(runbook, listening)?;
         let clock = Clock::new(addresses.speed);
@@ -79,7 +81,8 @@ impl Access {
     }
 }
 
-/// Emits each wait of the HTTP chain as an event, and names a service that does not answer.
+/// Emits each wait of the HTTP chain and each slow write as an event, and names a service that does
+/// not answer a read.
 struct WaitEvents {
     events: EventSink,
     printer: Arc<Printer>,
@@ -102,15 +105,35 @@ impl Observer for WaitEvents {
             attempt: wait.attempt,
         });
     }
+
+    fn slow_write(&self, write: &SlowWrite) {
+        self.events.emit(EventKind::SlowWrite {
+            service: name_without_host(&write.service, &write.address).to_owned(),
+            address: write.address.clone(),
+            request: write.request.clone(),
+            elapsed: write.duration.as_secs_f64(),
+        });
+    }
+
+    fn slow_write_ended(&self, write: &SlowWrite) {
+        self.events.emit(EventKind::SlowWriteEnded {
+            address: write.address.clone(),
+            request: write.request.clone(),
+        });
+    }
 }
 
-/// What is said of a service that has not answered. A name that ends with the host loses it: the
-/// address has it too.
+/// The note about a service that has not answered.
 fn silence_note(service: &str, address: &str) -> String {
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    let name = service.strip_suffix(host).unwrap_or(service).trim_end();
+    let name = name_without_host(service, address);
     let (name, address) = (escape(name), escape(address));
     format!("note: {name} at {address} has not answered yet; waiting for it")
+}
+
+/// A service's name without the host at its end, if it has it: the address beside it has it too.
+fn name_without_host<'a>(service: &'a str, address: &str) -> &'a str {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    service.strip_suffix(host).unwrap_or(service).trim_end()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::base::text::escape;
 use crate::clients::{Bap, Environment};
-use crate::domain::marked;
+use crate::domain::failure_at;
 use crate::engine::{Failure, FailureKind};
 use crate::runbook::{Located, Runbook, ServiceKey};
 
@@ -24,7 +24,7 @@ pub(super) async fn read_environment(
             ),
             Some("copy the id from the environment's page in the admin center"),
         );
-        marked(FailureKind::InvalidInput, &block)
+        failure_at(FailureKind::InvalidInput, &block)
     })
 }
 
@@ -41,7 +41,7 @@ pub(super) fn require_named_sandbox(
             &format!("the environment with this id has the name '{name_read}'"),
             Some("the id or the name is wrong: check both before you correct one"),
         );
-        return Err(marked(FailureKind::Refused, &block));
+        return Err(failure_at(FailureKind::Refused, &block));
     }
     require_sandbox(target)
 }
@@ -84,7 +84,7 @@ pub(super) fn dataverse_address(
             &message,
             Some("correct the address, or remove it"),
         );
-        return Err(marked(FailureKind::Refused, &block));
+        return Err(failure_at(FailureKind::Refused, &block));
     }
     Ok(url)
 }

@@ -29,7 +29,7 @@ use self::access::Access;
 pub(super) use self::container::open_container;
 pub(super) use self::guards::{display_name, require_sandbox};
 use self::guards::{read_environment, require_named_sandbox};
-use self::rehearsal::RunningTenant;
+use self::rehearsal::{RunningTenant, World};
 use self::sides::{Sides, connect_sides};
 pub(super) use self::state::{open_state_copy, refresh_state, runbook_container, state_is_leased};
 pub(super) use self::tenant::{Tenant, connect_tenant};
@@ -38,7 +38,9 @@ use crate::base::clock::Clock;
 use crate::base::secrets;
 use crate::checks;
 use crate::clients::{Bap, DualWriteGateway, Lcs, PowerPlatform};
-use crate::domain::{Caller, ForecastCache, Names, RefreshContext, Services, Source, Target};
+use crate::domain::{
+    Caller, ForecastCache, KnownNames, Names, RefreshContext, Services, Source, Target,
+};
 use crate::engine::{EventSink, Failure, Step};
 use crate::runbook::{Gateway, Runbook, Secret, ServiceKey};
 use crate::steps;
@@ -89,7 +91,7 @@ pub(super) async fn connect_for_run(
     accepts_unfinished_run: bool,
     event_sink: impl FnOnce(Clock) -> EventSink,
 ) -> Result<Connected, Failure> {
-    let access = Access::open(session, &runbook, event_sink).await?;
+    let access = Access::open(session, &runbook, World::Kept, event_sink).await?;
     register_public_names(&runbook);
     let power_platform = access.service(&runbook, ServiceKey::PowerPlatform, POWER_PLATFORM)?;
     let bap = Bap::new(access.service(&runbook, ServiceKey::Bap, ADMIN_API)?);
@@ -128,6 +130,7 @@ pub(super) async fn connect_for_run(
             sign_ins,
         },
         names,
+        known_names: KnownNames::default(),
         forecast: ForecastCache::default(),
         secrets: Box::new(move |secret: &Secret| {
             secret.read(&folder, &|name| std::env::var_os(name))

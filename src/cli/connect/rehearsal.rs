@@ -7,6 +7,15 @@ pub(super) use self::tenant::{RunningTenant, default_identity, default_tenant};
 use crate::clients::ServiceEndpoint;
 use crate::runbook::ServiceKey;
 
+/// Whether a tenant in this process leaves its world behind.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum World {
+    /// In the file beside the runbook, for the next command.
+    Kept,
+    /// A new world is gone with the tenant. One that is there is used.
+    Temporary,
+}
+
 /// The addresses of the tenant in this process.
 pub(super) struct TenantAddresses {
     /// Scheme and host of the token endpoint.
@@ -19,7 +28,9 @@ pub(super) struct TenantAddresses {
 
 #[cfg(feature = "rehearsal")]
 mod tenant {
-    use super::TenantAddresses;
+    use tempfile::TempDir;
+
+    use super::{TenantAddresses, World};
     use crate::clients::{ClientSecret, GivenToken, Identity, ServiceEndpoint};
     use crate::engine::Failure;
     use crate::rehearsal::{self, DualWrite, Management, Rehearsal, Variant};
@@ -29,13 +40,18 @@ mod tenant {
     const SPEED: f64 = 1000.0;
 
     /// A rehearsal tenant that runs in this process.
-    pub(in crate::cli::connect) struct RunningTenant(Rehearsal);
+    pub(in crate::cli::connect) struct RunningTenant {
+        tenant: Rehearsal,
+        /// The folder of a temporary world; removed when it is dropped.
+        folder: Option<TempDir>,
+    }
 
     impl RunningTenant {
         /// Starts the tenant if the runbook needs one in this process: `cloud: rehearsal` without
         /// the address of another.
         pub(in crate::cli::connect) async fn start(
             runbook: &Runbook,
+            world: World,
         ) -> Result<Option<Self>, Failure> {
             let elsewhere = runbook
                 .endpoints
@@ -45,10 +61,18 @@ mod tenant {
                 return Ok(None);
             }
             let speed = runbook.endpoints.speed.as_ref();
+            let name = format!("{}.world.jsonl", runbook.name.value);
+            let beside = runbook.file().with_file_name(&name);
+            let folder = if world == World::Temporary && !beside.exists() {
+                let folder = TempDir::new().map_err(|error| not_started(&error))?;
+                Some(folder)
+            } else {
+                None
+            };
             let options = rehearsal::Options {
-                world: runbook
-                    .file()
-                    .with_file_name(format!("{}.world.jsonl", runbook.name.value)),
+                world: folder
+                    .as_ref()
+                    .map_or(beside, |folder| folder.path().join(name)),
                 speed: speed.map_or(SPEED, |speed| speed.value),
                 faults: Vec::new(),
                 seed: rehearsal::Seed::default(),
@@ -61,15 +85,13 @@ mod tenant {
             };
             // Each of its errors contains the remedy.
             match Rehearsal::start(options).await {
-                Ok(tenant) => Ok(Some(Self(tenant))),
-                Err(error) => Err(Failure::failed(format!(
-                    "the rehearsal tenant did not start: {error}"
-                ))),
+                Ok(tenant) => Ok(Some(Self { tenant, folder })),
+                Err(error) => Err(not_started(&error)),
             }
         }
 
         pub(in crate::cli::connect) fn addresses(&self) -> TenantAddresses {
-            let endpoints = self.0.endpoints();
+            let endpoints = self.tenant.endpoints();
             let services = endpoints.services.iter().filter_map(|service| {
                 let key = service.key.parse::<ServiceKey>().ok()?;
                 let (url, scope) = (service.url.clone(), service.scope.clone());
@@ -83,8 +105,13 @@ mod tenant {
         }
 
         pub(in crate::cli::connect) async fn stop(self) {
-            self.0.stop().await;
+            self.tenant.stop().await;
+            drop(self.folder);
         }
+    }
+
+    fn not_started(error: &dyn std::fmt::Display) -> Failure {
+        Failure::failed(format!("the rehearsal tenant did not start: {error}"))
     }
 
     /// The kind of tenant that the runbook describes: with an `lcs` section, Lifecycle Services
@@ -129,7 +156,7 @@ mod tenant {
 
 #[cfg(not(feature = "rehearsal"))]
 mod tenant {
-    use super::TenantAddresses;
+    use super::{TenantAddresses, World};
     use crate::clients::Identity;
     use crate::engine::{Failure, FailureKind};
     use crate::runbook::{Cloud, Runbook, ServiceKey};
@@ -142,6 +169,7 @@ mod tenant {
         #[expect(clippy::unused_async, reason = "starting a tenant waits for its ports")]
         pub(in crate::cli::connect) async fn start(
             runbook: &Runbook,
+            _world: World,
         ) -> Result<Option<Self>, Failure> {
             if runbook.cloud.value == Cloud::Rehearsal {
                 return Err(missing());

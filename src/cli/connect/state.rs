@@ -10,7 +10,7 @@ use super::addresses::resolve_addresses;
 use super::credentials::Credentials;
 use crate::base::cancellation::Cancellation;
 use crate::base::clock::Clock;
-use crate::base::elsewhere::{CopyElsewhere, CopyError};
+use crate::base::remote_copy::{CopyError, RemoteCopy};
 use crate::base::secrets;
 use crate::clients::{Http, SignIn, Silent, StateBlob, StateBlobAddress, Tokens, is_storage_host};
 use crate::engine::{Failure, FailureKind};
@@ -30,7 +30,7 @@ pub(in crate::cli) fn open_state_copy(
     given: Option<&str>,
     path: &Path,
     takeover: bool,
-) -> Result<Option<Arc<dyn CopyElsewhere>>, Failure> {
+) -> Result<Option<Arc<dyn RemoteCopy>>, Failure> {
     let Some(address) = address(runbook, given, path)? else {
         return Ok(None);
     };
@@ -218,7 +218,7 @@ fn place(address: &StateBlobAddress) -> String {
 
 pub(super) fn failure(place: &str, error: CopyError) -> Failure {
     let place = place.to_owned();
-    Failure::from(JournalError::Elsewhere { place, error })
+    Failure::from(JournalError::RemoteCopy { place, error })
 }
 
 #[cfg(test)]

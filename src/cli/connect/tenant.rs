@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::access::Access;
+use super::rehearsal::World;
 use super::sides::dataverse_url;
 use super::{ADMIN_API, POWER_PLATFORM, display_name};
 use crate::cli::session::Session;
@@ -24,7 +25,7 @@ pub(in crate::cli) async fn connect_tenant(
     runbook: Runbook,
 ) -> Result<Tenant, Failure> {
     let without_listeners = |clock| EventSink::new(clock, Vec::new());
-    let access = Access::open(session, &runbook, without_listeners).await?;
+    let access = Access::open(session, &runbook, World::Temporary, without_listeners).await?;
     let bap = Bap::new(access.service(&runbook, ServiceKey::Bap, ADMIN_API)?);
     Ok(Tenant {
         access,

@@ -5,8 +5,8 @@ use std::path::Path;
 use url::Url;
 
 use super::{NAME, NAME_PATTERN, describe};
-use crate::base::elsewhere::{CopyError, CopyErrorKind};
-use crate::cli::status::holder_elsewhere;
+use crate::base::remote_copy::{CopyError, CopyErrorKind};
+use crate::cli::status::remote_holder;
 use crate::clients::{StateContainer, StoredCopy};
 use crate::engine::{Failure, FailureKind};
 use crate::journal::{self, JournalError, Occupancy, State};
@@ -85,7 +85,7 @@ impl Copies {
         let place = self.container.place(&copy.name);
         let occupancy = |state: &State| {
             if copy.is_leased && state.is_open() {
-                holder_elsewhere(state)
+                remote_holder(state)
             } else {
                 Occupancy::Free
             }

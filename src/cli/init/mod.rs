@@ -16,10 +16,11 @@ use uuid::Uuid;
 
 use self::questions::Questions;
 use self::reading::{find_pair, starter_environment, uses_dual_write, working_connections};
-use super::common_arguments::{Output, word_parser};
+use super::common_arguments::{Output, keyword_parser};
 use super::connect;
 use super::exit_code::DONE;
-use super::session::{Session, environment_variable};
+use super::process_environment::environment_variable;
+use super::session::Session;
 use crate::base::files::{self, OutputError};
 use crate::base::shell::quote_argument;
 use crate::base::text::escape;
@@ -46,7 +47,7 @@ pub(super) struct InitArguments {
     #[arg(long, help_heading = SIGN_IN, value_name = "TENANT")]
     pub(super) tenant: Option<String>,
     /// How to sign in [default: azure-cli, and none with --cloud rehearsal]
-    #[arg(long, help_heading = SIGN_IN, value_name = "KIND", value_parser = word_parser::<CredentialKind>())]
+    #[arg(long, help_heading = SIGN_IN, value_name = "KIND", value_parser = keyword_parser::<CredentialKind>())]
     pub(super) credential: Option<CredentialKind>,
     /// The application (client) id, for the kinds that need one
     #[arg(long, help_heading = SIGN_IN, value_name = "GUID")]
@@ -61,7 +62,7 @@ pub(super) struct InitArguments {
     #[arg(long, help_heading = SIGN_IN, value_name = "WORD", allow_hyphen_values = true)]
     pub(super) token_command: Vec<String>,
     /// The Microsoft cloud of both environments; `rehearsal` is the built-in tenant
-    #[arg(long, help_heading = SIGN_IN, value_name = "CLOUD", default_value = "public", value_parser = word_parser::<Cloud>())]
+    #[arg(long, help_heading = SIGN_IN, value_name = "CLOUD", default_value = "public", value_parser = keyword_parser::<Cloud>())]
     pub(super) cloud: Cloud,
     /// The line `endpoints: …` that `iomcopy rehearsal` prints: addresses other than the cloud's
     #[arg(long, help_heading = SIGN_IN, value_name = "LINE")]
@@ -112,7 +113,7 @@ pub(super) async fn init(session: &Session, given: &InitArguments) -> Result<u8,
     tenant.stop().await;
     let (source, target) = found?;
     fill_in(&mut starter, &arguments, &source, &target)?;
-    // Whoever gives both environments by flags is asked for nothing that can be left out.
+    // With both environments given by flags, `init` asks only for what is required.
     let asked = given.source.is_none() || given.target.is_none();
     if let Some(questions) = questions.filter(|_| asked) {
         questions.complete(&mut starter).await?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::domain::keys;
 use crate::engine::Failure;
 use crate::journal::{self, LaunchOutcome, State, StepOutcome};
-use crate::runbook::{StepName, Word as _};
+use crate::runbook::{Keyword as _, StepName};
 
 /// The steps that remove what only their captures can restore.
 const REMOVING_STEPS: [StepName; 3] = [
@@ -20,7 +20,7 @@ const REPLACING_LAUNCHES: [&str; 2] = [keys::COPY, keys::DATABASE_REFRESH];
 
 /// Refuses to archive this run's state file for a new run while an operation may be running at the
 /// service; and, unless `abandon_captures`, while the target may lack what this run captured and
-/// has not put back.
+/// has not restored.
 pub(super) fn require_replaceable(state: &State, abandon_captures: bool) -> Result<(), Failure> {
     if let Some(launch) = state.launches_in_doubt().next() {
         return Err(Failure::refused(format!(
@@ -43,7 +43,7 @@ pub(super) fn require_replaceable(state: &State, abandon_captures: bool) -> Resu
 }
 
 /// Why the target may lack what it had before this run; `None` if the run has not changed the
-/// target yet, or has put everything back.
+/// target yet, or has restored everything.
 pub(super) fn unrestored_reason(state: &State) -> Option<String> {
     let waived = state.tasks.values().find_map(|task| {
         let name = &task.waiting.task;
@@ -60,13 +60,13 @@ pub(super) fn unrestored_reason(state: &State) -> Option<String> {
     }
     if is_replaced(state) {
         return Some(
-            "the copy has replaced the target or part of it, and this run has not put back what \
+            "the copy has replaced the target or part of it, and this run has not restored what \
              the target had before"
                 .to_owned(),
         );
     }
     is_reinstalling(state)
-        .then(|| "provider actions were removed in this run and are not all put back".to_owned())
+        .then(|| "provider actions were removed in this run and are not all restored".to_owned())
 }
 
 /// May a copy or a refresh have replaced the target? An unknown outcome counts as yes; only a proof
@@ -85,19 +85,19 @@ fn is_replaced(state: &State) -> bool {
 /// Is this the name of a manual task (`STEP/PHASE`) of steps 5 to 7?
 fn is_removing_task(task: &str) -> bool {
     let (step, phase) = task.split_once('/').unwrap_or((task, ""));
-    REMOVING_STEPS.iter().any(|name| name.word() == step) && phase != keys::QUESTIONS
+    REMOVING_STEPS.iter().any(|name| name.keyword() == step) && phase != keys::QUESTIONS
 }
 
 /// Have steps 5 to 7 begun and not all ended? An open manual task counts as begun.
 fn is_reinstalling(state: &State) -> bool {
     let ended = |name: &StepName| {
-        state.step(name.word()).is_some_and(|step| {
+        state.step(name.keyword()).is_some_and(|step| {
             matches!(step.outcome, Some(StepOutcome::Done | StepOutcome::Skipped))
         })
     };
     let changed = REMOVING_STEPS
         .iter()
-        .any(|name| state.progress(name.word(), None).begun > 0);
+        .any(|name| state.progress(name.keyword(), None).begun > 0);
     let asked = state.tasks.keys().any(|task| is_removing_task(task));
     (changed || asked) && !REMOVING_STEPS.iter().all(ended)
 }
@@ -165,8 +165,8 @@ mod tests {
             key: key.clone(),
             kind: ChangeKind::Launch,
             name: "copy".to_owned(),
-            before: json!(null),
-            after: json!(null),
+            before: json!(null).into(),
+            after: json!(null).into(),
             detail: json!(null),
         };
         records.push(intent.into());
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(refusal(copy(Some(LaunchOutcome::Absent))).await, None);
         for outcome in [LaunchOutcome::Succeeded, LaunchOutcome::Failed] {
             let why = refusal(copy(Some(outcome))).await.unwrap();
-            assert!(why.contains("has not put back"), "{why}");
+            assert!(why.contains("has not restored"), "{why}");
         }
         let why = refusal(copy(None)).await.unwrap();
         assert!(why.contains("still be running"), "{why}");
@@ -219,9 +219,9 @@ mod tests {
     #[tokio::test]
     async fn an_open_manual_task_counts_as_begun() {
         let by_hand = refusal(task("copy-environments/refresh-by-hand", None)).await;
-        assert!(by_hand.unwrap().contains("has not put back"));
+        assert!(by_hand.unwrap().contains("has not restored"));
         let clear = refusal(task("detach-provider-actions/clear", None)).await;
-        assert!(clear.unwrap().contains("are not all put back"));
+        assert!(clear.unwrap().contains("are not all restored"));
         let waived = refusal(task("restore-provider-actions/restore", Some("later"))).await;
         assert!(waived.unwrap().contains("was waived"));
         assert_eq!(

@@ -7,7 +7,7 @@ use super::confirm_target::confirm_target;
 use super::forecast::step_forecasts;
 use super::run_binding::new_began_record;
 use super::{PreparedRun, RunArguments, archive, preflight_gate, reopen};
-use crate::base::elsewhere::CopyElsewhere;
+use crate::base::remote_copy::RemoteCopy;
 use crate::base::text::count;
 use crate::checks::preflight;
 use crate::cli::common_arguments::Output;
@@ -22,8 +22,8 @@ pub(super) struct Place<'a> {
     pub(super) path: &'a Path,
     /// The run whose place it takes.
     pub(super) replaced: Option<LockedStateFile>,
-    /// The copy elsewhere.
-    pub(super) elsewhere: Option<Arc<dyn CopyElsewhere>>,
+    /// The remote copy.
+    pub(super) remote_copy: Option<Arc<dyn RemoteCopy>>,
 }
 
 /// Preflight, plan, confirmation; then the state file. The new run takes the place of the replaced
@@ -67,6 +67,7 @@ pub(super) async fn prepare(
             Record::from(Planned {
                 digest,
                 steps: step_forecasts(&plan),
+                names: connected.refresh.known_names.all(),
             }),
             Record::from(confirmed),
         ],
@@ -83,11 +84,11 @@ async fn open_state_file(
     let Place {
         path,
         replaced,
-        elsewhere,
+        remote_copy,
     } = place;
     let (clock, began) = (connected.clock.clone(), new_began_record(connected));
     let Some(replaced) = replaced else {
-        return Ok(journal::begin_with_copy(path, clock, began, elsewhere)?);
+        return Ok(journal::begin_with_copy(path, clock, began, remote_copy)?);
     };
     let archived = archive::free_archive_path(path, &replaced.state().run.to_string());
     let state_file = replaced.replace(&archived, clock, began).await?;

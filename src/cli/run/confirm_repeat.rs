@@ -164,7 +164,7 @@ pub(super) async fn confirm_repeat(
                 repeats.lines.join("\n  ")
             ),
         )
-        .with_help(format!("look at the cause, then run: {command}"))),
+        .with_help(format!("find the cause, then run: {command}"))),
     }
 }
 

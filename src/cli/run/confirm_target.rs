@@ -52,7 +52,7 @@ pub(super) async fn confirm_target(
                     ),
                     None => format!(
                         "'{target}' will be overwritten, {} cannot be undone, and there is no terminal to confirm at",
-                        count(plan.destructive_keys().len(), "change")
+                        count(plan.destructive_changes().count(), "change")
                     ),
                 },
             )
@@ -75,7 +75,7 @@ pub(super) async fn confirm_target(
 /// What the operator confirms, in words.
 fn describe(target: &str, plan: &Plan, repaired: Option<&str>) -> String {
     let (changes, time) = (count(plan.len(), "change"), expected_duration(plan));
-    let destructive = plan.destructive_keys().len();
+    let destructive = plan.destructive_changes().count();
     match repaired {
         Some(step) if destructive == 0 => {
             format!("This repairs {step} in '{target}': {changes}.")

@@ -14,7 +14,7 @@ use crate::domain::summary::Summary;
 use crate::engine::{Failure, JournalView, Location, Plan, PlannedChange, PlannedStep};
 use crate::journal::{Closed, LockedStateFile, OpenStateFile};
 use crate::report::{PlanReport, plan_text};
-use crate::runbook::{StepName, Word as _};
+use crate::runbook::{Keyword as _, StepName};
 use crate::steps;
 
 /// Surveys every phase of a finished run again, with reads only. Exit 0 if nothing is left to do and
@@ -46,7 +46,10 @@ pub(super) async fn survey_again(
         } else if plan.is_empty() {
             "This run has finished, and nothing is left for it to do.".to_owned()
         } else {
-            let report = PlanReport::of(plan, target);
+            let report = PlanReport {
+                names: connected.refresh.known_names.all(),
+                ..PlanReport::of(plan, target)
+            };
             plan_text(&report, session.data_palette(), session.verbose)
         };
         session.printer.data(text.trim_end());
@@ -86,7 +89,7 @@ pub(super) async fn survey_again(
 
 /// The first changed step that `--only` repairs.
 fn repairable(plan: &Plan) -> Option<&str> {
-    let copy = StepName::CopyEnvironments.word();
+    let copy = StepName::CopyEnvironments.keyword();
     let mut steps = plan.steps.iter();
     let changed = steps.find(|step| !step.changes.is_empty() && step.name != copy)?;
     Some(&changed.name)

@@ -26,7 +26,7 @@ pub(super) fn step_forecasts(plan: &Plan) -> BTreeMap<String, StepForecast> {
 /// as long as in the last finished run of this runbook, else as long as its plan says.
 pub(super) fn step_lines(connected: &Connected, state: &State, path: &Path) -> Vec<StepLine> {
     let repaired = state.repair.as_ref().map(|repair| repair.step.as_str());
-    // What a repair has to do has nothing to do with what a whole run took.
+    // The duration of a whole run says nothing about the duration of a repair.
     let earlier = if repaired.is_some() {
         BTreeMap::new()
     } else {

@@ -7,7 +7,7 @@
 //! run_binding.rs        the tenant, the pair and the sections that a run is bound to
 //! begin.rs              a new run, up to its open state file
 //! resume.rs             a run that continues, up to its open state file
-//! purpose.rs            what a call of `run` is for, and how it is prepared
+//! run_mode.rs           begin, resume, survey again or repair, and how each is prepared
 //! preflight_gate.rs     the findings that stop a run before it begins
 //! confirm_target.rs     the operator names the target
 //! confirm_repeat.rs     a failed copy or refresh, confirmed once more before it is sent again
@@ -37,13 +37,13 @@ mod notify;
 mod pipeline_outputs;
 mod pipeline_summary;
 mod preflight_gate;
-mod purpose;
 pub(super) mod reopen;
 pub(super) mod repair;
 mod reports;
 mod resume;
 mod run_binding;
 mod run_end;
+mod run_mode;
 mod seal_copies;
 pub(super) mod stages;
 mod target_lock;
@@ -57,8 +57,8 @@ pub(super) use self::confirm_repeat::suggested_commands;
 pub(super) use self::confirm_target::read_line;
 use self::notify::Notifier;
 use self::pipeline_summary::write_summary;
-use self::purpose::{Prepared, Purpose, StatePlace};
 use self::reports::{ReportFile, write_reports};
+use self::run_mode::{Prepared, RunMode, StateLocation};
 use self::stages::Stages;
 use self::target_lock::TargetLock;
 use super::common_arguments::{Output, RunFiles};
@@ -67,13 +67,13 @@ use super::plan::PlanArguments;
 use super::session::Session;
 use super::step_names::{STEP, require_step};
 use crate::base::clock::Clock;
-use crate::base::elsewhere::CopyElsewhere;
+use crate::base::remote_copy::RemoteCopy;
 use crate::engine::{Context, EventKind, EventSink, Executor, Failure, Listener};
 use crate::journal::{
     self, CaptureCopy, JournalError, LockedStateFile, OpenStateFile, Record, ResumeOptions, State,
 };
 use crate::report::{Annotated, Detail, Lines, Terminal};
-use crate::runbook::{Runbook, StepName, Word as _};
+use crate::runbook::{Keyword as _, Runbook, StepName};
 
 /// The headings of the flags.
 const CONFIRMATION: &str = "Confirmation";
@@ -115,7 +115,7 @@ pub(super) struct RunArguments {
     pub(super) only: Option<String>,
     /// Repeat steps 5 to 7 for one provider of a finished run
     #[arg(long, help_heading = PART, value_name = "STEP", requires = "provider",
-        value_parser = [StepName::ReinstallProviders.word()])]
+        value_parser = [StepName::ReinstallProviders.keyword()])]
     pub(super) again: Option<String>,
     /// With --again: the name of the provider's definition, such as `msdyn_bigcommerce`
     #[arg(long, help_heading = PART, value_name = "NAME", requires = "again")]
@@ -190,7 +190,7 @@ pub(super) async fn run(session: &Session, arguments: &RunArguments) -> Result<u
     write_summary(session, &arguments.files, &runbook, &path);
     pipeline_outputs::write_outputs(session, Some(&path), &reports, &result);
     notifier
-        .tell_end(session, &arguments.files, &path, &result)
+        .send_end(session, &arguments.files, &path, &result)
         .await;
     result
 }
@@ -206,10 +206,10 @@ async fn run_in_order(
     path: &Path,
     notifier: &Arc<Notifier>,
 ) -> Result<u8, Failure> {
-    // Lock the state file and its copy elsewhere, then the target.
+    // Lock the state file and its remote copy, then the target.
     let given = arguments.files.container();
-    let elsewhere = connect::open_state_copy(&runbook, given, path, arguments.takeover)?;
-    let locked = lock_state_file(arguments, path, elsewhere.as_ref())?;
+    let remote_copy = connect::open_state_copy(&runbook, given, path, arguments.takeover)?;
+    let locked = lock_state_file(arguments, path, remote_copy.as_ref())?;
     let earlier = locked.as_ref().map(LockedStateFile::state);
     confirm_overwrite::require_detected(&arguments.confirm_overwrite, earlier.as_deref())?;
     if let Some(state) = earlier.as_deref().filter(|_| arguments.fresh) {
@@ -219,9 +219,9 @@ async fn run_in_order(
     let accepts_unfinished_run =
         arguments.abandon_captures || seal_copies::include_before_copy(&copies);
     let mut target_lock = TargetLock::acquire(&session.printer, &runbook, path)?;
-    let purpose = Purpose::of(arguments, locked)?;
-    if !accepts_unfinished_run && !matches!(purpose, Purpose::SurveyAgain(_)) {
-        target_lock.require_put_back(earlier.as_deref())?;
+    let run_mode = RunMode::of(arguments, locked)?;
+    if !accepts_unfinished_run && !matches!(run_mode, RunMode::SurveyAgain(_)) {
+        target_lock.require_restored(earlier.as_deref())?;
     }
 
     // Connect to the services, and check both environments.
@@ -230,11 +230,11 @@ async fn run_in_order(
         connect::connect_for_run(session, runbook, accepts_unfinished_run, listeners).await?;
     let result = Box::pin(async {
         // Guards, preflight and the confirmation; last, the state file is opened.
-        let place = StatePlace {
+        let place = StateLocation {
             path,
-            elsewhere: elsewhere.clone(),
+            remote_copy: remote_copy.clone(),
         };
-        let prepared = purpose.prepare(session, arguments, &connected, place, copies);
+        let prepared = run_mode.prepare(session, arguments, &connected, place, copies);
         let prepared = match Box::pin(prepared).await? {
             Prepared::Run(prepared) => prepared,
             Prepared::Ended(exit) => return Ok(exit),
@@ -253,7 +253,7 @@ async fn run_in_order(
 
         // Execute the steps, and end.
         let exit = execute(session, arguments, &connected, state_file).await;
-        target_lock.forget_run_if_put_back(&state_file.journal.state());
+        target_lock.forget_run_if_restored(&state_file.journal.state());
         Ok(exit)
     })
     .await;
@@ -265,21 +265,21 @@ async fn run_in_order(
 fn lock_state_file(
     arguments: &RunArguments,
     path: &Path,
-    elsewhere: Option<&Arc<dyn CopyElsewhere>>,
+    remote_copy: Option<&Arc<dyn RemoteCopy>>,
 ) -> Result<Option<LockedStateFile>, Failure> {
-    if elsewhere.is_none() && !journal::exists(path) {
+    if remote_copy.is_none() && !journal::exists(path) {
         return Ok(None);
     }
     let now = Clock::new(1.0).time_of_day();
     let options = ResumeOptions {
         takeover: arguments.takeover,
         copies: &arguments.from_capture,
-        elsewhere,
+        remote_copy,
     };
     match journal::lock_state_file_with(path, now, options) {
         Ok(locked) => Ok(Some(locked)),
         // The copy is empty too.
-        Err(JournalError::NotFound { .. }) if elsewhere.is_some() => Ok(None),
+        Err(JournalError::NotFound { .. }) if remote_copy.is_some() => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
@@ -329,11 +329,11 @@ fn event_sink(session: &Session, clock: Clock, path: &Path, notifier: &Arc<Notif
     };
     let warnings = Box::new(Arc::clone(&session.warnings));
     let stages = Box::new(Stages::of(path));
-    let second_look = Box::new(Arc::clone(&session.second_look));
+    let end_summary = Box::new(Arc::clone(&session.end_summary));
     let notifier = Box::new(Arc::clone(notifier));
     EventSink::new(
         clock,
-        vec![listener, warnings, second_look, stages, notifier],
+        vec![listener, warnings, end_summary, stages, notifier],
     )
 }
 

@@ -17,13 +17,13 @@ use crate::cli::step_names::require_step;
 use crate::engine::{Failure, FailureKind, JournalView, Plan, Step};
 use crate::journal::{LockedStateFile, Planned, Record, RepairBegan, State};
 use crate::report::{PlanReport, plan_text};
-use crate::runbook::{ListedStep, Runbook, StepName, Word as _};
+use crate::runbook::{Keyword as _, ListedStep, Runbook, StepName};
 
 /// Refuses a step that the runbook does not have or skips (exit code 3), and the step that launches
 /// the copy: a repair never copies.
 pub(in crate::cli) fn require_repairable(runbook: &Runbook, step: &str) -> Result<(), Failure> {
     require_step(runbook, step)?;
-    if step == StepName::CopyEnvironments.word() {
+    if step == StepName::CopyEnvironments.keyword() {
         return Err(Failure::refused(format!(
             "--only {step}: this step would copy the source over the target again"
         ))
@@ -148,7 +148,10 @@ pub(super) async fn prepare(
         plan_file::require_covered(approved, &plan)?;
     }
     if session.output == Output::Human {
-        let shown = PlanReport::of(&plan, target);
+        let shown = PlanReport {
+            names: connected.refresh.known_names.all(),
+            ..PlanReport::of(&plan, target)
+        };
         let text = plan_text(&shown, session.data_palette(), session.verbose);
         session.printer.text(text.trim_end());
         session
@@ -161,7 +164,11 @@ pub(super) async fn prepare(
     records.extend(resume::runbook_change(session, connected, &state));
     records.extend(repair.map(Record::from));
     let steps = step_forecasts(&plan);
-    records.push(Record::from(Planned { digest, steps }));
+    records.push(Record::from(Planned {
+        digest,
+        steps,
+        names: connected.refresh.known_names.all(),
+    }));
     records.push(Record::from(confirmed));
     Ok(Some(PreparedRun {
         state_file: resume::open_state_file(session, locked)?,

@@ -21,7 +21,7 @@ pub(in crate::cli) struct ReportFile {
 }
 
 /// A format of a report: the end of a file's name, the format's name, and how a report of this
-/// program begins and what it contains soon, so that no other file is replaced.
+/// program begins and what follows near the beginning, so that no other file is replaced.
 #[derive(Debug)]
 struct Format {
     extension: &'static str,

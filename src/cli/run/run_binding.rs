@@ -73,11 +73,11 @@ pub(super) fn require_same_binding(state: &State, connected: &Connected) -> Resu
     ]
     .into_iter()
     .filter(|(_, then, now, _)| then != now)
-    .map(|(subject, then, now, span)| (format!("{subject}: {then} then, {now} now"), span))
+    .map(|(subject, then, now, span)| (format!("{subject}: was {then}, is {now}"), span))
     .collect();
     let optional = |subject: &str, then: &Option<String>, now: &Option<String>| {
         let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
-        format!("{subject}: {} then, {} now", shown(then), shown(now))
+        format!("{subject}: was {}, is {}", shown(then), shown(now))
     };
     if then.source != now.source {
         let text = optional("source", &then.source, &now.source);
@@ -153,18 +153,18 @@ mod tests {
         let runbook = runbook.unwrap_or_else(|invalid| panic!("{invalid}"));
         let differences = [
             (
-                "target's name: UAT then, Contoso QA now".to_owned(),
+                "target's name: was UAT, is Contoso QA".to_owned(),
                 Some(runbook.target.name.span),
             ),
-            ("address: a then, b now".to_owned(), None),
+            ("address: was a, is b".to_owned(), None),
         ];
         let failure = another_refresh(&runbook, &began().pinned, &differences);
         assert_eq!(failure.kind, FailureKind::Refused);
         assert_eq!(
             failure.message,
             "this state file belongs to a refresh of 'UAT' that is bound to another source or \
-             target: target's name: UAT then, Contoso QA now (qa.values.yaml:2:14); address: a \
-             then, b now"
+             target: target's name: was UAT, is Contoso QA (qa.values.yaml:2:14); address: was a, \
+             is b"
         );
         let places: Vec<_> = failure
             .marks

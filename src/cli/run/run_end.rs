@@ -170,9 +170,9 @@ fn print_result(
     let report = format!("iomcopy report {}", files.as_arguments());
     let shown_by = (!is_finished).then_some(report.as_str());
     let warnings = session.warnings.all();
-    let second_look = session.second_look.text(&warnings, shown_by);
-    if !second_look.is_empty() {
-        session.printer.text(second_look.trim_end());
+    let end_summary = session.end_summary.text(&warnings, shown_by);
+    if !end_summary.is_empty() {
+        session.printer.text(end_summary.trim_end());
     }
     let mut next = None;
     if let Ok(mut contents) = journal::read_state_file(path) {

@@ -2,7 +2,7 @@
 //! state file while the run's process works, for `iomcopy status` in another process. It proves
 //! nothing, and nothing depends on it, so it is not in the state file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -29,6 +29,8 @@ struct Content {
 pub(super) struct Stages {
     path: PathBuf,
     content: Mutex<Content>,
+    /// The changes that are being made, by name.
+    open: Mutex<BTreeSet<String>>,
 }
 
 impl Stages {
@@ -41,6 +43,7 @@ impl Stages {
         Self {
             path: path_of(state_file),
             content: Mutex::new(content),
+            open: Mutex::default(),
         }
     }
 
@@ -67,13 +70,55 @@ impl Stages {
     }
 }
 
+/// The beginning of the note about a change whose write the service has not answered.
+const UNANSWERED: &str = "nothing yet: ";
+
+impl Stages {
+    /// Notes that a write has no answer. The change that sent it is known only if no other change is
+    /// being made.
+    fn note_slow_write(&self, text: &str) {
+        let open = lock(&self.open).clone();
+        if let [name] = Vec::from_iter(open).as_slice() {
+            self.note(name, Some(&format!("{UNANSWERED}{text}")));
+        }
+    }
+
+    /// Removes that note.
+    fn forget_slow_write(&self) {
+        let is_one = |(_, stage): &(&String, &String)| stage.starts_with(UNANSWERED);
+        let names: Vec<String> = {
+            let content = lock(&self.content);
+            let noted = content.stages.iter().filter(is_one);
+            noted.map(|(name, _)| name.clone()).collect()
+        };
+        for name in names {
+            self.note(&name, None);
+        }
+    }
+}
+
 impl Listener for Stages {
     fn on_event(&self, event: &Event) {
         match &event.kind {
             EventKind::Progress { name, note, .. } => self.note(name, Some(note)),
+            EventKind::ChangeBegan { name, .. } => {
+                lock(&self.open).insert(name.clone());
+            }
+            EventKind::SlowWrite {
+                service,
+                address,
+                request,
+                ..
+            } => self.note_slow_write(&format!(
+                "{service} at {address} has not answered {request}"
+            )),
+            EventKind::SlowWriteEnded { .. } => self.forget_slow_write(),
             EventKind::ChangeDone { name, .. }
             | EventKind::ChangeFailed { name, .. }
-            | EventKind::ChangeOpen { name, .. } => self.note(name, None),
+            | EventKind::ChangeOpen { name, .. } => {
+                lock(&self.open).remove(name);
+                self.note(name, None);
+            }
             EventKind::RunEnded { .. } => self.remove(),
             _ => {}
         }
@@ -145,6 +190,29 @@ mod tests {
         assert_eq!(read(&path, &held)["copy"], "Finalize");
         // A killed process cannot remove it.
         assert!(read(&path, &Occupancy::Free).is_empty());
+        // While the service does not answer a write, that is what is known.
+        let event = |kind: EventKind| Event {
+            kind,
+            ..progress("")
+        };
+        stages.on_event(&event(EventKind::ChangeBegan {
+            step: "copy-environments".to_owned(),
+            phase: "copy".to_owned(),
+            key: "copy/1".to_owned(),
+            name: "copy".to_owned(),
+            kind: journal::ChangeKind::Launch,
+        }));
+        let (address, request) = ("host:443".to_owned(), "POST /copy".to_owned());
+        stages.on_event(&event(EventKind::SlowWrite {
+            service: "Power Platform".to_owned(),
+            address: address.clone(),
+            request: request.clone(),
+            elapsed: 60.0,
+        }));
+        let named = "nothing yet: Power Platform at host:443 has not answered POST /copy";
+        assert_eq!(read(&path, &held)["copy"], named);
+        stages.on_event(&event(EventKind::SlowWriteEnded { address, request }));
+        assert!(!read(&path, &held).contains_key("copy"));
         drop(stages);
         assert!(!path_of(&path).exists());
         drop(open);

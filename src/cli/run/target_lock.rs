@@ -1,11 +1,11 @@
-//! One run for one target on this machine: a lock, and a record of a run that has not put back what
+//! One run for one target on this machine: a lock, and a record of a run that has not restored what
 //! the target had.
 //!
 //! Both are small files in the user's state directory, named by the target's environment id:
 //!
 //! - `ID.lock` is locked as long as a process runs a runbook for the target. Its content names the
 //!   run for a second process. It is never deleted, because a lock on a deleted file locks nothing.
-//! - `ID.run.json` names the last run, from its first record until it has put everything back.
+//! - `ID.run.json` names the last run, from its first record until it has restored everything.
 //!   Without it, a second state file for the same target would capture what that run left
 //!   unfinished.
 
@@ -21,7 +21,7 @@ use crate::base::clock::Clock;
 use crate::base::files::{self, Access, Existing};
 use crate::base::platform::{self, LockFile, STATE_DIRECTORY_VARIABLES};
 use crate::base::text::sha256;
-use crate::cli::session::environment_variable;
+use crate::cli::process_environment::environment_variable;
 use crate::engine::Failure;
 use crate::journal::{self, JournalError, State};
 use crate::report::Printer;
@@ -137,9 +137,9 @@ impl TargetLock {
         )
     }
 
-    /// Refuses a run while another run has not put back what the target had. Takes the state of the
+    /// Refuses a run while another run has not restored what the target had. Takes the state of the
     /// run that this process resumes or replaces, which has its own guards.
-    pub(super) fn require_put_back(&self, ours: Option<&State>) -> Result<(), Failure> {
+    pub(super) fn require_restored(&self, ours: Option<&State>) -> Result<(), Failure> {
         let record = self
             .files
             .as_ref()
@@ -162,7 +162,7 @@ impl TargetLock {
         };
         let Some(reason) = reason else { return Ok(()) };
         Err(Failure::refused(format!(
-            "another run has not put back what '{}' had before: {reason} ({other})",
+            "another run has not restored what '{}' had before: {reason} ({other})",
             self.target
         ))
         .with_help(
@@ -185,8 +185,8 @@ impl TargetLock {
         }
     }
 
-    /// Deletes the record of a run that has put everything back, or has not changed the target.
-    pub(super) fn forget_run_if_put_back(&self, state: &State) {
+    /// Deletes the record of a run that has restored everything, or has not changed the target.
+    pub(super) fn forget_run_if_restored(&self, state: &State) {
         let Some(files) = &self.files else { return };
         if unrestored_reason(state).is_none() {
             // A record that remains is checked against the state file that it names.

@@ -99,7 +99,7 @@ impl Dataverse {
         })
     }
 
-    /// Whether this user is System Administrator, by an own role or through a team. A missing user
+    /// Whether this user is System Administrator, directly or through a team. A missing user
     /// is an error.
     pub async fn is_system_administrator(&self, user: Uuid) -> Result<bool, Error> {
         let path = format!(

@@ -1,5 +1,6 @@
 //! The order of every request: retry, throttle, authorize, send.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
@@ -21,7 +22,7 @@ pub(super) struct Chain<'a> {
     pub(super) http: &'a Http,
     /// The service's name.
     pub(super) service: &'a str,
-    pub(super) token: &'a TokenSource,
+    pub(super) token: &'a Arc<TokenSource>,
     pub(super) gate: &'a Gate,
 }
 
@@ -101,7 +102,7 @@ impl Chain<'_> {
                     if signed_in_again || request.is_sent_once {
                         return Err(tokens.explain_refusal(&token, error));
                     }
-                    tokens.on_refused(&token, error).await?;
+                    tokens.on_refused(&token, error)?;
                     signed_in_again = true;
                 }
                 RetryDecision::Throttled(retry_after, error) => {
@@ -159,12 +160,11 @@ impl Chain<'_> {
 mod tests {
     use std::future::Future;
     use std::pin::Pin;
-    use std::sync::Arc;
     use std::time::Instant;
 
     use super::*;
     use crate::base::cancellation::Cancellation;
-    use crate::base::elsewhere::{CopyElsewhere, CopyError};
+    use crate::base::remote_copy::{CopyError, RemoteCopy};
     use crate::clients::error::ErrorKind;
     use crate::clients::http::{Limits, Method};
     use crate::clients::testing::{
@@ -565,8 +565,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_service_that_does_not_answer_a_read_is_named_with_its_port() {
-        // Every read is late, and no read is answered.
+    async fn a_service_that_does_not_answer_is_named_with_its_port() {
+        // Every request is late, and none is answered.
         let setup = Setup::with_limits(FAST, silent_limits());
         let listener = Listener::replying(vec![Reply::Silence, Reply::Silence]).await;
         let service = setup.service(&listener.url);
@@ -577,6 +577,10 @@ mod tests {
         let named = setup.waits.silent();
         assert_eq!(named.len(), 1, "{named:?}");
         assert!(named[0].ends_with(&format!(" at {address}")), "{named:?}");
+        // A write is reported until it ends.
+        let slow = setup.waits.slow_writes();
+        let sent = format!("PATCH /row at {address}");
+        assert_eq!(slow, [sent, "ended: PATCH /row".to_owned()]);
     }
 
     #[tokio::test]
@@ -600,7 +604,7 @@ mod tests {
         cancellation: Cancellation,
     }
 
-    impl CopyElsewhere for LostCopy {
+    impl RemoteCopy for LostCopy {
         fn place(&self) -> &str {
             &self.place
         }
@@ -635,7 +639,7 @@ mod tests {
         let listener = Listener::replying(vec![ok(), ok()]).await;
         let service = setup.service(&listener.url);
         assert!(service.send(&Request::get("/rows")).await.is_ok());
-        let copy: Arc<dyn CopyElsewhere> = Arc::new(LostCopy {
+        let copy: Arc<dyn RemoteCopy> = Arc::new(LostCopy {
             place: "https://contoso.example/runs".to_owned(),
             cancellation: setup.cancellation.clone(),
         });

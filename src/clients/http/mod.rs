@@ -37,9 +37,9 @@ mod transport;
 mod unwelcome_responses;
 
 pub use client::Http;
-pub use observer::{Observer, Silent, Wait, WaitReason};
+pub use observer::{Observer, Silent, SlowWrite, Wait, WaitReason};
 pub use parsing::{Origin, OriginError};
-pub use policy::{KnownRefusal, Limits, ListBudget, Outlook, Who};
+pub use policy::{KnownRefusal, Limits, ListBudget, RetryAdvice, Who};
 pub use service::{Service, ServiceEndpoint};
 
 pub(crate) use paging::Pages;

@@ -13,6 +13,25 @@ pub trait Observer: Send + Sync {
     /// A read, or a request for a token, has no response yet, although one was due: the service's
     /// name, and its address with the port.
     fn silent(&self, _service: &str, _address: &str) {}
+
+    /// A write has no response yet, although writes are usually answered by now.
+    fn slow_write(&self, _write: &SlowWrite) {}
+
+    /// The response to a write that was reported has begun, or there will be none.
+    fn slow_write_ended(&self, _write: &SlowWrite) {}
+}
+
+/// A write without a response for longer than usual.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SlowWrite {
+    /// The name of the service.
+    pub service: String,
+    /// Its host and port.
+    pub address: String,
+    /// Method and path.
+    pub request: String,
+    /// How long ago it was sent, on the program's clock.
+    pub duration: Duration,
 }
 
 /// An observer that ignores every report.

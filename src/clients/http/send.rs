@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::attempt::{Attempt, AttemptOutcome};
 use super::client::Http;
+use super::observer::SlowWrite;
 use super::request::Request;
 use super::response::Response;
 use super::span::{record_status, request_span};
@@ -38,11 +39,10 @@ pub(super) async fn send(
     let span = request_span(service, what, request.method.as_str(), url);
     let exchange = async {
         let sent = builder.send();
-        // A write may take minutes; a read that takes seconds is worth a line.
         let response = if request.is_read() {
             naming_silence(http, service, url, sent).await?
         } else {
-            sent.await?
+            naming_slow_write(http, service, what, url, sent).await?
         };
         let status = response.status().as_u16();
         let headers = response.headers().clone();
@@ -106,10 +106,44 @@ pub(crate) async fn naming_silence<T>(
         response = &mut response => return response,
         () = tokio::time::sleep(http.limits().silence) => {}
     }
+    http.observer().silent(service, &host_and_port(url));
+    response.await
+}
+
+/// The same for a write: a read that takes seconds is worth a line, a write is not.
+async fn naming_slow_write<T>(
+    http: &Http,
+    service: &str,
+    what: &str,
+    url: &Url,
+    response: impl Future<Output = T>,
+) -> T {
+    let began = http.clock().elapsed();
+    let limits = http.limits();
+    // On a fast clock, a service that answers at once would be late.
+    let usual = http.clock().real(limits.slow_write).max(limits.silence);
+    let mut response = std::pin::pin!(response);
+    tokio::select! {
+        biased;
+        response = &mut response => return response,
+        () = tokio::time::sleep(usual) => {}
+    }
+    let write = SlowWrite {
+        service: service.to_owned(),
+        address: host_and_port(url),
+        request: what.to_owned(),
+        duration: http.clock().elapsed().saturating_sub(began),
+    };
+    http.observer().slow_write(&write);
+    let response = response.await;
+    http.observer().slow_write_ended(&write);
+    response
+}
+
+fn host_and_port(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or_default();
-    http.observer().silent(service, &format!("{host}:{port}"));
-    response.await
+    format!("{host}:{port}")
 }
 
 fn build(

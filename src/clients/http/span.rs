@@ -1,6 +1,6 @@
 //! The span of one request on the wire, for a trace. The names of its fields are those of
-//! OpenTelemetry: <https://opentelemetry.io/docs/specs/semconv/http/http-spans/>. Of the address,
-//! only host and path are in it: a query may hold values.
+//! OpenTelemetry: <https://opentelemetry.io/docs/specs/semconv/http/http-spans/>. It has
+//! only host and path of the address: a query may hold values.
 
 use tracing::Span;
 use tracing::field::Empty;

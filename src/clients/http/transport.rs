@@ -26,7 +26,10 @@ pub(crate) async fn read_limited_body(
     mut response: reqwest::Response,
     limit: usize,
 ) -> Result<Bytes, TransportError> {
-    let mut body = BytesMut::new();
+    // Grown step by step, a page of many rows would be in memory twice.
+    let length = response.content_length().unwrap_or_default();
+    let length = usize::try_from(length).map_or(limit, |length| length.min(limit));
+    let mut body = BytesMut::with_capacity(length);
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > limit {
             return Err(TransportError::BodyTooLong(limit));

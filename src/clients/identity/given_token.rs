@@ -1,4 +1,4 @@
-//! A token from elsewhere. It cannot be renewed.
+//! A token that the runbook provides. It cannot be renewed.
 
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use super::credential_kind::{CredentialKind, CredentialLifetime, CredentialSecret, KindFacts};
 use super::token_request::{FetchedToken, TokenError, TokenRequest};
 
-/// A token from elsewhere. It cannot be renewed.
+/// A token that the runbook provides. It cannot be renewed.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct GivenToken(pub CredentialSecret);
 

@@ -28,7 +28,7 @@ pub enum Identity {
     AzureCli(AzureCli),
     /// A program that prints a token.
     TokenCommand(TokenCommand),
-    /// A token from elsewhere, which cannot be renewed.
+    /// A token that the runbook provides, which cannot be renewed.
     Token(GivenToken),
 }
 

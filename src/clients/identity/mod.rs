@@ -7,8 +7,8 @@
 //! - `credential_kind`: what each kind implements.
 //! - [`tokens`]: the tokens of a run.
 //! - [`sign_in`]: what is known about a service's credential before it is used.
-//! - `token_source`: one token for each identity and scope, renewed five minutes before it expires
-//!   on the program's clock, by one fetch at a time.
+//! - `token_source`: one token for each identity and scope, renewed before it expires on the
+//!   program's clock, by one fetch at a time; `token_cache`: when that is.
 //! - `token_request`: one fetch and its outcome; each fetch creates a new `azure_identity`
 //!   credential.
 //! - `sign_in_transport`: sends the requests of `azure_identity` over our own connections.
@@ -33,6 +33,7 @@ mod sign_in;
 mod sign_in_transport;
 #[cfg(test)]
 mod tests;
+mod token_cache;
 mod token_command;
 mod token_request;
 mod token_source;

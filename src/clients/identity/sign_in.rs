@@ -91,7 +91,7 @@ impl SignIn {
             audience,
             expires,
         } = claims;
-        let lifetime = match self.source.remaining().await {
+        let lifetime = match self.source.remaining() {
             Some(remaining) => Some(remaining),
             None => expires.and_then(|end| self.source.time_until(end)),
         };

@@ -35,7 +35,7 @@ pub(super) fn authority_name(authority: &Origin) -> String {
 }
 
 /// One allowed destination: its name for people, its address as the library knows it, and its real
-/// address. Of both addresses scheme, host and port count.
+/// address. Only scheme, host and port of both addresses count.
 #[derive(Clone, Debug)]
 pub(super) struct Route {
     pub(super) name: String,

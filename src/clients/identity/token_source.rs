@@ -1,7 +1,7 @@
 //! The tokens of one identity for one scope, on the program's clock.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
@@ -11,21 +11,12 @@ use super::claims::{Claims, is_same_audience};
 use super::credential_kind::CredentialLifetime;
 use super::kinds::Identity;
 use super::sign_in_transport::authority_name;
+use super::token_cache::TokenCache;
 use super::token_request::{FetchedToken, TokenError, TokenRequest, describe_request};
 use crate::base::secrets;
+use crate::base::sync::lock;
 use crate::clients::error::{Error, ErrorKind};
 use crate::clients::http::{Backoff, Http, Origin, Wait, WaitReason};
-
-/// How long before its expiry a token is renewed, so that none expires in flight.
-const RENEW_BEFORE_EXPIRY: Duration = Duration::from_mins(5);
-
-/// The minimum time before a token is renewed, whatever its lifetime: a sign-in service that issues
-/// short-lived tokens is not asked for every request. If the token expires earlier, the service
-/// refuses it, and that renews it.
-const MIN_USE: Duration = Duration::from_mins(1);
-
-/// The maximum lifetime of a token.
-const MAX_LIFETIME: Duration = Duration::from_hours(24 * 365);
 
 const UNAVAILABLE: &str =
     "check that this machine reaches it (network, proxy, firewall), then run again";
@@ -36,35 +27,17 @@ pub(crate) struct TokenSource {
     authority: Origin,
     identity: Identity,
     scope: String,
+    cache: Mutex<TokenCache>,
     /// Locked during a fetch: one at a time, and requests that waited use its result.
-    cache: tokio::sync::Mutex<Cache>,
-}
-
-#[derive(Default)]
-struct Cache {
-    token: Option<CachedToken>,
-    /// The number of fetched tokens, to distinguish a refused token from its successor.
-    fetched: u64,
-}
-
-struct CachedToken {
-    token: Token,
-    /// On the program's clock; `None` if the expiry is unknown.
-    renew_at: Option<Duration>,
-    expires_at: Option<Duration>,
-}
-
-impl CachedToken {
-    fn is_valid(&self, now: Duration) -> bool {
-        self.expires_at.is_none_or(|end| now < end)
-    }
+    fetching: tokio::sync::Mutex<()>,
 }
 
 /// A token as an `Authorization` header.
 #[derive(Clone, Debug)]
 pub(crate) struct Token {
-    header: HeaderValue,
-    number: u64,
+    pub(super) header: HeaderValue,
+    /// How many tokens had been fetched with it.
+    pub(super) number: u64,
 }
 
 impl Token {
@@ -91,7 +64,8 @@ impl TokenSource {
             authority,
             identity,
             scope,
-            cache: tokio::sync::Mutex::default(),
+            cache: Mutex::default(),
+            fetching: tokio::sync::Mutex::default(),
         }
     }
 
@@ -109,9 +83,8 @@ impl TokenSource {
     }
 
     /// The remaining lifetime of the cached token, if known.
-    pub(super) async fn remaining(&self) -> Option<Duration> {
-        let expires_at = self.cache.lock().await.token.as_ref()?.expires_at?;
-        Some(expires_at.saturating_sub(self.http.clock().elapsed()))
+    pub(super) fn remaining(&self) -> Option<Duration> {
+        lock(&self.cache).remaining(self.http.clock().elapsed())
     }
 
     /// The time until a moment (seconds since 1970), by the services' own time; `None` before any
@@ -121,49 +94,65 @@ impl TokenSource {
         Some(Duration::from_secs(end).saturating_sub(now))
     }
 
-    /// A valid token, fetched if necessary.
-    pub(crate) async fn current(&self) -> Result<Token, Error> {
-        let mut cache = self.cache.lock().await;
+    /// A valid token, fetched if necessary. A token that will expire soon is renewed in the
+    /// background, so that no request waits for it.
+    pub(crate) async fn current(self: &Arc<Self>) -> Result<Token, Error> {
+        if let Some(token) = self.usable() {
+            return Ok(token);
+        }
+        let turn = self.fetching.lock().await;
+        if let Some(token) = self.usable() {
+            return Ok(token);
+        }
+        let renewed = self.renew().await;
+        drop(turn);
+        renewed.or_else(|error| {
+            // The old token is still valid: it is used until the sign-in service is back.
+            let valid = lock(&self.cache).valid(self.http.clock().elapsed());
+            valid.filter(|_| error.is_temporary()).ok_or(error)
+        })
+    }
+
+    /// The cached token, if requests may be sent with it. Begins its renewal if that is due.
+    fn usable(self: &Arc<Self>) -> Option<Token> {
         let now = self.http.clock().elapsed();
-        if let Some(cached) = &cache.token
-            && cached.renew_at.is_none_or(|time| now < time)
+        let mut cache = lock(&self.cache);
+        let token = cache.usable(now)?;
+        let runtime = tokio::runtime::Handle::try_current();
+        if let Ok(runtime) = runtime
+            && cache.begin_renewal_ahead(now)
         {
-            return Ok(cached.token.clone());
+            let source = Arc::clone(self);
+            runtime.spawn(async move {
+                let turn = source.fetching.lock().await;
+                // What fails is tried again, and reported once a request has to wait for it.
+                let _result = source.renew().await;
+                drop(turn);
+                lock(&source.cache).end_renewal_ahead(source.http.clock().elapsed());
+            });
         }
-        match self.fetch(cache.fetched > 0).await {
-            Ok(fetched) => {
-                cache.fetched += 1;
-                // The lifetime counts from before the fetch, so that it is never overestimated.
-                let cached = self.cached_token(&fetched, cache.fetched, now)?;
-                let token = cached.token.clone();
-                cache.token = Some(cached);
-                Ok(token)
-            }
-            Err(error) => match &cache.token {
-                // The old token is still valid: it is used until the sign-in service is back.
-                Some(cached)
-                    if error.is_temporary() && cached.is_valid(self.http.clock().elapsed()) =>
-                {
-                    Ok(cached.token.clone())
-                }
-                _ => Err(error),
-            },
-        }
+        Some(token)
+    }
+
+    /// Fetches a token, and keeps it.
+    async fn renew(&self) -> Result<Token, Error> {
+        let began = self.http.clock().elapsed();
+        let fetched_before = lock(&self.cache).fetched() > 0;
+        let fetched = self.fetch(fetched_before).await?;
+        let header = self.header(&fetched)?;
+        Ok(lock(&self.cache).keep(header, began, fetched.lifetime))
     }
 
     /// A service refused this token with this error. The next request fetches a new one, once, for
     /// any number of refused requests. Fails with the error if the token cannot be renewed.
-    pub(crate) async fn on_refused(&self, token: &Token, error: Error) -> Result<(), Error> {
+    pub(crate) fn on_refused(&self, token: &Token, error: Error) -> Result<(), Error> {
         if self.identity.lifetime() == CredentialLifetime::SingleToken {
             let error = error.with_help(
                 "the given token has expired, or is for another service: provide a new one",
             );
             return Err(self.explain_refusal(token, error));
         }
-        let mut cache = self.cache.lock().await;
-        if cache.fetched == token.number {
-            cache.token = None;
-        }
+        lock(&self.cache).forget(token);
         Ok(())
     }
 
@@ -194,12 +183,8 @@ impl TokenSource {
         }
     }
 
-    fn cached_token(
-        &self,
-        fetched: &FetchedToken,
-        number: u64,
-        now: Duration,
-    ) -> Result<CachedToken, Error> {
+    /// The `Authorization` header of a fetched token.
+    fn header(&self, fetched: &FetchedToken) -> Result<HeaderValue, Error> {
         let token = fetched.token.expose_secret();
         if fetched.lifetime.is_some_and(|lifetime| lifetime.is_zero()) {
             let why = "its token has already expired: the lifetime is 0 seconds";
@@ -214,18 +199,7 @@ impl TokenSource {
             self.error(ErrorKind::Configuration, why).with_source(error)
         })?;
         header.set_sensitive(true);
-        // A short-lived token is renewed halfway, or it would be renewed for every request.
-        let renew_at = |lifetime: Duration| {
-            now + lifetime
-                .saturating_sub(RENEW_BEFORE_EXPIRY.min(lifetime / 2))
-                .max(MIN_USE)
-        };
-        let lifetime = fetched.lifetime.map(|lifetime| lifetime.min(MAX_LIFETIME));
-        Ok(CachedToken {
-            token: Token { header, number },
-            renew_at: lifetime.map(renew_at),
-            expires_at: lifetime.map(|lifetime| now + lifetime),
-        })
+        Ok(header)
     }
 
     /// Fetches a token, with retries. Asking twice for a token is harmless.
@@ -340,6 +314,27 @@ mod tests {
         assert_eq!(authority.count(), 2);
     }
 
+    /// A renewal that requests waited for would stop all of them for its time, several times an hour.
+    #[tokio::test]
+    async fn a_token_is_renewed_in_the_background_before_a_request_has_to_wait_for_it() {
+        let setup = Setup::new(3_000.0);
+        let authority = authority(3_600).await;
+        let source = source(&setup, &authority.url);
+        source.current().await.unwrap();
+        setup.http.clock().sleep(Duration::from_mins(46)).await;
+        // Its successor is fetched although nothing asks for a token again.
+        source.current().await.unwrap();
+        for _ in 0..1_000 {
+            if authority.count() == 2 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        assert_eq!(authority.count(), 2);
+        assert_eq!(bearer(&source.current().await.unwrap()), "Bearer token-2");
+        assert_eq!(authority.count(), 2);
+    }
+
     #[tokio::test]
     async fn many_requests_wait_for_one_fetch() {
         let setup = Setup::new(1.0);
@@ -349,7 +344,7 @@ mod tests {
         let sources: Vec<_> = (0..6)
             .map(|_| tokens.source(&application(), scope))
             .collect();
-        let fetches = sources.iter().map(|source| source.current());
+        let fetches = sources.iter().map(TokenSource::current);
         for token in futures_util::future::join_all(fetches).await {
             assert_eq!(bearer(&token.unwrap()), "Bearer token-1");
         }

@@ -17,8 +17,8 @@ pub(in crate::clients) async fn list_rows(
     list_mapped(service, path, prepare, Some).await
 }
 
-/// As [`list_rows`], with what `map` keeps of each row: of a table of any size, no more than a page
-/// is in memory otherwise.
+/// As [`list_rows`], with what `map` keeps of each row. In addition to that, at most one page of the
+/// table is in memory.
 pub(in crate::clients) async fn list_mapped<T>(
     service: &Service,
     path: String,

@@ -25,7 +25,7 @@ use super::StateBlobAddress;
 use super::errors::{Refusal, copy_error, refusal};
 use super::lease::Lease;
 use super::token::StorageToken;
-use crate::base::elsewhere::{CopyError, CopyErrorKind};
+use crate::base::remote_copy::{CopyError, CopyErrorKind};
 
 /// How long a request may take, and how long a connection.
 const REQUEST: Duration = Duration::from_secs(20);

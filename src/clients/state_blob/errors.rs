@@ -8,7 +8,7 @@ use azure_core::Error;
 use azure_core::error::ErrorKind;
 use azure_core::http::StatusCode;
 
-use crate::base::elsewhere::{CopyError, CopyErrorKind};
+use crate::base::remote_copy::{CopyError, CopyErrorKind};
 
 /// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::container::Container;
 use super::errors::{Refusal, copy_error, refusal};
-use crate::base::elsewhere::{CopyError, CopyErrorKind};
+use crate::base::remote_copy::{CopyError, CopyErrorKind};
 use crate::base::sync::lock;
 
 /// How long a lease lasts. The service accepts 15 to 60 seconds (Microsoft Learn, *Lease Blob*).

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::container::{Container, is_leased};
 use super::{Requests, StateBlobAddress, read_parts};
-use crate::base::elsewhere::CopyError;
+use crate::base::remote_copy::CopyError;
 use crate::clients::identity::SignIn;
 
 /// A container of Azure Storage with the copies of state files.

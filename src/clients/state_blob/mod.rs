@@ -40,7 +40,7 @@ use url::Url;
 use self::container::{Appended, Container, Part, part_name};
 use self::lease::Lease;
 use super::identity::SignIn;
-use crate::base::elsewhere::{CopyElsewhere, CopyError, CopyErrorKind};
+use crate::base::remote_copy::{CopyError, CopyErrorKind, RemoteCopy};
 
 pub use self::listing::{StateContainer, StoredCopy};
 pub use self::token::is_storage_host;
@@ -170,7 +170,7 @@ impl StateBlob {
     }
 }
 
-impl CopyElsewhere for StateBlob {
+impl RemoteCopy for StateBlob {
     fn place(&self) -> &str {
         &self.inner.place
     }

@@ -78,7 +78,7 @@ pub(crate) fn connection_url(
     Some(url.into())
 }
 
-/// Does a connection URL lead into this environment?
+/// Does a connection URL point to this environment?
 pub(crate) fn is_in_environment(url: &str, environment: Uuid) -> bool {
     url.to_ascii_lowercase().contains(&environment.to_string())
 }

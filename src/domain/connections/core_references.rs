@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::connector_name;
+use crate::domain::RefreshContext;
 use crate::domain::names::{Fields, text};
-use crate::domain::view::View;
+use crate::domain::view::{SourceRows, View, source_rows};
 use crate::engine::Failure;
 
 /// An active connection reference of Dataverse.
@@ -36,6 +37,11 @@ pub(crate) async fn reference_rows(
 ) -> Result<BTreeMap<Uuid, Fields>, Failure> {
     let table = view.table("connectionreference").await?;
     view.selected_fields(&table, &COLUMNS, filter).await
+}
+
+/// The rows of the source's connection references, read one after the other.
+pub(crate) async fn source_reference_rows(refresh: &RefreshContext) -> Result<SourceRows, Failure> {
+    source_rows(refresh, "connectionreference", &COLUMNS, None).await
 }
 
 /// Every active connection reference, with the columns that the program uses.

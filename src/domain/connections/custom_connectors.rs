@@ -157,6 +157,16 @@ impl CustomConnectors {
         }
     }
 
+    /// The identifiers of the target's rows.
+    pub(crate) fn of_target(&self) -> BTreeSet<String> {
+        self.here.values().cloned().collect()
+    }
+
+    /// The identifiers of the source's rows.
+    pub(crate) fn of_source(&self) -> &BTreeSet<String> {
+        &self.source
+    }
+
     /// Does the target know this connector by another identifier?
     pub(crate) fn has_moved(&self, connector: &str) -> bool {
         self.in_target(connector) != connector_name(connector)

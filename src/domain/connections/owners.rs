@@ -70,6 +70,7 @@ pub(crate) async fn find_owner(
         )
         .permanent()
     })?;
+    refresh.known_names.record(&id.to_string(), &name);
     Ok(Some(OwnerRow {
         entity_set,
         id,

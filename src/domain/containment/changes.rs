@@ -11,10 +11,10 @@ use crate::clients::{Row, Table};
 use crate::domain::RefreshContext;
 use crate::domain::manual_change::ManualChange;
 use crate::domain::names::Fields;
+use crate::domain::row_changes::{Request, RowReader, TargetWrite, surveyed_version};
 use crate::domain::sealed_row::SealedRow;
 use crate::domain::seals::Part;
-use crate::domain::tenant_set::{Request, surveyed_row_set, surveyed_version};
-use crate::engine::{Action, Change, Failure, JournalView};
+use crate::engine::{Action, Change, Failure, JournalView, Reading};
 
 /// How long Dataverse may take to show a write.
 const SETTLE_TIMEOUT: Duration = Duration::from_mins(1);
@@ -69,34 +69,35 @@ fn set(refresh: &Arc<RefreshContext>, table: &Table, key: String, write: &RowWri
     let id = write.row.id;
     let before = fingerprinted(&write.before);
     let surveyed = surveyed_version(table, &before, write.row.etag.clone());
+    let request = Request::patch(&table.entity_set, id, &Value::Object(write.after.clone()));
+    let compared = move |row: Option<&Row>| {
+        Reading::of(row.map_or(Value::Null, |row| {
+            let now = |column: &String| {
+                let value = row.value.get(column).cloned();
+                (column.clone(), value.unwrap_or(Value::Null))
+            };
+            fingerprinted(&columns.iter().map(now).collect())
+        }))
+    };
     Change {
         key,
         name: write.name.clone(),
         before,
         after: fingerprinted(&write.after),
         follows: Vec::new(),
-        action: Action::Set(surveyed_row_set(
-            refresh,
-            &table.entity_set,
-            (id, surveyed),
-            move |row: Option<&Row>| {
-                row.map_or(Value::Null, |row| {
-                    let now = |column: &String| {
-                        let value = row.value.get(column).cloned();
-                        (column.clone(), value.unwrap_or(Value::Null))
-                    };
-                    fingerprinted(&columns.iter().map(now).collect())
-                })
-            },
-            Request::patch(&table.entity_set, id, &Value::Object(write.after.clone())),
-            SETTLE_TIMEOUT,
-        )),
+        action: Action::Set(Arc::new(TargetWrite {
+            refresh: Arc::clone(refresh),
+            reader: RowReader::of_surveyed(refresh, &table.entity_set, id, compared, surveyed),
+            request: move |_: &Reading| Ok(request.clone()),
+            settle_timeout: SETTLE_TIMEOUT,
+            is_destructive: write.is_destructive,
+        })),
     }
 }
 
 /// A row that refused to be written in an earlier process is a person's: the refusal is permanent.
 fn refused(surface: &Surface, write: &RowWrite, why: &str) -> Change {
-    ManualChange {
+    let by_hand = ManualChange {
         key: surface.change_key(),
         name: write.name.clone(),
         before: fingerprinted(&write.before),
@@ -114,8 +115,12 @@ fn refused(surface: &Surface, write: &RowWrite, why: &str) -> Change {
             "'{}' can no longer act, or the runbook allows it",
             surface.name
         ),
+    };
+    if write.is_destructive {
+        by_hand.into_destructive_change()
+    } else {
+        by_hand.into_change()
     }
-    .into_change()
 }
 
 fn remove(
@@ -158,6 +163,31 @@ fn fingerprinted(values: &Fields) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::containment::SurfaceState;
+
+    /// The service may refuse the program's write, and then a person makes it.
+    #[test]
+    fn what_cannot_be_restored_is_marked_also_if_a_person_does_it() {
+        let row = Row {
+            etag: None,
+            text: String::new(),
+            value: Fields::new(),
+        };
+        let id = uuid::Uuid::from_u128(1);
+        let write = RowWrite::new("t", id, &row, "end it".to_owned(), [("s", json!(3))]);
+        let surface = Surface {
+            kind: "job",
+            id: id.to_string(),
+            name: "Newsletter".to_owned(),
+            reach: "Bulk Email".to_owned(),
+            state: SurfaceState::Open,
+            closing: Closing::Nothing,
+        };
+        assert!(!refused(&surface, &write, "no").is_destructive());
+        let ending = write.destructive();
+        let change = refused(&surface, &ending, "no");
+        assert!(change.is_manual() && change.is_destructive());
+    }
 
     #[test]
     fn a_text_is_never_shown() {

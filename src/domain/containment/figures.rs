@@ -12,7 +12,7 @@ use super::surface::SurfaceState;
 use crate::base::text::count;
 use crate::domain::seals;
 use crate::engine::{Failure, JournalView};
-use crate::runbook::Word as _;
+use crate::runbook::Keyword as _;
 
 /// How many surfaces the figures list; more are only counted.
 const LISTED: usize = 1000;
@@ -54,13 +54,16 @@ pub(crate) struct ListedSurface {
     pub state: String,
     /// How, why or by what.
     pub detail: String,
+    /// What distinguishes it within its kind: two mailboxes may have the same name.
+    #[serde(skip)]
+    id: String,
 }
 
 /// The figures of what step 2 recorded; none before it did.
 pub(crate) fn figures(journal: &JournalView, policy: &Policy) -> Option<ContainmentFigures> {
     let sealed = SealedSurfaces::read(journal);
     let mut figures = ContainmentFigures {
-        purpose: policy.purpose().word().to_owned(),
+        purpose: policy.purpose().keyword().to_owned(),
         ..ContainmentFigures::default()
     };
     if sealed.is_empty() && !journal.has_seal(seals::SURFACES) {
@@ -82,6 +85,7 @@ pub(crate) fn figures(journal: &JournalView, policy: &Policy) -> Option<Containm
             reach: surface.reach.clone(),
             state: state.label().to_owned(),
             detail: state.detail().unwrap_or_default().to_owned(),
+            id: surface.id.clone(),
         });
     }
     let order = ["open", "unclear", "allowed", "replaced", "closed"];
@@ -130,7 +134,7 @@ impl ContainmentFigures {
                 continue;
             };
             let mut found = surfaces.iter();
-            let found = found.find(|surface| surface.name == listed.name);
+            let found = found.find(|surface| surface.id == listed.id);
             let gone = || SurfaceState::Closed("it can no longer act".to_owned());
             let state = found.map_or_else(gone, |surface| surface.state.clone());
             if state == SurfaceState::Open {
@@ -191,6 +195,46 @@ impl ContainmentFigures {
 mod tests {
     use super::*;
 
+    /// Two mailboxes have the same name, and a person has closed one of them.
+    #[test]
+    fn a_surface_is_corrected_by_what_it_is_and_not_by_its_name() {
+        use crate::domain::containment::inventory::KindInventory;
+        use crate::domain::containment::{Closing, Surface};
+
+        let kind = KINDS[0];
+        let listed = |id: &str| ListedSurface {
+            kind: kind.title().to_owned(),
+            name: "Orders".to_owned(),
+            reach: String::new(),
+            state: "open".to_owned(),
+            detail: String::new(),
+            id: id.to_owned(),
+        };
+        let now = |id: &str, state| Surface {
+            kind: kind.key(),
+            id: id.to_owned(),
+            name: "Orders".to_owned(),
+            reach: String::new(),
+            state,
+            closing: Closing::Nothing,
+        };
+        let surfaces = vec![
+            now("1", SurfaceState::Closed("a person".to_owned())),
+            now("2", SurfaceState::Open),
+        ];
+        let mut figures = ContainmentFigures {
+            open: 2,
+            surfaces: vec![listed("1"), listed("2")],
+            ..ContainmentFigures::default()
+        };
+        figures.correct(&Inventory(vec![KindInventory {
+            kind,
+            surfaces: Ok(surfaces),
+        }]));
+        assert_eq!((figures.open, figures.closed), (1, 1));
+        assert_eq!(figures.surfaces[1].state, "open");
+    }
+
     #[test]
     fn the_line_names_what_is_open() {
         let surface = |name: &str, state: &str| ListedSurface {
@@ -199,6 +243,7 @@ mod tests {
             reach: String::new(),
             state: state.to_owned(),
             detail: String::new(),
+            id: String::new(),
         };
         let figures = ContainmentFigures {
             closed: 31,

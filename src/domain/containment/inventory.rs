@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 
 use super::kind::{KINDS, SurfaceKind};
 use super::scope::Scope;
-use super::sealed::waiver;
+use super::sealed_state::waiver;
 use super::surface::{Closing, Surface, SurfaceState};
 use crate::domain::RefreshContext;
 use crate::domain::environments::read_target;
@@ -75,11 +75,12 @@ pub(crate) async fn scope_now<'a>(
 ) -> Result<Scope<'a>, Failure> {
     // Until background operations are on, jobs that came with the copy still wait.
     let target = unless_interrupted(read_target(refresh).await)?;
-    let is_closed = target.is_ok_and(|target| {
+    let is_closed = target.as_ref().is_ok_and(|target| {
         target.background_operations.as_deref() == Some("Disabled")
             || target.runtime_state.as_deref() == Some("AdminMode")
     });
-    Ok(Scope::target(refresh, journal, is_closed))
+    let scope = Scope::target(refresh, journal, is_closed);
+    Ok(scope.with_state_not_read(target.err()))
 }
 
 /// With the surfaces that step 2 recorded and that no longer act, and with what a waiver allows.
@@ -98,10 +99,10 @@ fn with_closed(
             surface.closing = Closing::Nothing;
         }
     }
-    let recorded = scope
-        .sealed
-        .iter()
-        .filter(|sealed| sealed.kind == kind.key());
+    // What could not act when it was recorded is judged only by what is read now.
+    let recorded = scope.sealed.iter().filter(|sealed| {
+        sealed.kind == kind.key() && !matches!(sealed.state, SurfaceState::Closed(_))
+    });
     for sealed in recorded {
         if found.iter().any(|surface| surface.id == sealed.id) {
             continue;

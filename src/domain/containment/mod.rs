@@ -16,7 +16,8 @@
 //! kinds/            the kinds that step 2 closes or reports
 //! changes.rs        the changes that close surfaces
 //! text_scan.rs      rows that name production and that no kind knows, within a limit
-//! sealed.rs         the surfaces that step 2 recorded before it closed anything
+//! sealed.rs         the record of a surface, which step 2 writes before it closes anything
+//! sealed_state.rs   the state of a recorded surface now
 //! flows.rs          cloud flows that name production or a fixed address
 //! provider_flows.rs flows that providers deploy
 //! provider_settings.rs
@@ -36,6 +37,7 @@ mod provider_flows;
 pub(crate) mod provider_settings;
 pub(crate) mod scope;
 pub(crate) mod sealed;
+mod sealed_state;
 pub(crate) mod surface;
 pub(crate) mod text_scan;
 mod variables;

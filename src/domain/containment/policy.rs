@@ -10,8 +10,8 @@ use crate::domain::flows::reach::hosts_of_replacement;
 use crate::domain::flows::{for_message, replaced};
 use crate::domain::source_references::SourceReferences;
 use crate::runbook::{
-    Callbacks, Containment, Located, OffOrKeep, ParameterSource, PlugIns, Purpose,
-    ResolvedContainment, Runbook, WaitingJobs, Word as _,
+    Callbacks, Containment, Keyword as _, Located, OffOrKeep, ParameterSource, PlugIns, Purpose,
+    ResolvedContainment, Runbook, WaitingJobs,
 };
 
 /// What the runbook wants.
@@ -26,7 +26,7 @@ pub(crate) struct Policy {
 pub(crate) enum Treatment {
     /// It may act; the entry that allows it.
     Allowed(String),
-    /// It holds a replacement already, and nothing that is still to be replaced; which.
+    /// It holds a replacement already, and nothing that is still to be replaced; the replacement.
     Replaced(String),
     /// It must be replaced by this text; how, in words.
     Replace {
@@ -75,7 +75,7 @@ impl Policy {
         let purpose = self.purpose();
         purpose
             .is_open()
-            .then(|| format!("purpose: {}", purpose.word()))
+            .then(|| format!("purpose: {}", purpose.keyword()))
     }
 
     /// Why mailboxes may send and receive, if they may.
@@ -163,6 +163,11 @@ impl Policy {
                 .filter(|_| !is_written)
                 .unwrap_or_else(by_key)
         })
+    }
+
+    /// Does the runbook allow anything by its name or its host?
+    pub(crate) fn allows_something(&self) -> bool {
+        !self.written.allow.is_empty()
     }
 
     /// The entry of `allow` that names this object, if one does.

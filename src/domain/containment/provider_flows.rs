@@ -137,8 +137,8 @@ fn reach(rules: &ReachRules<'_>, id: Uuid, name: &str, row: &Fields) -> FlowReac
     first.cloned().unwrap_or(FlowReach::Nothing)
 }
 
-/// A flow that names production acts on it. Whether a fixed address is production's, only a person
-/// knows: the provider's publisher may have written it.
+/// A flow that names production acts on it. Only a person knows whether a fixed address is
+/// production's: the provider's publisher may have written it.
 fn state(named: &[SourceReference]) -> SurfaceState {
     let of_production: BTreeSet<&str> = named
         .iter()

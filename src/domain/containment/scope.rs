@@ -4,8 +4,10 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+use super::kinds::mailboxes::{self, Sender};
 use super::policy::{ActingText, Policy, Treatment};
 use super::sealed::{SealedClosing, SealedSurfaces};
 use crate::clients::Row;
@@ -33,6 +35,10 @@ pub(crate) struct Scope<'a> {
     /// Are administration mode on and background operations off? Then every waiting job came with
     /// the copy, or this run made it.
     pub(crate) is_closed: bool,
+    /// Why that could not be read, if it could not: then it is not known which jobs are the copy's.
+    pub(super) state_not_read: Option<Failure>,
+    /// The mailboxes that still send, once a kind has asked for them.
+    senders: OnceCell<Vec<Sender>>,
 }
 
 impl<'a> Scope<'a> {
@@ -78,7 +84,23 @@ impl<'a> Scope<'a> {
             sealed: journal.map(SealedSurfaces::read).unwrap_or_default(),
             journal,
             is_closed,
+            state_not_read: None,
+            senders: OnceCell::new(),
         }
+    }
+
+    /// The same scope of a target whose state could not be read, if there is a failure.
+    pub(super) fn with_state_not_read(self, failure: Option<Failure>) -> Self {
+        Self {
+            state_not_read: failure,
+            ..self
+        }
+    }
+
+    /// The mailboxes that still send although the others are off. Read once.
+    pub(super) async fn senders(&self) -> Result<&[Sender], Failure> {
+        let senders = self.senders.get_or_try_init(|| mailboxes::senders(self));
+        senders.await.map(Vec::as_slice)
     }
 
     /// What of production a text names, in words, each once. The text itself is never shown.
@@ -144,14 +166,7 @@ impl<'a> Scope<'a> {
         columns: &[&str],
         filter: Option<&str>,
     ) -> Result<Vec<(Uuid, Row)>, Failure> {
-        let Some(metadata) = self.view.optional_table(table).await? else {
-            return Ok(Vec::new());
-        };
-        let rows = self.view.selected(&metadata, columns, filter).await?;
-        Ok(rows
-            .into_iter()
-            .filter_map(|row| Some((row.id(&metadata.primary_id)?, row)))
-            .collect())
+        rows_of(self.view, table, columns, filter).await
     }
 
     /// Did the copy bring this row? The ids of copied rows are the source's. Takes the key of the
@@ -160,6 +175,16 @@ impl<'a> Scope<'a> {
         matches!(self.view, View::AfterCopy(_))
             || self.sealed.get(key).is_some()
             || in_source.contains(&row)
+    }
+
+    /// The same rows of the source.
+    pub(crate) async fn rows_in_source(
+        &self,
+        table: &str,
+        columns: &[&str],
+    ) -> Result<Vec<(Uuid, Row)>, Failure> {
+        let source = View::Target(&self.refresh.source.dataverse);
+        rows_of(source, table, columns, None).await
     }
 
     /// The ids of a table's rows in the source.
@@ -178,6 +203,22 @@ impl<'a> Scope<'a> {
             .filter_map(|row| row.id(&metadata.primary_id))
             .collect())
     }
+}
+
+async fn rows_of(
+    view: View<'_>,
+    table: &str,
+    columns: &[&str],
+    filter: Option<&str>,
+) -> Result<Vec<(Uuid, Row)>, Failure> {
+    let Some(metadata) = view.optional_table(table).await? else {
+        return Ok(Vec::new());
+    };
+    let rows = view.selected(&metadata, columns, filter).await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| Some((row.id(&metadata.primary_id)?, row)))
+        .collect())
 }
 
 /// A whole number in a column.

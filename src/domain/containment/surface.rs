@@ -36,11 +36,11 @@ pub(crate) enum SurfaceState {
     /// Nobody has documented whether it can after a copy, or it cannot be read; why. A person has
     /// to look at it.
     Unclear(String),
-    /// It cannot; how.
+    /// It cannot; how it was closed.
     Closed(String),
-    /// It can, and the runbook allows it; by what.
+    /// It can, and the runbook allows it; the entry or default that allows it.
     Allowed(String),
-    /// It can, but only on what the runbook put in production's place; what.
+    /// It can, but only on what the runbook put in production's place; the replacement.
     Replaced(String),
 }
 
@@ -159,6 +159,8 @@ pub(crate) struct RowWrite {
     pub(crate) replaces: Option<String>,
     /// Does the row's publisher forbid changes of it? The service may then refuse the write.
     pub(crate) is_protected: bool,
+    /// Does it end something that cannot be restored from the capture?
+    pub(crate) is_destructive: bool,
 }
 
 /// Is a row part of a managed solution that does not let it be customized (Microsoft Learn, *Managed
@@ -195,6 +197,15 @@ impl RowWrite {
             name,
             replaces: None,
             is_protected: is_protected(row),
+            is_destructive: false,
+        }
+    }
+
+    /// The same, which ends something that cannot be restored.
+    pub(crate) fn destructive(self) -> Self {
+        Self {
+            is_destructive: true,
+            ..self
         }
     }
 

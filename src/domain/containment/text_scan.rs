@@ -1,9 +1,9 @@
-//! A last look: rows of the customer's own tables, and of order management, that hold something of
-//! production and that no kind of surface knows. Which of them act cannot be known, so a person
-//! looks at them.
+//! A last scan: rows of the customer's own tables, and of order management, that hold something of
+//! production and that no kind of surface knows. The program cannot know which of them act, so a
+//! person looks at them.
 //!
-//! The scan is bounded: an environment may have thousands of tables and millions of rows. What it
-//! did not read, it says.
+//! The scan is bounded: an environment may have thousands of tables and millions of rows. It
+//! reports what it did not read.
 
 use futures_util::{StreamExt as _, stream};
 use serde_json::Value;

@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use futures_util::future::try_join_all;
 use tokio::try_join;
 
-use crate::clients::{EntityMap, Query, Row};
+use crate::clients::{Query, Row};
 use crate::domain::RefreshContext;
 use crate::domain::names::lookup;
 use crate::domain::seals::{self, Part};
@@ -154,21 +154,16 @@ async fn linked(refresh: &RefreshContext) -> Result<Vec<ListedRow>, Failure> {
         compared: None,
     };
     let link = gateway::read_link(refresh, gateway).await?;
-    let set = gateway.connection_set(&link).await?;
+    let (set, maps) = try_join!(gateway.connection_set(&link), gateway.maps(&link))?;
     let mut captures = vec![
         capture("link", link.raw.to_string()),
         capture("connection-set", set.raw.to_string()),
     ];
-    for map in gateway.maps(&link).await? {
-        let EntityMap { name, project, .. } = &map;
-        captures.push(capture(&format!("map/{name}"), map.raw.to_string()));
-        if let Some(project) = project {
-            let mappings = gateway.field_mappings(project).await?;
-            captures.push(capture(
-                &format!("project/{name}"),
-                mappings.raw.to_string(),
-            ));
-        }
+    let of_maps = maps.iter();
+    captures.extend(of_maps.map(|map| capture(&format!("map/{}", map.name), map.raw.to_string())));
+    for (map, mappings) in gateway::read_mappings(gateway, &maps).await? {
+        let key = format!("project/{}", map.name);
+        captures.push(capture(&key, mappings.raw.to_string()));
     }
     Ok(captures)
 }

@@ -155,7 +155,7 @@ const TABLE: [KnownError; 27] = [
     ),
     known(
         Pattern::Code("DWFOEV1006"),
-        "the default team has not the name that dual-write knows it by",
+        "the default team does not have the name that dual-write expects",
         RESET,
     ),
     known(

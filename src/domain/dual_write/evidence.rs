@@ -6,13 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tokio::try_join;
 use uuid::Uuid;
 
 use super::capture::{PROJECTS, RUNTIME_CONFIGURATION};
 use super::recorded::RecordedMap;
 use super::tables::{Configuration, Project};
 use crate::base::text::count;
-use crate::clients::Query;
+use crate::clients::{Dataverse, Query};
 use crate::domain::RefreshContext;
 use crate::domain::environments::host;
 use crate::domain::seals::{self, Part};
@@ -43,37 +44,21 @@ impl Evidence {
             Failure::failed("no Finance and Operations is linked with the target").permanent()
         })?;
         // Without `cross-company` only the default company would be read; the client asks for all.
-        let projects = finance.list(PROJECTS, &Query::new()).await?;
+        let every = Query::new();
+        let projects = async { Ok::<_, Failure>(finance.list(PROJECTS, &every).await?) };
+        let (projects, configurations) =
+            try_join!(projects, active_configurations(&refresh.target.dataverse))?;
         let projects = projects
             .iter()
             .filter_map(|row| Project::from_row(&row.value))
             .collect();
         let dataverse = refresh.target.environment.dataverse.as_ref();
-        let mut evidence = Self {
+        Ok(Self {
             projects,
-            configurations: Vec::new(),
+            configurations,
             old: old(journal),
             dataverse: dataverse.and_then(|d| host(d.url.as_deref()?)),
-        };
-        if let Some(table) = refresh
-            .target
-            .dataverse
-            .table(RUNTIME_CONFIGURATION)
-            .await?
-        {
-            let query = Query::new().order_by(&table.primary_id);
-            let rows = refresh
-                .target
-                .dataverse
-                .list(&table.entity_set, &query)
-                .await?;
-            evidence.configurations = rows
-                .iter()
-                .filter_map(|row| Configuration::from_row(row.id(&table.primary_id)?, &row.value))
-                .filter(|row| row.active)
-                .collect();
-        }
-        Ok(evidence)
+        })
     }
 
     /// The projects that are connected to another Dataverse than the target's.
@@ -108,7 +93,7 @@ impl Evidence {
         if !stale.is_empty() {
             let what = count(stale.len(), "row");
             return Answer::Fail(format!(
-                "{what} of runtime configuration of before the copy"
+                "{what} of runtime configuration from before the copy"
             ));
         }
         if let Some(first) = foreign.first() {
@@ -117,11 +102,11 @@ impl Evidence {
         let connected = self.projects.iter().filter(|project| project.url.is_some());
         match connected.count() {
             0 => Answer::Unknown(
-                "no map has run since, and only running maps show which link they have".to_owned(),
+                "no map has run since the reset, and only a running map shows its link".to_owned(),
             ),
             projects => Answer::Pass(format!(
                 "{} of Finance and Operations connected to the target's Dataverse, and no runtime \
-                 configuration is of before the copy",
+                 configuration is from before the copy",
                 count(projects, "project")
             )),
         }
@@ -189,6 +174,19 @@ impl Evidence {
             .filter(|project| project.map == map)
             .collect()
     }
+}
+
+/// The active rows of the runtime configuration; none if there is no such table.
+async fn active_configurations(dataverse: &Dataverse) -> Result<Vec<Configuration>, Failure> {
+    let Some(table) = dataverse.table(RUNTIME_CONFIGURATION).await? else {
+        return Ok(Vec::new());
+    };
+    let query = Query::new().order_by(&table.primary_id);
+    let rows = dataverse.list(&table.entity_set, &query).await?;
+    let rows = rows
+        .iter()
+        .filter_map(|row| Configuration::from_row(row.id(&table.primary_id)?, &row.value));
+    Ok(rows.filter(|row| row.active).collect())
 }
 
 /// The ids of the runtime configuration that the first seal holds, of both environments.

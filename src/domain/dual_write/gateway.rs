@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
+use tokio::try_join;
 
 use super::error_codes::explained;
 use crate::base::text::escape;
 use crate::clients::{
-    ConnectionSet, DualWriteGateway, DualWriteLink, EntityMap, MapAction, MapVersion, RequestState,
+    ConnectionSet, DualWriteGateway, DualWriteLink, EntityMap, FieldMappings, MapAction,
+    MapVersion, RequestState,
 };
 use crate::domain::environments::host;
 use crate::domain::keys::{self, MapChange};
@@ -19,6 +22,9 @@ use crate::engine::{Failure, Progress, Reading, Set, WriteError, Written};
 
 /// How long the gateway may take to show what it has accepted.
 const SETTLE_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// How many maps are asked about at once. Nothing is published about the gateway's limits.
+pub(crate) const CONCURRENT_MAPS: usize = 4;
 
 /// The target's link as the gateway shows it now.
 pub(crate) struct GatewayState {
@@ -52,6 +58,22 @@ pub(crate) async fn read_link(
     })
 }
 
+/// The field mappings of each map that has a project, in the order of the maps.
+pub(crate) async fn read_mappings<'a>(
+    gateway: &DualWriteGateway,
+    maps: &'a [EntityMap],
+) -> Result<Vec<(&'a EntityMap, FieldMappings)>, Failure> {
+    let reads: Vec<_> = maps
+        .iter()
+        .filter_map(|map| {
+            let project = map.project.as_deref()?;
+            Some(async move { Ok::<_, Failure>((map, gateway.field_mappings(project).await?)) })
+        })
+        .collect();
+    let reads = stream::iter(reads).buffered(CONCURRENT_MAPS);
+    reads.try_collect().await
+}
+
 /// The gateway of a runbook that acknowledges it.
 pub(crate) fn acknowledged_gateway(refresh: &RefreshContext) -> Result<&DualWriteGateway, Failure> {
     refresh
@@ -66,11 +88,8 @@ impl GatewayState {
     pub(crate) async fn read(refresh: &RefreshContext) -> Result<Self, Failure> {
         let gateway = acknowledged_gateway(refresh)?;
         let link = read_link(refresh, gateway).await?;
-        Ok(Self {
-            set: gateway.connection_set(&link).await?,
-            maps: gateway.maps(&link).await?,
-            link,
-        })
+        let (set, maps) = try_join!(gateway.connection_set(&link), gateway.maps(&link))?;
+        Ok(Self { link, set, maps })
     }
 
     /// A map by its name.

@@ -2,7 +2,7 @@
 //! running.
 //!
 //! ```text
-//! database_history.rs  database movements of an environment that Lifecycle Services list
+//! database_history.rs  database movements of an environment that Lifecycle Services lists
 //! finance_replacement.rs
 //!                      whether a unified copy replaced Finance and Operations
 //! ```
@@ -35,7 +35,7 @@ pub(crate) fn has_begun(refresh: &RefreshContext, journal: &JournalView) -> bool
     launches.iter().any(|key| journal.launch(key).is_some()) || journal.is_handed_out(&task)
 }
 
-/// Do Lifecycle Services manage the target's Finance and Operations? The admin API then calls its
+/// Does Lifecycle Services manage the target's Finance and Operations? The admin API then calls its
 /// kind `Linked` (as d365bap.tools found).
 pub(crate) fn is_lcs_managed(refresh: &RefreshContext) -> bool {
     let app = refresh.target.environment.finance_operations.as_ref();
@@ -62,7 +62,7 @@ pub(crate) fn is_replaced(refresh: &RefreshContext, journal: &JournalView) -> bo
 /// What to do about an unfinished run.
 pub(crate) const UNFINISHED_RUN: &str = "resume the earlier run with its state file; or run with \
      --from-capture and the copy of its seal 'before-copy'; or accept with --abandon-captures that \
-     the target's own provider settings are lost, and what it holds now is taken for them";
+     the target's own provider settings are lost and its current ones are used instead";
 
 /// Reads the target environment from the admin API.
 pub(crate) async fn read_target(refresh: &RefreshContext) -> Result<Environment, Failure> {

@@ -102,7 +102,7 @@ fn recipients(parameters: &Value) -> Vec<&str> {
     found
 }
 
-/// Reads the addresses of one action or trigger; nothing of any other object.
+/// Reads the addresses of one action or trigger; any other object has none.
 fn read_action(members: &Fields, origins: &Origins<'_>, hosts: &mut BTreeSet<String>) {
     let (Some(kind), Some(inputs)) = (type_of(members), members.get("inputs")) else {
         return;
@@ -134,7 +134,7 @@ fn read_parameters(
         if HOST_PARAMETERS.contains(&key.as_str()) {
             let texts = origins.behind(text);
             hosts.extend(texts.iter().flat_map(|text| hosts_in(text)));
-            // Of a text that is put together from several, a part may look like a host: `v1.0`.
+            // A part of a text that is put together from several may look like a host: `v1.0`.
             if texts.len() <= 2 {
                 hosts.extend(texts.iter().filter_map(|text| bare_host(text)));
             }

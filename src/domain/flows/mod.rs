@@ -19,7 +19,8 @@ pub(crate) mod rules;
 mod switch;
 mod walk;
 
-use super::view::View;
+use super::RefreshContext;
+use super::view::{SourceRows, View, source_rows};
 use crate::engine::Failure;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -135,6 +136,27 @@ pub(crate) async fn cloud_flows(view: View<'_>) -> Result<BTreeMap<Uuid, Fields>
         .await?;
     flows.retain(|_, row| is_cloud_flow(row));
     Ok(flows)
+}
+
+/// The same of the source, as they are now and for a forecast.
+pub(crate) struct SourceCloudFlows(SourceRows);
+
+impl SourceCloudFlows {
+    /// Reads them, unless a forecast has.
+    pub(crate) async fn read(refresh: &RefreshContext) -> Result<Self, Failure> {
+        let rows = source_rows(refresh, "workflow", &COLUMNS, Some(CLOUD_FLOWS));
+        Ok(Self(rows.await?))
+    }
+
+    /// One flow after the other: a definition can be large.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Uuid, Fields)> {
+        self.0.iter().filter(|(_, row)| is_cloud_flow(row))
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
 }
 
 #[cfg(test)]

@@ -13,9 +13,9 @@ use crate::domain::publication::is_published;
 use crate::domain::seals::{self, Part};
 use crate::domain::source_references::SourceReference;
 use crate::domain::view::View;
-use crate::domain::{RefreshContext, flows, marked};
-use crate::engine::{Failure, FailureKind, JournalView};
-use crate::runbook::{IomTable, TurnOn, Word as _};
+use crate::domain::{RefreshContext, failure_at, flows};
+use crate::engine::{DerivedFromSeal, Failure, FailureKind, JournalView};
+use crate::runbook::{IomTable, Keyword as _, TurnOn};
 
 /// Why a flow that the runbook would turn on is left off: its definition names the source or has a
 /// fixed address that is not allowed, so it would act on production.
@@ -54,10 +54,10 @@ pub(crate) struct SourceFlows {
 
 impl SourceFlows {
     /// Takes rows of the table `workflow`.
-    pub(crate) fn from_rows<'r>(rows: impl Iterator<Item = (&'r Uuid, &'r Fields)>) -> Self {
+    pub(crate) fn from_rows(rows: impl Iterator<Item = (Uuid, Fields)>) -> Self {
         let mut flows = Self::default();
         for (id, row) in rows {
-            flows.add(*id, row);
+            flows.add(id, &row);
         }
         flows
     }
@@ -72,15 +72,18 @@ impl SourceFlows {
     }
 }
 
-impl SourceState {
+impl DerivedFromSeal for SourceState {
+    const SEAL: &'static str = seals::BEFORE_COPY;
+    type Given<'a> = &'a Names;
+
     /// The source's rows in the first seal.
-    fn recorded(names: &Names, journal: &JournalView) -> Self {
+    fn derive(journal: &JournalView, names: &Names) -> Self {
         let mut flows = SourceFlows::default();
         // One after the other: a flow's definition can be large, and the rules need none.
         seals::each_row(journal, Part::Source, "workflow", |id, row| {
             flows.add(id, &row);
         });
-        let source = |table: IomTable| seals::rows(journal, Part::Source, table.word());
+        let source = |table: IomTable| seals::rows(journal, Part::Source, table.keyword());
         let providers = source(IomTable::Provider).into_iter();
         let policies = source(IomTable::Policy);
         Self {
@@ -94,9 +97,7 @@ impl SourceState {
 impl<'a> Rules<'a> {
     /// The rules of this run, from the runbook and the source's rows in the first seal.
     pub(crate) fn from_journal(refresh: &'a RefreshContext, journal: &JournalView) -> Self {
-        let source = journal.derived(seals::BEFORE_COPY, || {
-            SourceState::recorded(&refresh.names, journal)
-        });
+        let source = journal.derived::<SourceState>(&refresh.names);
         Self::of(refresh, Some(journal), source)
     }
 
@@ -313,7 +314,7 @@ impl<'a> Rules<'a> {
                     &format!("no cloud flow matches '{}'", pattern.value),
                     Some("correct the pattern, or leave it out; `*` matches any run of characters"),
                 );
-                return Err(marked(FailureKind::InvalidInput, &diagnostic));
+                return Err(failure_at(FailureKind::InvalidInput, &diagnostic));
             }
         }
         Ok(())
@@ -361,7 +362,7 @@ async fn live_flows(refresh: &RefreshContext) -> Result<SourceFlows, Failure> {
     let rows = view
         .selected_fields(&table, &columns, Some(CLOUD_FLOWS))
         .await?;
-    Ok(SourceFlows::from_rows(rows.iter()))
+    Ok(SourceFlows::from_rows(rows.into_iter()))
 }
 
 /// The rows of a table of the source as they are now.

@@ -11,7 +11,7 @@ use super::{SUSPENDED, state};
 use crate::clients::{Error, Row, Table};
 use crate::domain::connections::{OwnerRow, owner_id};
 use crate::domain::names::{Fields, text};
-use crate::domain::tenant_set::{Request, send};
+use crate::domain::row_changes::{Request, send};
 use crate::domain::{RefreshContext, service_fields};
 use crate::engine::{Action, Change, Failure, Reading, Set, WriteError, Written};
 
@@ -127,7 +127,9 @@ fn body(on: bool) -> Value {
 }
 
 fn request(flow: &SurveyedFlow<'_>, body: &Value, acting_as: Option<Uuid>) -> Request {
-    Request::patch(&flow.table.entity_set, flow.id, body).acting_as(acting_as)
+    Request::patch(&flow.table.entity_set, flow.id, body)
+        .showing(&["statecode", "_ownerid_value"])
+        .acting_as(acting_as)
 }
 
 /// The compared fields of a row.

@@ -7,9 +7,10 @@ use uuid::Uuid;
 
 use super::GraphError;
 use super::json::{child, is_own_name, members, string, value_at};
-use super::slots::{Object, SlotKind, id_in, lookup_of, slots, walk};
+use super::slots::{SlotKind, id_in, lookup_of, slots};
+use super::walk::{Object, walk};
 
-/// The content of a slot that holds no action.
+/// One member of an empty slot.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Empty {
     /// This value: `null`, `""`, or an object of nothing else.
@@ -18,14 +19,14 @@ pub(crate) enum Empty {
     Absent,
 }
 
-/// The empty form of one kind of slot: of the id or lookup, and of the name beside an id.
+/// How a slot of one kind is written when it is empty: the id or lookup, and the name beside an id.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) struct Form {
+pub(crate) struct EmptySlot {
     pub(crate) id: Empty,
     pub(crate) name: Empty,
 }
 
-impl Default for Form {
+impl Default for EmptySlot {
     fn default() -> Self {
         let null = Empty::Value("null".to_owned());
         Self {
@@ -38,7 +39,7 @@ impl Default for Form {
 /// How this tenant writes its graphs, learned from all of them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Dialect {
-    forms: BTreeMap<SlotKind, Form>,
+    empty_slots: BTreeMap<SlotKind, EmptySlot>,
 }
 
 /// An id in the place of an action that no action has.
@@ -81,16 +82,16 @@ impl Dialect {
                 kinds.entry(slot.kind).or_default().push(shape);
             }
         }
-        let mut seen: BTreeMap<SlotKind, BTreeMap<Form, usize>> = BTreeMap::new();
+        let mut seen: BTreeMap<SlotKind, BTreeMap<EmptySlot, usize>> = BTreeMap::new();
         for graph in graphs {
             // An unreadable graph ends its walk; what was seen before counts anyway.
             let walked = walk(graph, &mut |object| {
                 for (kind, shapes) in &kinds {
-                    if let Some(form) = empty_form(object, kind, shapes) {
+                    if let Some(empty) = empty_slot_in(object, kind, shapes) {
                         *seen
                             .entry(kind.clone())
                             .or_default()
-                            .entry(form)
+                            .entry(empty)
                             .or_default() += 1;
                     }
                 }
@@ -98,22 +99,22 @@ impl Dialect {
             });
             drop(walked);
         }
-        let forms = kinds.into_keys().map(|kind| {
+        let empty_slots = kinds.into_keys().map(|kind| {
             let candidates = seen.remove(&kind).unwrap_or_default();
             // An empty value is better evidence than a missing member.
             let best = candidates
                 .into_iter()
-                .max_by_key(|(form, times)| (form.id != Empty::Absent, *times));
-            (kind, best.map(|(form, _)| form).unwrap_or_default())
+                .max_by_key(|(empty, times)| (empty.id != Empty::Absent, *times));
+            (kind, best.map(|(empty, _)| empty).unwrap_or_default())
         });
         Self {
-            forms: forms.collect(),
+            empty_slots: empty_slots.collect(),
         }
     }
 
-    /// The empty form of a kind of slot; `null` if the tenant shows none.
-    pub(crate) fn form(&self, kind: &SlotKind) -> Form {
-        self.forms.get(kind).cloned().unwrap_or_default()
+    /// How an empty slot of this kind is written; `null` if the tenant shows none.
+    pub(crate) fn empty_slot(&self, kind: &SlotKind) -> EmptySlot {
+        self.empty_slots.get(kind).cloned().unwrap_or_default()
     }
 
     /// The ids of a graph in the places of actions that no action has.
@@ -125,7 +126,7 @@ impl Dialect {
         let mut found: Vec<Dangling> = Vec::new();
         walk(graph, &mut |object| {
             let mut done = Vec::new();
-            for kind in self.forms.keys() {
+            for kind in self.empty_slots.keys() {
                 let Some(dangling) = dangling(object, kind, actions) else {
                     continue;
                 };
@@ -187,7 +188,7 @@ fn dangling(
 }
 
 /// How this object leaves a kind of slot empty, if it does.
-fn empty_form(object: &Object<'_>, kind: &SlotKind, shapes: &[Shape]) -> Option<Form> {
+fn empty_slot_in(object: &Object<'_>, kind: &SlotKind, shapes: &[Shape]) -> Option<EmptySlot> {
     if !kind.is_lookup && object.types() != kind.types {
         return None;
     }
@@ -195,15 +196,15 @@ fn empty_form(object: &Object<'_>, kind: &SlotKind, shapes: &[Shape]) -> Option<
         let found = object.members.iter().find(|(key, _)| key == name);
         found.map(|(_, raw)| *raw)
     };
-    let form = |name: Option<&String>| match name.map(|name| raw(name)) {
+    let empty_name = |name: Option<&String>| match name.map(|name| raw(name)) {
         Some(Some(raw)) if is_empty(raw) => Empty::Value(raw.to_owned()),
         Some(None) => Empty::Absent,
         _ => Empty::Value("null".to_owned()),
     };
     match raw(&kind.key) {
-        Some(raw) if is_empty(raw) => Some(Form {
+        Some(raw) if is_empty(raw) => Some(EmptySlot {
             id: Empty::Value(raw.to_owned()),
-            name: form(kind.name_key.as_ref()),
+            name: empty_name(kind.name_key.as_ref()),
         }),
         Some(_) => None,
         None => {
@@ -219,9 +220,9 @@ fn empty_form(object: &Object<'_>, kind: &SlotKind, shapes: &[Shape]) -> Option<
                 && shapes.iter().any(|(names, said)| {
                     without_name(names) == without_name(&own) && *said == types
                 });
-            is_alike.then(|| Form {
+            is_alike.then(|| EmptySlot {
                 id: Empty::Absent,
-                name: form(kind.name_key.as_ref()),
+                name: empty_name(kind.name_key.as_ref()),
             })
         }
     }
@@ -254,4 +255,37 @@ fn types_in(members: &[(String, &str)]) -> Vec<(String, String)> {
         .filter(|(key, _)| says(key))
         .map(|(key, raw)| (key.clone(), (*raw).to_owned()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{OLD, actions};
+    use super::*;
+
+    #[test]
+    fn an_id_without_an_action_is_dangling_and_not_a_slot() {
+        let lost = "deadbeef-0000-4000-8000-000000000001";
+        let text = format!(
+            r#"{{"nodes":[{{"name":"A","action":{{"id":"{OLD}","name":"Bulk Upload"}},"policy":{{"id":"{lost}","name":"P"}}}},
+                {{"name":"B","action":{{"id":"{lost}","name":"Send to Flexe"}}}},
+                {{"name":"C","items":[{{"ItemId":"{OLD}","ActivityTypeId":"Action","Name":"Bulk Upload"}},
+                    {{"ItemId":"{lost}","ActivityTypeId":"Policy","Name":"P"}},
+                    {{"ItemId":"{lost}","ActivityTypeId":"Action","Name":"Gone"}}]}}]}}"#
+        );
+        let dialect = Dialect::learn([text.as_str()].into_iter(), &actions());
+        let found: Vec<(String, Option<String>)> = dialect
+            .dangling(&text, &actions())
+            .unwrap()
+            .into_iter()
+            .map(|dangling| (dangling.tile, dangling.name))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("B".to_owned(), Some("Send to Flexe".to_owned())),
+                ("C".to_owned(), Some("Gone".to_owned()))
+            ]
+        );
+        assert_eq!(slots(&text, &actions()).unwrap().len(), 2);
+    }
 }

@@ -1,10 +1,10 @@
 //! The outline of a graph for a picture: its tiles, and the arrows between them.
 //!
-//! It is read in the three forms that `tiles.rs` knows. A graph in another form has no outline and
-//! is not drawn: nothing that changes a graph depends on this.
+//! It is read from the three kinds of links that `links.rs` knows. A graph without them has no outline
+//! and is not drawn: nothing that changes a graph depends on this.
 
 use super::json::{INTO_STRING, child, is_document, item_steps, items, member, members, string};
-use super::tiles::ends_of;
+use super::links::ends_of;
 
 /// How deep a graph is searched for its tiles.
 const DEPTH: usize = 12;
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn each_form_of_a_graph_has_the_same_outline() {
+    fn graphs_with_each_kind_of_links_have_the_same_outline() {
         let nodes = r#"{"nodes":[{"id":"a","name":"A","kind":"step"},
             {"id":"b","name":"B","kind":"step"},{"id":"c","kind":"exit"}],
             "edges":[{"from":"a","to":"b"},{"from":"b","to":"c","branch":"No"}]}"#;

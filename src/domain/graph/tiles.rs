@@ -1,22 +1,19 @@
-//! Whole tiles: taken out with their neighbours joined, and put back.
+//! Whole tiles: removed with their neighbours joined, and restored.
 //!
-//! Three forms of a graph are known. **Nodes and edges**: the edges that led to the tile then lead
-//! to its successor. **Actions with `runAfter`**: the action after the tile then runs after the
-//! tile's predecessors. **Parents**: the tile's child becomes its parent's child, on the tile's
-//! branch. A tile with two successors is a decision, and is never taken out.
+//! How they are joined depends on the tile's links (`links.rs`). **Nodes and edges**: the edges that
+//! led to the tile then lead to its successor. **Actions with `runAfter`**: the action after the tile
+//! then runs after the tile's predecessors. **Parents**: the tile's child becomes its parent's child,
+//! on the tile's branch. A tile with two successors is a decision, and is never removed.
 //!
 //! Taking out is a function of the graph alone, so the sealed graph has everything that is needed
 //! to put a tile back: its place, and what led to it and from it.
 
 use super::GraphError;
 use super::json::{
-    Cutting, child, cut, cutting, item_steps, items, member, members, parent, paste, replace,
-    value_at,
+    Cutting, child, cut, cutting, item_steps, items, member, members, paste, replace, value_at,
 };
+use super::links::{Links, Tile, tile_of};
 use super::slots::Slot;
-
-/// The members of an edge that hold its two ends.
-const EDGES: [(&str, &str); 2] = [("from", "to"), ("source", "target")];
 
 /// One change that taking a tile out made, with what undoes it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -38,23 +35,6 @@ enum Undo {
     },
 }
 
-/// A tile, by the pointers of its container and of itself.
-struct Tile {
-    container: String,
-    step: String,
-    form: Form,
-}
-
-enum Form {
-    /// Takes the pointer of the edges and the names of their ends.
-    Nodes {
-        edges: String,
-        ends: (&'static str, &'static str),
-    },
-    Actions,
-    Parents,
-}
-
 /// Takes the tiles of these slots out and joins their neighbours.
 pub(crate) fn remove_tiles(text: &str, slots: &[Slot]) -> Result<String, GraphError> {
     removed(text, slots).map(|(text, _)| text)
@@ -69,7 +49,7 @@ pub(crate) fn put_back(
 ) -> Result<String, GraphError> {
     let mut gone = Vec::new();
     for slot in slots {
-        // Nothing was taken out of a graph of unknown form.
+        // No tile was removed whose links are unknown.
         if let Ok(tile) = tile_of(original, slot)
             && value_at(current, &tile.pointer())?.is_none()
         {
@@ -95,12 +75,12 @@ fn removed(text: &str, slots: &[Slot]) -> Result<(String, Vec<Undo>), GraphError
             Err(error) => return Err(error),
         };
         let refuse = |why: &str| GraphError(format!("tile '{}' {why}", slot.tile));
-        text = match &tile.form {
-            Form::Nodes { edges, ends } => {
+        text = match &tile.links {
+            Links::Nodes { edges, ends } => {
                 without_node(&text, &tile, edges, *ends, &mut undo, &refuse)?
             }
-            Form::Actions => without_action(&text, &tile, &mut undo, &refuse)?,
-            Form::Parents => without_child(&text, &tile, &mut undo, &refuse)?,
+            Links::Actions => without_action(&text, &tile, &mut undo, &refuse)?,
+            Links::Parents => without_child(&text, &tile, &mut undo, &refuse)?,
         };
         undo.push(Undo::Paste(cutting(&text, &tile.container, &tile.step)?));
         text = cut(&text, &tile.container, &tile.step)?;
@@ -108,80 +88,7 @@ fn removed(text: &str, slots: &[Slot]) -> Result<(String, Vec<Undo>), GraphError
     Ok((text, undo))
 }
 
-impl Tile {
-    fn pointer(&self) -> String {
-        child(&self.container, &self.step)
-    }
-}
-
-/// The tile of a slot: the nearest enclosing object of a known form.
-fn tile_of(text: &str, slot: &Slot) -> Result<Tile, GraphError> {
-    let mut pointer = slot.pointer.as_str();
-    while let Some((container, step)) = parent(pointer) {
-        let step = step
-            .trim_start_matches('/')
-            .replace("~1", "/")
-            .replace("~0", "~");
-        let tile = value_at(text, pointer)?.unwrap_or_default();
-        let around = value_at(text, container)?.unwrap_or_default();
-        let form = if around.starts_with('[') && member(&tile, "ParentActivityId").is_some() {
-            Some(Form::Parents)
-        } else if around.starts_with('{') && member(&tile, "runAfter").is_some() {
-            Some(Form::Actions)
-        } else if around.starts_with('[') && member(&tile, "id").is_some() {
-            edges_beside(text, container)?
-        } else {
-            None
-        };
-        if let Some(form) = form {
-            return Ok(Tile {
-                container: container.to_owned(),
-                step,
-                form,
-            });
-        }
-        pointer = container;
-    }
-    Err(GraphError(format!(
-        "tile '{}' is connected to its neighbours in an unknown form; `how: clear` empties it",
-        slot.tile
-    )))
-}
-
-/// The list of edges beside a list of nodes.
-fn edges_beside(text: &str, nodes: &str) -> Result<Option<Form>, GraphError> {
-    let Some((graph, _)) = parent(nodes) else {
-        return Ok(None);
-    };
-    let around = value_at(text, graph)?.unwrap_or_default();
-    for (key, raw) in members(&around) {
-        if let Some(ends) = ends_of(&items(raw)) {
-            return Ok(Some(Form::Nodes {
-                edges: child(graph, &key),
-                ends,
-            }));
-        }
-    }
-    Ok(None)
-}
-
-/// The names of the ends of these edges; `None` if these are not edges.
-pub(super) fn ends_of(all: &[&str]) -> Option<(&'static str, &'static str)> {
-    let ends = EDGES.iter().find(|(from, to)| {
-        let has = |edge: &&str| member(edge, from).is_some() && member(edge, to).is_some();
-        !all.is_empty() && all.iter().all(has)
-    });
-    ends.copied()
-}
-
 type Refusal<'a> = &'a dyn Fn(&str) -> GraphError;
-
-fn own_id(text: &str, tile: &Tile, name: &str) -> Result<String, GraphError> {
-    let tile = value_at(text, &tile.pointer())?.unwrap_or_default();
-    Ok(member(&tile, name)
-        .map(|(_, raw)| raw.to_owned())
-        .unwrap_or_default())
-}
 
 fn without_node(
     text: &str,
@@ -191,7 +98,7 @@ fn without_node(
     undo: &mut Vec<Undo>,
     refuse: Refusal<'_>,
 ) -> Result<String, GraphError> {
-    let id = own_id(text, tile, "id")?;
+    let id = tile.member(text, "id")?;
     let end = |edge: &str, name: &str| member(edge, name).map(|(key, raw)| (key, raw.to_owned()));
     let is_at = |edge: &str, name: &str| end(edge, name).is_some_and(|(_, raw)| raw == id);
     let list = value_at(text, edges)?.unwrap_or_default();
@@ -202,11 +109,11 @@ fn without_node(
         .filter(|edge| is_at(edge, from))
         .collect();
     if out.len() > 1 {
-        return Err(refuse("leads to more than one other: it is not taken out"));
+        return Err(refuse("leads to several tiles: it cannot be removed"));
     }
     let Some(next) = out.first().and_then(|edge| end(edge, to)) else {
         return Err(refuse(
-            "leads to no other tile: the tiles before it could not be connected",
+            "leads to no tile: the tiles before it would have no successor",
         ));
     };
     let mut text = text.to_owned();
@@ -241,7 +148,7 @@ fn without_action(
     undo: &mut Vec<Undo>,
     refuse: Refusal<'_>,
 ) -> Result<String, GraphError> {
-    let own = own_id(text, tile, "runAfter")?;
+    let own = tile.member(text, "runAfter")?;
     let before = members(&own);
     let container = value_at(text, &tile.container)?.unwrap_or_default();
     let following: Vec<(String, String, String)> = members(&container)
@@ -253,7 +160,7 @@ fn without_action(
         })
         .collect();
     if following.len() > 1 {
-        return Err(refuse("leads to more than one other: it is not taken out"));
+        return Err(refuse("leads to several tiles: it cannot be removed"));
     }
     let mut text = text.to_owned();
     for (key, name, was) in following {
@@ -288,9 +195,9 @@ fn without_child(
     undo: &mut Vec<Undo>,
     refuse: Refusal<'_>,
 ) -> Result<String, GraphError> {
-    let id = own_id(text, tile, "ActivityId")?;
-    if own_id(text, tile, "ParentActivityId")? == "null" {
-        return Err(refuse("has no parent: it is not taken out"));
+    let id = tile.member(text, "ActivityId")?;
+    if tile.member(text, "ParentActivityId")? == "null" {
+        return Err(refuse("has no parent: it cannot be removed"));
     }
     let list = value_at(text, &tile.container)?.unwrap_or_default();
     let all = items(&list);
@@ -300,7 +207,7 @@ fn without_child(
         .filter(|(_, item)| member(item, "ParentActivityId").is_some_and(|(_, raw)| raw == id))
         .collect();
     if children.len() > 1 {
-        return Err(refuse("leads to more than one other: it is not taken out"));
+        return Err(refuse("leads to several tiles: it cannot be removed"));
     }
     let mut text = text.to_owned();
     for (step, item) in children {
@@ -313,7 +220,7 @@ fn without_child(
             let Some((key, was)) = member(item, name) else {
                 continue;
             };
-            let now = own_id(&text, tile, name)?;
+            let now = tile.member(&text, name)?;
             if now.is_empty() || now == was {
                 continue;
             }
@@ -332,7 +239,7 @@ fn without_child(
 fn undone(text: &str, undo: &Undo) -> Result<String, GraphError> {
     let edited = |what: &str| {
         GraphError(format!(
-            "it was edited where a tile is to be put back: {what} no longer exists"
+            "it was edited where a tile must be restored: {what} no longer exists"
         ))
     };
     match undo {
@@ -549,17 +456,14 @@ mod tests {
     }
 
     #[test]
-    fn a_tile_that_leads_to_two_others_is_never_taken_out() {
+    fn a_tile_that_leads_to_two_others_is_never_removed() {
         let node = json!({ "id": "n", "name": "N", "providerAction": lookup(Some(1)) });
         let text = json!({ "nodes": [node], "edges": [
             { "from": "n", "to": "a" }, { "from": "n", "to": "b" }] })
         .to_string();
         let found = slots(&text, &actions()).unwrap();
         let error = remove_tiles(&text, &found).unwrap_err().to_string();
-        assert!(
-            error.contains("'N' leads to more than one other"),
-            "{error}"
-        );
+        assert!(error.contains("'N' leads to several tiles"), "{error}");
         let unknown = json!({ "name": "N", "providerAction": lookup(Some(1)) }).to_string();
         let found = slots(&unknown, &actions()).unwrap();
         assert!(remove_tiles(&unknown, &found).is_err());

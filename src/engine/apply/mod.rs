@@ -3,15 +3,18 @@
 pub(super) mod launch;
 pub(super) mod set;
 
+use std::collections::BTreeSet;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::Notify;
 
+use crate::base::sync::lock;
 use crate::base::text::duration;
 use crate::engine::context::poll_interval;
 use crate::engine::{Change, Context, Failure};
-use crate::journal::Intent;
+use crate::journal::{Intent, JsonText};
 
 /// Where a change is applied: its step and its phase.
 #[derive(Clone, Copy, Debug)]
@@ -20,8 +23,18 @@ pub(super) struct Place<'a> {
     pub(super) step: &'a str,
     /// The phase's name.
     pub(super) phase: &'a str,
-    /// Notified when a launch is accepted.
-    pub(super) accepted: &'a Notify,
+    /// The keys of the changes whose requests the service has accepted, in this pass.
+    pub(super) accepted: &'a Mutex<BTreeSet<String>>,
+    /// Notified when one is added.
+    pub(super) acceptance: &'a Notify,
+}
+
+impl Place<'_> {
+    /// The service has accepted the request of this change: what waits for that may begin.
+    fn accept(&self, change: &Change) {
+        lock(self.accepted).insert(change.key.clone());
+        self.acceptance.notify_one();
+    }
 }
 
 /// Waits before a request that was refused is sent again, because something at the service must end
@@ -59,8 +72,8 @@ pub(super) fn intent(step: &str, phase: &str, change: &Change, detail: Value) ->
         key: change.key.clone(),
         kind: change.kind(),
         name: change.name.clone(),
-        before: change.before.clone(),
-        after: change.after.clone(),
+        before: JsonText::from(&change.before),
+        after: JsonText::from(&change.after),
         detail,
     }
 }

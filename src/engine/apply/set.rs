@@ -1,6 +1,7 @@
 //! Sets and removals: intent durable, compare, write with the version that was read, wait if the
 //! service responds with an operation, done when the change shows. A person's edit is left as it
-//! is; see [`edits`].
+//! is; see [`edits`]. The end of a set is durable at the latest when its pass ends, that of a
+//! removal at once.
 //!
 //! The version is the survey's if the set has it, so most sets cost one request: if the object
 //! has a newer version (412), it is read and compared again, and what the service's response shows
@@ -10,8 +11,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Place, intent, wait_for_release};
+use super::{Place, wait_for_release};
 use crate::engine::context::poll_interval;
+use crate::engine::intents::IntentsWritten;
 use crate::engine::{Change, Context, Failure, FailureKind, Progress, Set, WriteError, edits};
 use crate::journal::Done;
 
@@ -22,21 +24,33 @@ const VERSION_RETRIES: u32 = 3;
 /// How long a set's own operation may take.
 const OPERATION_TIMEOUT: Duration = Duration::from_hours(1);
 
-/// Applies a set and records what was read back.
+/// Applies a set and records what was read back. `intent` is the write of its intent, if that has
+/// begun already.
 pub(in crate::engine) async fn apply(
     context: &Context,
     place: Place<'_>,
     change: &Change,
     set: &dyn Set,
+    intent: Option<IntentsWritten>,
 ) -> Result<(), Failure> {
-    let intent = intent(place.step, place.phase, change, Value::Null);
-    context.record(intent).await?;
+    if let Some(written) = intent {
+        written.await?;
+    } else {
+        let intent = super::intent(place.step, place.phase, change, Value::Null);
+        context.record(intent).await?;
+    }
     let mut observed = write_and_read_back(context, place, change, set).await?;
     if let Some(report) = set.report() {
         observed = json!({ "read": observed, "report": report });
     }
     let key = change.key.clone();
-    context.record(Done { key, observed }).await
+    let done = Done { key, observed };
+    if change.is_destructive() {
+        context.record(done).await
+    } else {
+        // If it is lost, the next survey reads the object again.
+        context.record_unsynced(done).await
+    }
 }
 
 async fn write_and_read_back(
@@ -70,6 +84,7 @@ async fn write_and_read_back(
                 {
                     return Ok(shown);
                 }
+                place.accept(change);
                 return read_back(context, place, change, set, None).await;
             }
             Err(WriteError::InDoubt(doubt)) => {

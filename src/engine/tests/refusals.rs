@@ -15,6 +15,7 @@ impl Survey for ByHand {
                 change.action = Action::ManualTask(ManualTask {
                     instructions: vec![format!("do it by hand: {why}")],
                     evidence: "it is filled".to_owned(),
+                    is_destructive: false,
                 });
             }
         }
@@ -93,6 +94,29 @@ async fn what_was_not_allowed_is_tried_once_by_each_process_before_a_person_is_a
         assert_eq!(view().maker("a"), Some(maker));
         assert!(view().permanent_failure("a").is_none());
     }
+}
+
+/// Nobody was asked: a person saw the failure and made the change, and the next process goes on.
+#[tokio::test]
+async fn what_a_person_made_after_a_refusal_is_that_persons() {
+    let stage = Stage::new();
+    let sheet = sheet(&[("a", "old"), ("b", "old")]);
+    sheet.lock().unwrap().refusals = [("a", forbidden())].into();
+    let phases: [(&'static str, &'static [&'static str]); 1] = [("phase", &["a", "b"])];
+    let failure = process(&stage, &sheet, &phases).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::NotAllowed, "{failure}");
+    sheet.lock().unwrap().put("a", WANTED);
+    let finished = process(&stage, &sheet, &phases).await.unwrap();
+    assert_eq!(finished, Outcome::Finished);
+    assert_eq!(sheet.lock().unwrap().attempts_of("a"), 1);
+    let recorded = stage.open().journal.state();
+    assert!(recorded.refused.is_empty());
+    let (automatic, by_hand) = (recorded.progress("step", None), recorded.by_hand("step"));
+    assert_eq!((automatic.begun, automatic.done), (1, 1));
+    assert_eq!((by_hand.begun, by_hand.done), (1, 1));
+    let view = JournalView::from_journal(recorded);
+    assert_eq!(view.maker("a"), Some(Maker::Person));
+    assert_eq!(view.maker("b"), Some(Maker::Program));
 }
 
 /// A lock of minutes is waited for on the program's clock, with what is waited for; the other

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::Refusal;
+use crate::journal::json_text::JsonText;
 use crate::journal::payload::{ChangeKind, Done, Ended, Intent, LaunchOutcome, Launched, Verified};
 use crate::journal::record::Entry;
 use crate::journal::state::{ChangeState, LaunchState, Moment, Stamped, State};
@@ -29,7 +28,7 @@ impl State {
                 if self.launch(key).is_some() {
                     return Err(format!("`{key}` is a launch"));
                 }
-                let mut earlier: Vec<Value> = Vec::new();
+                let mut earlier: Vec<JsonText> = Vec::new();
                 for value in self.set(key).iter().flat_map(|set| set.values()) {
                     let is_known = [&intent.before, &intent.after].contains(&value);
                     if !is_known && !earlier.contains(value) {

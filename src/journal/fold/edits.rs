@@ -65,6 +65,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::journal::json_text::JsonText;
     use crate::journal::payload::{ChangeKind, Intent};
     use crate::journal::record::Record;
     use crate::journal::testing::{
@@ -126,8 +127,10 @@ mod tests {
         let mut state = in_phase("s", "p");
         next(&mut state, intent("s", "p", "k", ChangeKind::Set)).unwrap();
         next(&mut state, intent("s", "p", "k", ChangeKind::Set)).unwrap();
-        let values =
-            |state: &State| -> Vec<Value> { state.set("k").unwrap().values().cloned().collect() };
+        let values = |state: &State| -> Vec<Value> {
+            let set = state.set("k").unwrap();
+            set.values().map(JsonText::value).collect()
+        };
         let (off, on) = (json!({"state": "off"}), json!({"state": "on"}));
         assert_eq!(values(&state), [off.clone(), on.clone()]);
         let other = Intent {
@@ -136,8 +139,8 @@ mod tests {
             key: "k".to_owned(),
             kind: ChangeKind::Set,
             name: "k".to_owned(),
-            before: json!(1),
-            after: on.clone(),
+            before: json!(1).into(),
+            after: on.clone().into(),
             detail: Value::Null,
         };
         next(&mut state, other.into()).unwrap();

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::begin::begin_locked;
-use super::{OpenStateFile, elsewhere, exists, this_process};
+use super::{OpenStateFile, exists, remote_copy, this_process};
 use crate::base::clock::Clock;
-use crate::base::elsewhere::CopyElsewhere;
 use crate::base::platform;
+use crate::base::remote_copy::RemoteCopy;
 use crate::journal::copies::{self, CopyProblem, CopyProblemKind};
 use crate::journal::error::JournalError;
 use crate::journal::file;
@@ -34,8 +34,8 @@ pub struct ResumeOptions<'a> {
     pub takeover: bool,
     /// The copies of seals that are put into the file next, because it has lost them.
     pub copies: &'a [PathBuf],
-    /// The copy of the file elsewhere, whose lease this process has.
-    pub elsewhere: Option<&'a Arc<dyn CopyElsewhere>>,
+    /// The remote copy of the file, whose lease this process has.
+    pub remote_copy: Option<&'a Arc<dyn RemoteCopy>>,
 }
 
 /// A state file that this process has locked and verified, and has not written.
@@ -52,8 +52,8 @@ pub struct LockedStateFile {
     chain: Chain,
     state: Arc<State>,
     problems: Vec<CopyProblem>,
-    elsewhere: Option<Arc<dyn CopyElsewhere>>,
-    /// What the synchronization of the file and its copy has to report.
+    remote_copy: Option<Arc<dyn RemoteCopy>>,
+    /// The notes of the synchronization of the file and its copy, for the operator.
     notes: Vec<String>,
 }
 
@@ -79,7 +79,7 @@ pub fn lock_state_file(
     lock_state_file_with(path, time, options)
 }
 
-/// As [`lock_state_file`], with everything that the operator may decide. With a copy elsewhere,
+/// As [`lock_state_file`], with everything that the operator may decide. With a remote copy,
 /// the two are made equal first, and `takeover` is not needed: the copy's lease shows that no other
 /// machine writes.
 pub fn lock_state_file_with(
@@ -90,20 +90,20 @@ pub fn lock_state_file_with(
     let not_found = || JournalError::NotFound {
         path: path.to_owned(),
     };
-    if options.elsewhere.is_none() && !exists(path) {
+    if options.remote_copy.is_none() && !exists(path) {
         // Checked first, so that no lock file is left behind.
         return Err(not_found());
     }
     let lock = Lock::acquire(path, time)?;
     let mut notes = Vec::new();
-    if let Some(copy) = options.elsewhere {
-        notes = elsewhere::synchronize(path, &lock, copy.as_ref())?;
+    if let Some(copy) = options.remote_copy {
+        notes = remote_copy::synchronize(path, &lock, copy.as_ref())?;
         if !exists(path) {
             return Err(not_found());
         }
     }
     let mut locked = verify(path, lock, options)?;
-    locked.elsewhere = options.elsewhere.cloned();
+    locked.remote_copy = options.remote_copy.cloned();
     locked.notes = notes;
     Ok(locked)
 }
@@ -115,7 +115,7 @@ fn verify(
     ResumeOptions {
         takeover,
         copies,
-        elsewhere,
+        remote_copy,
     }: ResumeOptions<'_>,
 ) -> Result<LockedStateFile, JournalError> {
     let file = file::open_private(path, lock.owner())?;
@@ -124,7 +124,7 @@ fn verify(
     let (state, chain) = replay.require_writable(path)?;
     if let Some(opened) = left_open_elsewhere(state)
         && !takeover
-        && elsewhere.is_none()
+        && remote_copy.is_none()
     {
         return Err(JournalError::OtherMachine {
             path: path.to_owned(),
@@ -153,7 +153,7 @@ fn verify(
         chain,
         state,
         problems,
-        elsewhere: None,
+        remote_copy: None,
         notes: Vec::new(),
     })
 }
@@ -183,16 +183,16 @@ impl LockedStateFile {
             chain,
             state,
             problems,
-            elsewhere,
+            remote_copy,
             notes,
         } = self;
         let mut warnings = notes;
         for problem in problems {
             let is_missing = problem.kind == CopyProblemKind::Missing;
-            if is_missing && (elsewhere.is_some() || state.finished.is_none()) {
+            if is_missing && (remote_copy.is_some() || state.finished.is_none()) {
                 let restored = copies::restore_copy(&path, &problem)?;
                 // On another machine than the one that sealed, every copy is missing.
-                warnings.extend(Some(restored).filter(|_| elsewhere.is_none()));
+                warnings.extend(Some(restored).filter(|_| remote_copy.is_none()));
             } else {
                 warnings.push(format!("{}; {}", problem.message(), problem.help()));
             }
@@ -205,7 +205,7 @@ impl LockedStateFile {
         let length = repair.as_ref().map_or(length, |cut| cut.at);
         let state = State::clone(&state);
         let writer = Writer::of_file(&path, (file, &lock), clock, chain, length, state);
-        let mut writer = writer.with_copy(elsewhere);
+        let mut writer = writer.with_copy(remote_copy);
         writer.write(records)?;
         Ok(OpenStateFile {
             journal: Journal::start(&path, writer, lock.clone())?,
@@ -225,28 +225,28 @@ impl LockedStateFile {
         began: Began,
     ) -> Result<OpenStateFile, JournalError> {
         let (path, lock) = (self.path.clone(), self.lock.clone());
-        let elsewhere = self.elsewhere.clone();
+        let remote_copy = self.remote_copy.clone();
         let old = self.open(clock.clone())?;
         old.journal.close("archived", 0, None).await?;
         drop(old);
         // The name contains the run's id, and nobody else may write here: nothing is overwritten.
         fs::rename(&path, archived).map_err(JournalError::io("archiving the state file", &path))?;
         file::sync_folder(&path).map_err(JournalError::io("syncing the folder of", &path))?;
-        if let Some(copy) = &elsewhere {
+        if let Some(copy) = &remote_copy {
             archive_copy(archived, copy.as_ref())?;
         }
-        begin_locked(&path, lock, clock, began, elsewhere)
+        begin_locked(&path, lock, clock, began, remote_copy)
     }
 }
 
-/// Keeps an archived run elsewhere too, and empties the copy for the next one. A process that is
+/// Keeps an archived run beside the remote copy too, and empties the copy for the next one. A process that is
 /// killed in between finds the old run in the copy, or an empty copy and no file.
-fn archive_copy(archived: &Path, copy: &dyn CopyElsewhere) -> Result<(), JournalError> {
+fn archive_copy(archived: &Path, copy: &dyn RemoteCopy) -> Result<(), JournalError> {
     let bytes = fs::read(archived).map_err(JournalError::io("reading the state file", archived))?;
     let name = archived.file_name().unwrap_or_default().to_string_lossy();
     copy.keep(&name, &bytes)
         .and_then(|()| copy.clear())
-        .map_err(|error| JournalError::elsewhere(copy, error))
+        .map_err(|error| JournalError::remote_copy(copy, error))
 }
 
 /// Saves the torn end in its own file, and only then cuts it off.

@@ -17,6 +17,7 @@ fn planned(digest: &str) -> Planned {
     Planned {
         digest: digest.to_owned(),
         steps: [].into(),
+        names: [].into(),
     }
 }
 

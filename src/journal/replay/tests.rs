@@ -160,6 +160,7 @@ fn two_processes_that_append_at_once_are_detected() {
         Record::from(Planned {
             digest: digest.into(),
             steps: [].into(),
+            names: [].into(),
         })
     };
     bytes.push_str(&chain.link(time(), planned("one")).unwrap().1);
@@ -259,6 +260,7 @@ fn a_newer_format_is_read_and_not_resumed() {
         Record::from(Planned {
             digest: "d".into(),
             steps: [].into(),
+            names: [].into(),
         }),
         crate::journal::testing::launched("copy"),
     ];

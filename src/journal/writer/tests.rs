@@ -5,32 +5,12 @@ use super::*;
 use crate::base::cancellation::Cancellation;
 use crate::journal::handle::Journal;
 use crate::journal::payload::Planned;
-use crate::journal::record::{Entry, RunId};
+use crate::journal::record::Entry;
 use crate::journal::replay;
 use crate::journal::testing::{
-    Memory, began, done, intent, launched, opened, phase_began, step_began, time,
+    Memory, done, intent, launched, phase_began, step_began, time, writer_in_memory as writer,
 };
 use crate::journal::{ChangeKind, Waiting};
-
-/// A writer in memory, after a `began` and an `opened`.
-fn writer(memory: &Memory) -> Writer {
-    let run = RunId::new(time());
-    let mut chain = Chain::new(run);
-    let (first, mut lines) = chain.link(time(), began().into()).unwrap();
-    let (second, line) = chain.link(time(), opened("ops-1").into()).unwrap();
-    lines.push_str(&line);
-    let mut state = State::first(run, &first).unwrap();
-    state.next(&second).unwrap();
-    let length = lines.len() as u64;
-    {
-        let mut contents = memory.0.lock().unwrap();
-        contents.durable = lines.len();
-        contents.bytes = lines.into_bytes();
-    }
-    let storage = Box::new(memory.clone());
-    let path = Path::new("uat.jsonl");
-    Writer::new(path, storage, Clock::new(1.0), chain, length, state)
-}
 
 fn journal(folder: &Path, writer: Writer) -> Journal {
     let path = folder.join("uat.jsonl");
@@ -51,6 +31,7 @@ fn planned(digest: usize) -> Record {
     Planned {
         digest: digest.to_string(),
         steps: [].into(),
+        names: [].into(),
     }
     .into()
 }
@@ -237,7 +218,12 @@ fn a_writer_that_panics_halts_the_run_even_if_nobody_waits() {
     let (answer, answered) = oneshot::channel();
     drop(answered);
     let records = vec![planned(1)];
-    assert!(sender.send(Request { records, answer }).is_ok());
+    let request = Request {
+        records,
+        durability: Durability::Synced,
+        answer,
+    };
+    assert!(sender.send(request).is_ok());
     assert!(thread.join().is_err(), "it panicked");
     assert!(cancellation.is_halted());
 }
@@ -366,11 +352,15 @@ fn in_a_group_only_the_refused_request_is_left_out() {
             worksheet: serde_json::Value::Null,
         })
     };
-    let answers = writer.commit(vec![
+    let requests = vec![
         vec![step_began("s")],
         vec![waiting(), step_began("t")],
         vec![phase_began("s", "p")],
-    ]);
+    ];
+    let synced = requests
+        .into_iter()
+        .map(|records| (records, Durability::Synced));
+    let answers = writer.commit(synced.collect());
     let went_well: Vec<bool> = answers.iter().map(Result::is_ok).collect();
     assert_eq!(went_well, [true, false, true]);
     let kinds: Vec<String> = durable_entries(&memory)
@@ -379,6 +369,101 @@ fn in_a_group_only_the_refused_request_is_left_out() {
         .collect();
     assert_eq!(kinds, ["began", "opened", "step-began", "phase-began"]);
     assert_eq!(writer.shared().get().waiting().count(), 0);
+}
+
+/// A step and a phase in which sets may begin, durable.
+async fn begin_phase(journal: &Journal) {
+    let records = vec![step_began("s"), phase_began("s", "p")];
+    journal.append_all(records).await.unwrap();
+}
+
+fn set(key: &str) -> Record {
+    intent("s", "p", key, ChangeKind::Set)
+}
+
+#[tokio::test]
+async fn a_written_record_is_durable_with_the_next_one_that_must_be() {
+    for next in ["record", "sync", "end"] {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = Memory::default();
+        let journal = journal(folder.path(), writer(&memory));
+        begin_phase(&journal).await;
+        journal.append_all(vec![set("a"), set("b")]).await.unwrap();
+        let syncs = memory.syncs();
+        for key in ["a", "b"] {
+            journal.append_unsynced(done(key)).await.unwrap();
+        }
+        assert_eq!(memory.syncs(), syncs, "nobody waits for a sync");
+        // A killed process does not lose them, and nothing decides from them before they are durable.
+        let (written, durable) = {
+            let contents = memory.0.lock().unwrap();
+            (contents.bytes.clone(), contents.durable)
+        };
+        let replay = replay::replay(Path::new("uat.jsonl"), &written);
+        assert_eq!(replay.entries.len(), 2 + 2 + 4);
+        assert_eq!(durable_entries(&memory).len(), 2 + 2 + 2);
+        assert!(journal.state().set("a").unwrap().done.is_none());
+        let mark = memory.0.lock().unwrap().marks.last().unwrap().clone();
+        let replay = replay::replay(Path::new("uat.jsonl"), &written[..durable]);
+        assert_eq!(mark.0, Mark::of(&replay.chain.unwrap()));
+        match next {
+            "record" => journal.append(set("c")).await.unwrap(),
+            "sync" => journal.sync().await.unwrap(),
+            _ => {}
+        }
+        if next == "end" {
+            // The writer ends with its last handle, and syncs first.
+            drop(journal);
+        } else {
+            assert!(journal.state().set("b").unwrap().done.is_some(), "{next}");
+        }
+        let kept = durable_entries(&memory);
+        assert!(kept.iter().any(|entry| entry.record == done("b")), "{next}");
+        assert_eq!(memory.syncs(), syncs + 1, "{next}");
+    }
+}
+
+#[tokio::test]
+async fn a_sync_without_written_records_costs_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = Memory::default();
+    let journal = journal(folder.path(), writer(&memory));
+    begin_phase(&journal).await;
+    let syncs = memory.syncs();
+    journal.sync().await.unwrap();
+    assert_eq!(memory.syncs(), syncs);
+}
+
+#[test]
+fn a_written_record_that_nothing_follows_is_synced_after_a_moment() {
+    let memory = Memory::default();
+    let mut writer = writer(&memory);
+    let records = vec![step_began("s"), phase_began("s", "p"), set("a")];
+    writer.write(records).unwrap();
+    let written = vec![(vec![done("a")], Durability::Written)];
+    assert!(writer.commit(written).iter().all(Result::is_ok));
+    let durable = durable_entries(&memory).len();
+    writer.sync_idle();
+    assert_eq!(durable_entries(&memory).len(), durable + 1);
+    assert!(writer.shared().get().set("a").unwrap().done.is_some());
+}
+
+#[tokio::test]
+async fn a_written_record_that_cannot_be_synced_is_a_failed_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = Memory::default();
+    let journal = journal(folder.path(), writer(&memory));
+    begin_phase(&journal).await;
+    journal.append(set("a")).await.unwrap();
+    journal.append_unsynced(done("a")).await.unwrap();
+    memory.0.lock().unwrap().sync_fails = true;
+    let error = journal.sync().await.unwrap_err();
+    assert!(matches!(error, JournalError::Poisoned { .. }), "{error}");
+    let syncs = memory.syncs();
+    assert!(journal.append_unsynced(set("b")).await.is_err());
+    assert!(journal.state().set("a").unwrap().done.is_none());
+    drop(journal);
+    assert_eq!(memory.syncs(), syncs, "nothing is synced after it");
 }
 
 /// How many changes are in flight, and how many there are in all.

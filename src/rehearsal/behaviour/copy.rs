@@ -185,7 +185,7 @@ pub(super) fn end(draft: &mut Draft<'_>, schema: &Schema, operation: Operation) 
             environments::set(draft, &target, &pointer, json!(value));
         }
     }
-    // Lifecycle Services refresh a linked database themselves (Microsoft Learn, *Copy an LCS
+    // Lifecycle Services refreshes a linked database itself (Microsoft Learn, *Copy an LCS
     // environment to a unified environment*).
     if environments::property(draft, &target, "/properties/linkedAppMetadata/type")
         != Some("Linked")

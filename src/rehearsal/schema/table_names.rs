@@ -22,7 +22,7 @@ pub enum TableNames {
 
 impl TableNames {
     /// Its word on the command line and in the world's file.
-    pub(crate) const fn word(self) -> &'static str {
+    pub(crate) const fn keyword(self) -> &'static str {
         match self {
             Self::Usual => "usual",
             Self::Renamed => "renamed",
@@ -42,7 +42,7 @@ impl FromStr for TableNames {
     fn from_str(word: &str) -> Result<Self, TableNamesError> {
         [Self::Usual, Self::Renamed]
             .into_iter()
-            .find(|names| names.word() == word)
+            .find(|names| names.keyword() == word)
             .ok_or_else(|| TableNamesError(word.to_owned()))
     }
 }

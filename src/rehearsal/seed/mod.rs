@@ -108,7 +108,8 @@ pub(crate) fn objects(
 ) -> Objects {
     let nothing = Objects::new();
     let mut draft = Draft::new(&nothing, Moment::default());
-    let kind = json!({"target": variant.target.word(), "dual-write": variant.dual_write.word()});
+    let kind =
+        json!({"target": variant.target.keyword(), "dual-write": variant.dual_write.keyword()});
     draft.put("variant".to_owned(), kind);
     directory::insert(&mut draft);
     let catalogue = Catalogue::read(seed);

@@ -4,7 +4,7 @@ use super::*;
 
 const REFRESH: &str = "databasemovement/v1/refresh";
 
-/// A tenant whose databases Lifecycle Services manage.
+/// A tenant whose databases Lifecycle Services manages.
 async fn linked(dual_write: DualWrite) -> TestClient {
     let variant = Variant {
         target: Management::LcsLinked,

@@ -13,8 +13,8 @@ pub(super) async fn count(client: &TestClient, query: &str) -> usize {
     client.get(query).await["value"].as_array().unwrap().len()
 }
 
-/// Deletes the old provider, installs and activates a new one, and returns its id.
-pub(super) async fn reinstall(client: &TestClient) -> String {
+/// Deactivates the old provider, and deletes it.
+async fn deactivate_and_delete(client: &TestClient) {
     client
         .patch(&provider(100), json!({"statecode": 1, "statuscode": 2}))
         .await
@@ -23,6 +23,11 @@ pub(super) async fn reinstall(client: &TestClient) -> String {
         .target("DELETE", &provider(100), None)
         .await
         .expect_status(204);
+}
+
+/// Deletes the old provider, installs and activates a new one, and returns its id.
+pub(super) async fn reinstall(client: &TestClient) -> String {
+    deactivate_and_delete(client).await;
     let new = id("1f", 1);
     let body = json!({"ProviderId": new, "ProviderDefinitionId": id("70", 100)});
     client
@@ -123,14 +128,7 @@ async fn an_active_provider_is_not_deleted_and_deletion_includes_children() {
         .target("DELETE", &provider(100), None)
         .await
         .expect_status(400);
-    client
-        .patch(&provider(100), json!({"statecode": 1, "statuscode": 2}))
-        .await
-        .expect_status(204);
-    client
-        .target("DELETE", &provider(100), None)
-        .await
-        .expect_status(204);
+    deactivate_and_delete(&client).await;
     for set in [
         "msdyn_iomprovideractions",
         "msdyn_iomproviderparameters",

@@ -40,7 +40,8 @@ pub struct FleetRun {
     pub(in crate::report) waits_for: Option<Waits>,
     /// Since when it has been so, RFC 3339.
     pub(in crate::report) since: Option<String>,
-    /// When it should end, if it runs and an earlier finished run shows how long the steps take.
+    /// When it should end, if it runs and an earlier finished run shows how long the steps take. None
+    /// if its step takes longer than that.
     pub(in crate::report) expected_end: Option<String>,
     /// What somebody should do now; none if nothing.
     pub(in crate::report) to_do: Option<String>,

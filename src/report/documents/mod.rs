@@ -153,6 +153,8 @@ pub struct PlanDocument {
     window_hours: u64,
     /// Each step in order.
     steps: Vec<PlanStep>,
+    /// What the plan changes and does not turn on, one line for each kind.
+    left_off: Vec<String>,
     /// Why a run may make other changes, one line for each reason.
     differences: Vec<String>,
     /// What the plan does not know, one line for each thing.
@@ -194,6 +196,7 @@ impl PlanDocument {
             human_seconds: plan.human_time().as_secs(),
             window_hours: plan.window().as_secs() / 3600,
             steps: steps.collect(),
+            left_off: report.left_off.clone(),
             differences: report.differences.clone(),
             unknowns: report.unknowns.clone(),
         }
@@ -246,6 +249,8 @@ pub struct CompleteDocument {
     /// Why the evidence was waived.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The tasks that still wait for a person.
+    pub waiting: Vec<String>,
 }
 
 /// How a manual task ended.

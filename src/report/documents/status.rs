@@ -24,7 +24,7 @@ pub struct StatusDocument {
     /// How long ago it began, or how long it took; pauses between its processes count.
     pub(in crate::report) elapsed_seconds: Option<u64>,
     /// When it should end, if it runs and an earlier finished run of the runbook shows how long the
-    /// steps take.
+    /// steps take. None if its step takes longer than that.
     pub(in crate::report) expected_end: Option<String>,
     /// What its process does at this moment.
     pub(in crate::report) now: Option<Now>,
@@ -71,7 +71,8 @@ pub(in crate::report) struct OperationStatus {
     pub(in crate::report) accepted: bool,
     /// What the service last reported about it, if a process waits for it.
     pub(in crate::report) stage: Option<String>,
-    /// When it should end, from an earlier run or the service's documentation.
+    /// When it should end, from an earlier run or the service's documentation. None if it takes
+    /// longer than that.
     pub(in crate::report) expected_end: Option<String>,
 }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::Palette;
 use super::durations::{duration, rough};
+use super::lines::slow_write_text;
 use super::live_run::{Condition, Current, LiveRun, LiveStep};
 use super::shorten::shortened;
 use super::wrap::wrapped;
@@ -70,8 +71,11 @@ pub(super) fn table(
     for (at, step) in run.steps.iter().enumerate() {
         let name = format!("  {:>digits$} {:<width$}  ", at + 1, step.name);
         let (word, paint) = condition(step.condition, palette);
-        let row = format!("{name}{word:<7}  {}", describe(step, moment));
-        let row = fit(row.trim_end().to_owned());
+        let row = with_longest_form(
+            &format!("{name}{word:<7}  "),
+            &describe(step, moment),
+            columns,
+        );
         lines.push(match row.strip_prefix(&format!("{name}{word}")) {
             Some(rest) => format!("{name}{}{rest}", paint(word)),
             None => row,
@@ -84,7 +88,10 @@ pub(super) fn table(
     }
     let mut short: Vec<String> = run
         .running_step()
-        .map(|step| fit(format!("{}: {}", step.name, describe(step, moment))))
+        .map(|step| {
+            let name = format!("{}: ", step.name);
+            with_longest_form(&name, &describe(step, moment), columns)
+        })
         .into_iter()
         .chain(now)
         .collect();
@@ -92,7 +99,20 @@ pub(super) fn table(
     short
 }
 
-/// The line above the steps: the target, how far the run is, and when it should end.
+/// A line that begins so and ends with the longest of these texts that fits; where none does, with
+/// the beginning of the last one.
+fn with_longest_form(beginning: &str, forms: &[String], columns: usize) -> String {
+    let mut lines = forms.iter().map(|form| format!("{beginning}{form}"));
+    let fits = lines.find(|line| line.chars().count() <= columns);
+    let line = fits.unwrap_or_else(|| {
+        let last = forms.last().map_or("", String::as_str);
+        shortened(&format!("{beginning}{last}"), columns)
+    });
+    line.trim_end().to_owned()
+}
+
+/// The line above the steps: the target, how far the run is, and when it should end. Where this hour
+/// would move with the clock, because the running step takes so long or a person must act, no hour.
 fn head(run: &LiveRun, target: &str, moment: &Moment) -> String {
     let ended =
         |step: &&LiveStep| !matches!(step.condition, Condition::Waiting | Condition::Running);
@@ -100,8 +120,14 @@ fn head(run: &LiveRun, target: &str, moment: &Moment) -> String {
         .running
         .map_or_else(|| run.steps.iter().filter(ended).count(), |at| at + 1);
     let worked: Duration = run.steps.iter().map(|step| time_of(step, moment)).sum();
-    let end = time_left(run, moment).and_then(|left| moment.hour_after(left));
-    let end = end.map(|end| format!(", should end about {end}"));
+    let end = if run.current.task.is_some() {
+        Some(", waits for a person".to_owned())
+    } else if makes_run_late(run, moment) {
+        Some(format!(", step {at} takes longer than expected"))
+    } else {
+        let end = time_left(run, moment).and_then(|left| moment.hour_after(left));
+        end.map(|end| format!(", should end about {end}"))
+    };
     // Hours of the day are real also in a rehearsal.
     let simulated = if moment.is_real_time() {
         ""
@@ -114,6 +140,32 @@ fn head(run: &LiveRun, target: &str, moment: &Moment) -> String {
         rough(worked),
         end.unwrap_or_default()
     )
+}
+
+/// Does the running step take so much longer than expected that the run is late?
+fn makes_run_late(run: &LiveRun, moment: &Moment) -> bool {
+    let whole: Duration = run.steps.iter().filter_map(usual_time).sum();
+    let late = run
+        .running_step()
+        .filter(|step| is_late(step, moment))
+        .and_then(|step| Some(step.elapsed(moment.now).saturating_sub(usual_time(step)?)));
+    late.is_some_and(|late| counts(late, whole))
+}
+
+/// Does a run of this usual duration end at another hour if one of its steps takes so much longer?
+pub(super) fn counts(late: Duration, whole: Duration) -> bool {
+    late >= whole / 10
+}
+
+/// Does the running step take longer than expected?
+fn is_late(step: &LiveStep, moment: &Moment) -> bool {
+    let expected = usual_time(step).filter(|_| !step.again);
+    expected.is_some_and(|expected| step.elapsed(moment.now) >= expected)
+}
+
+/// How long a step should take, if that is known.
+fn usual_time(step: &LiveStep) -> Option<Duration> {
+    step.expected.filter(|expected| !expected.is_zero())
 }
 
 /// How long processes have worked on a step.
@@ -158,59 +210,56 @@ fn condition(condition: Condition, palette: Palette) -> (&'static str, Paint) {
     }
 }
 
-/// What is known about a step, beside its condition.
-fn describe(step: &LiveStep, moment: &Moment) -> String {
+/// What is known about a step, beside its condition: the whole text, then shorter ones.
+fn describe(step: &LiveStep, moment: &Moment) -> Vec<String> {
+    let changes_and_time = |changes: String, time: String| {
+        let whole = format!("{changes}, {time}");
+        vec![whole, time]
+    };
     match step.condition {
         Condition::Running if step.again => {
-            format!("{}, surveyed again", rough(step.elapsed(moment.now)))
+            let elapsed = rough(step.elapsed(moment.now));
+            vec![format!("{elapsed}, surveyed again"), elapsed]
         }
         Condition::Running => describe_running(step, moment),
         Condition::Waiting if step.again => {
-            format!("done before, {}", duration(step.worked))
+            changes_and_time("done before".to_owned(), duration(step.worked))
         }
         Condition::Waiting => match (&step.note, step.planned, step.expected) {
-            (Some(note), _, _) => format!("skipped: {note}"),
-            (None, Some(0), _) => "nothing to do, as planned".to_owned(),
-            (None, Some(changes), Some(expected)) => {
-                format!("{}, about {}", count(changes, "change"), rough(expected))
-            }
-            (None, Some(changes), None) => count(changes, "change"),
-            (None, None, Some(expected)) => format!("about {}", rough(expected)),
-            (None, None, None) => String::new(),
+            (Some(note), _, _) => vec![format!("skipped: {note}")],
+            (None, Some(0), _) => vec!["nothing to do, as planned".to_owned()],
+            (None, Some(changes), Some(expected)) => changes_and_time(
+                count(changes, "change"),
+                format!("about {}", rough(expected)),
+            ),
+            (None, Some(changes), None) => vec![count(changes, "change")],
+            (None, None, Some(expected)) => vec![format!("about {}", rough(expected))],
+            (None, None, None) => Vec::new(),
         },
-        Condition::Done if step.done == 0 => {
-            format!("nothing to do, {}", duration(step.worked))
+        Condition::Done | Condition::Failed => {
+            changes_and_time(step.describe_changes(), duration(step.worked))
         }
-        Condition::Done => {
-            format!("{}, {}", count(step.done, "change"), duration(step.worked))
-        }
-        Condition::Failed => {
-            format!(
-                "{} done, {}",
-                count(step.done, "change"),
-                duration(step.worked)
-            )
-        }
-        Condition::Skipped | Condition::Blocked => step.note.clone().unwrap_or_default(),
+        Condition::Skipped | Condition::Blocked => vec![step.note.clone().unwrap_or_default()],
     }
 }
 
-fn describe_running(step: &LiveStep, moment: &Moment) -> String {
+fn describe_running(step: &LiveStep, moment: &Moment) -> Vec<String> {
     let elapsed = step.elapsed(moment.now);
-    let Some(expected) = step.expected.filter(|expected| !expected.is_zero()) else {
-        return rough(elapsed);
+    let so_far = rough(elapsed);
+    let Some(expected) = usual_time(step) else {
+        return vec![so_far];
     };
-    if elapsed >= expected {
-        return format!("{}, longer than {}", rough(elapsed), rough(expected));
+    let usual = rough(expected);
+    if is_late(step, moment) {
+        let whole = format!("{so_far}, longer than expected (usually {usual})");
+        let short = format!("{so_far}, usually {usual}");
+        return vec![whole, short, "longer than expected".to_owned()];
     }
-    let until = moment.hour_after(expected.saturating_sub(elapsed));
-    let until = until.map(|hour| format!(", until {hour}"));
-    format!(
-        "{} of {}{}",
-        rough(elapsed),
-        rough(expected),
-        until.unwrap_or_default()
-    )
+    let Some(hour) = moment.hour_after(expected.saturating_sub(elapsed)) else {
+        return vec![format!("{so_far} of {usual}")];
+    };
+    let whole = format!("{so_far} of {usual}, until {hour}");
+    vec![whole, format!("until {hour}"), so_far]
 }
 
 /// The lines about what the running step does: the current object first, whole; then the bar; then
@@ -248,6 +297,11 @@ fn current(run: &LiveRun, moment: &Moment, columns: usize, palette: Palette) -> 
         );
         lines.extend(whole(&text, &notable));
     }
+    for ((address, request), write) in now.slow_writes.iter().take(NAMED) {
+        let since = rough(moment.now.saturating_sub(write.since));
+        let text = slow_write_text(&write.service, address, request, &since);
+        lines.extend(whole(&text, &notable));
+    }
     lines
 }
 
@@ -279,7 +333,7 @@ fn objects(now: &Current, moment: &Moment) -> Vec<String> {
 fn describe_retries(now: &Current) -> String {
     let mut text = String::new();
     if now.retries > 0 {
-        text += &format!(", {} tried again", now.retries);
+        text += &format!(", {} retried", now.retries);
     }
     for (service, times) in &now.pauses {
         text += &format!(", {service}: {}", count(*times, "wait"));

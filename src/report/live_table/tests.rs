@@ -1,7 +1,7 @@
 //! The lines of the table, by exact text.
 
 use super::*;
-use crate::engine::{EventKind, StepLine};
+use crate::engine::{EventKind, StepLine, StepTotal};
 use crate::journal::{ChangeKind, StepOutcome};
 
 const COPY: &str = "copy-environments";
@@ -39,7 +39,7 @@ fn run(events: Vec<(u64, EventKind)>) -> LiveRun {
         (0, began),
         (0, step_began(COPY)),
         (6000, copied),
-        (6000, ended(COPY, StepOutcome::Done)),
+        (6000, ended(COPY, StepOutcome::Done, 1, 6000.0)),
     ];
     for (at, event) in first.into_iter().chain(events) {
         run.update(&event, Duration::from_secs(at));
@@ -89,13 +89,19 @@ fn change_done(step: &str, name: &str) -> EventKind {
     }
 }
 
-fn ended(step: &str, outcome: StepOutcome) -> EventKind {
+fn ended(step: &str, outcome: StepOutcome, changes: usize, seconds: f64) -> EventKind {
     EventKind::StepEnded {
         step: step.to_owned(),
         outcome,
         note: None,
-        changes: 1,
-        elapsed: 1.0,
+        changes,
+        elapsed: seconds,
+        total: StepTotal {
+            changes_begun: changes,
+            changes_done: changes,
+            seconds,
+            ..StepTotal::default()
+        },
     }
 }
 
@@ -149,7 +155,7 @@ Contoso UAT: step 2 of 4, 2 h 42 min, should end about 02:12 UTC
   4 reconfigure-dual-write    waiting  skipped: the target does not use it
 set parameter 'msdyn_storehash' of the new provider 'msdyn_bigcommerce' in
   Contoso UAT, a long name, and 1 more
-[========>                 ] 36 of 105, 1 tried again, Dataverse: 1 wait
+[========>                 ] 36 of 105, 1 retried, Dataverse: 1 wait
 waiting for Dataverse (throttled): attempt 2 in 40 s"
     );
 }
@@ -200,12 +206,63 @@ fn a_run_at_120_columns() {
         "
 Contoso UAT: step 2 of 4, 3 h 36 min, should end about 01:23 UTC
   1 copy-environments         done     1 change, 1 h 40 min
-  2 reinstall-providers       running  1 h 56 min, longer than 1 h 51 min
+  2 reinstall-providers       running  1 h 56 min, longer than expected (usually 1 h 51 min)
   3 restore-provider-actions  waiting  11 changes, about 23 min
   4 reconfigure-dual-write    waiting  skipped: the target does not use it
 set parameter 'msdyn_storehash' of the new provider 'msdyn_bigcommerce' in Contoso UAT, a long name, and 1 more
-[==========>                   ] 36 of 105, 1 tried again, Dataverse: 1 wait"
+[==========>                   ] 36 of 105, 1 retried, Dataverse: 1 wait"
     );
+}
+
+#[test]
+fn a_narrow_terminal_shows_when_the_step_should_end() {
+    let text = lines(&reinstalling(), 9720, (40, 60));
+    for row in [
+        "copy-environments         done     1 change, 1 h 40 min\n",
+        "reinstall-providers       running  until 01:49 UTC\n",
+        "restore-provider-actions  waiting  about 23 min\n",
+    ] {
+        assert!(text.contains(row), "{text}");
+    }
+    let text = lines(&reinstalling(), 13_000, (40, 60));
+    let row = "running  longer than expected\n";
+    assert!(text.contains(row), "{text}");
+}
+
+/// A service takes the connection of a write and does not answer.
+#[test]
+fn a_write_without_an_answer_is_named_while_it_waits() {
+    let (address, request) = ("api.powerplatform.com:443", "POST /environments/2/copy");
+    let mut events = vec![(6000, step_began(REINSTALL))];
+    events.extend(phase(REINSTALL, "settings", 1));
+    let slow = EventKind::SlowWrite {
+        service: "Power Platform".to_owned(),
+        address: address.to_owned(),
+        request: request.to_owned(),
+        elapsed: 60.0,
+    };
+    events.push((6060, slow));
+    let text = lines(&run(events.clone()), 6720, (24, 100));
+    let line = "\nPower Platform at api.powerplatform.com:443 has not answered \
+                POST /environments/2/copy for 12 min";
+    assert!(text.ends_with(line), "{text}");
+    let ended = EventKind::SlowWriteEnded {
+        address: address.to_owned(),
+        request: request.to_owned(),
+    };
+    events.push((6800, ended));
+    let text = lines(&run(events), 6810, (24, 100));
+    assert!(!text.contains("has not answered"), "{text}");
+}
+
+/// An hour that moves with the clock tells nothing.
+#[test]
+fn a_step_that_makes_the_run_late_is_named_in_place_of_the_hour() {
+    let text = lines(&reinstalling(), 15_000, (40, 120));
+    let head = "\nContoso UAT: step 2 of 4, 4 h 10 min, step 2 takes longer than expected\n";
+    assert!(text.starts_with(head), "{text}");
+    let row = "running  2 h 30 min, longer than expected (usually 1 h 51 min)\n";
+    assert!(text.contains(row), "{text}");
 }
 
 #[test]
@@ -254,6 +311,8 @@ fn a_manual_task_names_its_worksheet_and_counts_what_a_person_did() {
     events.push(surveyed);
     events.push((6500, progress(2)));
     let text = lines(&run(events), 6600, (24, 80));
+    let head = "\nContoso UAT: step 2 of 4, 1 h 50 min, waits for a person\n";
+    assert!(text.starts_with(head), "{text}");
     assert!(
         text.ends_with(
             "\nreinstall-providers/vanished: 2 things left for you to do, 10 min\n\
@@ -307,7 +366,7 @@ fn a_low_terminal_shows_the_running_step_alone() {
 reinstall-providers: 1 h 2 min of 1 h 51 min, until 01:49 UTC
 set parameter 'msdyn_storehash' of the new provider 'msdyn_bigcommerce' in
   Contoso UAT, a long name, and 1 more
-[========>                 ] 36 of 105, 1 tried again, Dataverse: 1 wait
+[========>                 ] 36 of 105, 1 retried, Dataverse: 1 wait
 waiting for Dataverse (throttled): attempt 2 in 40 s"
     );
     assert_eq!(lines(&reinstalling(), 9720, (3, 80)).lines().count(), 2);
@@ -316,7 +375,7 @@ waiting for Dataverse (throttled): attempt 2 in 40 s"
 #[test]
 fn no_line_is_wider_than_the_terminal_and_a_failed_step_blocks_the_next() {
     let mut events = vec![(6000, step_began(REINSTALL))];
-    events.push((7000, ended(REINSTALL, StepOutcome::Failed)));
+    events.push((7000, ended(REINSTALL, StepOutcome::Failed, 0, 1000.0)));
     events.push((
         7000,
         EventKind::StepNotBegun {
@@ -332,7 +391,7 @@ fn no_line_is_wider_than_the_terminal_and_a_failed_step_blocks_the_next() {
         "{text}"
     );
     for row in [
-        "reinstall-providers       failed   0 changes done, 16 min 40 s",
+        "reinstall-providers       failed   no changes, 16 min 40 s",
         "restore-provider-actions  blocked  it needs reinstall-providers, which…",
     ] {
         assert!(text.contains(row), "{text}");

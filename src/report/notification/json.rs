@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Notice;
-use crate::runbook::{Occasion, Word as _};
+use crate::runbook::{Keyword as _, Occasion};
 
 /// The version of this form. A member is added without a new version, and never removed.
 const VERSION: u32 = 1;
@@ -12,7 +12,7 @@ pub(super) fn message(occasion: Occasion, headline: &str, notice: &Notice) -> Va
     let mut message = json!({
         "v": VERSION,
         "type": "notification",
-        "on": occasion.word(),
+        "on": occasion.keyword(),
         "headline": headline,
     });
     if let (Value::Object(members), Value::Object(facts)) = (&mut message, json!(notice)) {

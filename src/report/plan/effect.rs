@@ -58,10 +58,3 @@ impl Effect {
         }
     }
 }
-
-/// Can only the journal, or nothing, restore what it ends? What a person removes counts too; a run
-/// asks for a confirmation only of what the program itself ends.
-pub(super) fn is_final(change: &PlannedChange) -> bool {
-    let removes = Effect::of(change) == Effect::Remove;
-    change.destructive || (removes && change.kind == ChangeKind::ManualTask)
-}

@@ -10,6 +10,7 @@ mod effect;
 mod page;
 mod text;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,7 +20,7 @@ use super::run_report::{GraphPicture, ValueChange, value_changes};
 use crate::engine::{Plan, PlannedChange, PlannedStep};
 use crate::journal::ChangeKind;
 
-use self::effect::{Effect, is_final};
+use self::effect::Effect;
 pub use self::page::plan_page;
 pub use self::text::plan_text;
 
@@ -33,12 +34,16 @@ pub struct PlanReport<'a> {
     /// The step that replaces the target: while it has something to do, the changes of later steps
     /// are a forecast. None where nothing is replaced.
     pub replacing_step: Option<&'a str>,
+    /// What the plan changes and does not turn on, one line for each kind.
+    pub left_off: Vec<String>,
     /// Why a run may make other changes, one line for each reason.
     pub differences: Vec<String>,
     /// What the plan does not know, one line for each thing.
     pub unknowns: Vec<String>,
     /// How long the last finished run of the runbook took.
     pub last_run: Option<Duration>,
+    /// The names that are shown with ids.
+    pub names: BTreeMap<String, String>,
 }
 
 /// What a page says in addition to the changes.
@@ -67,9 +72,11 @@ impl<'a> PlanReport<'a> {
             plan,
             target,
             replacing_step: None,
+            left_off: Vec::new(),
             differences: Vec::new(),
             unknowns: Vec::new(),
             last_run: None,
+            names: BTreeMap::new(),
         }
     }
 
@@ -96,7 +103,7 @@ impl<'a> PlanReport<'a> {
 
     /// The changes that cannot be undone, automatic and by hand.
     fn final_changes(&self) -> Vec<&'a PlannedChange> {
-        self.changes().filter(|change| is_final(change)).collect()
+        self.plan.destructive_changes().collect()
     }
 
     /// What the last finished run took, as text.
@@ -111,11 +118,11 @@ fn is_by_hand(change: &PlannedChange) -> bool {
 }
 
 /// The values of a change, as a reader compares them.
-fn values_of(change: &PlannedChange) -> Vec<ValueChange> {
-    value_changes(&change.before, &change.after)
+fn values_of(report: &PlanReport<'_>, change: &PlannedChange) -> Vec<ValueChange> {
+    value_changes(&change.before, &change.after, &report.names)
 }
 
-/// How long a run is expected to take, and the window to book.
+/// How long a run takes as a rule, which no service promises, and the window to book.
 pub fn expected_duration(plan: &Plan) -> String {
     let by_hand = if plan.by_hand() == 0 {
         "nothing by hand".to_owned()
@@ -123,7 +130,7 @@ pub fn expected_duration(plan: &Plan) -> String {
         format!("{} for a person", duration(plan.human_time()))
     };
     format!(
-        "Expected: {} for the services, {by_hand}; book a window of {}",
+        "Expected as a rule: {} for the services, {by_hand}; book a window of {}",
         duration(plan.automatic_time()),
         duration(plan.window())
     )
@@ -147,7 +154,7 @@ mod tests {
             { "name": "reinstall-providers", "changes": [
                 { "phase": "delete", "key": "p/1/delete", "kind": "ask",
                   "name": "delete provider '<P>'", "before": { "installed": true }, "after": null,
-                  "destructive": false, "expected-seconds": 180 },
+                  "destructive": true, "expected-seconds": 180 },
                 { "phase": "install", "key": "p/new", "kind": "set",
                   "name": "install provider 'P' from the library", "before": null,
                   "after": { "definition": "p" }, "destructive": false, "expected-seconds": 10 },
@@ -165,6 +172,7 @@ mod tests {
     pub(super) fn report(plan: &Plan) -> PlanReport<'_> {
         PlanReport {
             replacing_step: Some("copy-environments"),
+            left_off: vec!["1 cloud flow stays off".to_owned()],
             differences: vec!["somebody may change the source".to_owned()],
             unknowns: vec!["the users of the copy".to_owned()],
             last_run: Some(Duration::from_mins(90)),
@@ -195,6 +203,7 @@ mod tests {
             steps.iter().map(|step| &step["forecast"]).collect();
         assert_eq!(forecasts, [false, true, true]);
         assert_eq!(steps[2]["skip"], "not used");
+        assert_eq!(document["left-off"][0], "1 cloud flow stays off");
         assert_eq!(document["differences"][0], "somebody may change the source");
         assert_eq!(document["unknowns"][0], "the users of the copy");
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::{Effect, PlanFacts, PlanReport, is_by_hand, is_final, values_of};
+use super::{Effect, PlanFacts, PlanReport, is_by_hand, values_of};
 use crate::base::text::count;
 use crate::engine::{PlannedChange, PlannedStep};
 use crate::report::duration;
@@ -99,7 +99,7 @@ fn steps(report: &PlanReport<'_>) -> Markup {
     let rows = report.plan.steps.iter().enumerate().map(|(at, step)| {
         let changes = &step.changes;
         let by_hand = changes.iter().filter(|change| is_by_hand(change)).count();
-        let ended = changes.iter().filter(|change| is_final(change)).count();
+        let ended = changes.iter().filter(|change| change.destructive).count();
         let seconds: u64 = changes.iter().map(|change| change.expected_seconds).sum();
         let number = |number: usize| (number > 0).then_some(number);
         vec![
@@ -123,7 +123,7 @@ fn steps(report: &PlanReport<'_>) -> Markup {
 
 fn final_changes(ended: &[&PlannedChange]) -> Markup {
     html! {
-        p { "A run asks for the target's name before it begins. What it removes is recorded first." }
+        p { "A run asks for the target's name before it begins. What it removes or ends is recorded first." }
         ul { @for change in ended { li { (signed(change)) @if is_by_hand(change) { (tag("by hand", "notable")) } } } }
     }
 }
@@ -132,16 +132,18 @@ fn manual_changes(report: &PlanReport<'_>, by_hand: &[&PlannedChange]) -> Markup
     let takes = duration(report.plan.human_time());
     html! {
         p { "About " (takes) " in all. The run stops for each phase with a worksheet, and reads the evidence afterwards." }
-        ul { @for change in by_hand { li { (signed(change)) @if is_final(change) { (tag("! cannot be undone", "bad")) } } } }
+        ul { @for change in by_hand { li { (signed(change)) @if change.destructive { (tag("! cannot be undone", "bad")) } } } }
     }
 }
 
 /// Why a run may make other changes, and what the plan does not know; none if nothing is said.
 fn may_differ(report: &PlanReport<'_>) -> Option<Markup> {
-    if report.differences.is_empty() && report.unknowns.is_empty() {
+    let lists = [&report.left_off, &report.differences, &report.unknowns];
+    if lists.iter().all(|list| list.is_empty()) {
         return None;
     }
     Some(html! {
+        @if !report.left_off.is_empty() { h3 { "Stays off" } (list(&report.left_off)) }
         @if !report.differences.is_empty() { h3 { "A run may make other changes" } (list(&report.differences)) }
         @if !report.unknowns.is_empty() { h3 { "Not known yet" } (list(&report.unknowns)) }
     })
@@ -157,7 +159,7 @@ fn signed(change: &PlannedChange) -> Markup {
 fn named(change: &PlannedChange) -> Markup {
     html! {
         (signed(change))
-        @if is_final(change) { (tag("! cannot be undone", "bad")) }
+        @if change.destructive { (tag("! cannot be undone", "bad")) }
         @if is_by_hand(change) { (tag("by hand", "notable")) }
     }
 }
@@ -180,18 +182,18 @@ fn changes(report: &PlanReport<'_>) -> Markup {
                     h3 { (safe(&step.name)) " (" (step.changes.len()) ")" }
                     @if report.is_forecast(step) { (tag("forecast", "notable")) }
                 }
-                (table(&["Change", "Phase", "Before → after", "Expected"], step.changes.iter().map(change_row)))
+                (table(&["Change", "Phase", "Before → after", "Expected"], step.changes.iter().map(|change| change_row(report, change))))
             }
         }
     }
 }
 
-fn change_row(change: &PlannedChange) -> Vec<Markup> {
+fn change_row(report: &PlanReport<'_>, change: &PlannedChange) -> Vec<Markup> {
     let expected = Duration::from_secs(change.expected_seconds);
     vec![
         named(change),
         breakable(&change.phase),
-        values(&values_of(change)),
+        values(&values_of(report, change)),
         html! { (duration(expected)) },
     ]
 }

@@ -1,6 +1,6 @@
 //! A plan as text.
 
-use super::{Effect, PlanReport, expected_duration, is_by_hand, is_final, values_of};
+use super::{Effect, PlanReport, expected_duration, is_by_hand, values_of};
 use crate::base::text::{count, escape};
 use crate::engine::{PlannedChange, PlannedStep};
 use crate::report::Palette;
@@ -28,10 +28,11 @@ pub fn plan_text(report: &PlanReport<'_>, palette: Palette, with_values: bool) -
         let note = step_note(report, step);
         text += &format!("\n{}{note}\n", palette.bold(&head));
         for change in &step.changes {
-            text += &change_lines(change, palette, with_values);
+            text += &change_lines(report, change, palette, with_values);
         }
     }
     if !plan.is_empty() {
+        text += &notes("Stays off", &report.left_off);
         text += &notes("A run may make other changes", &report.differences);
         text += &notes("Not known yet", &report.unknowns);
     }
@@ -87,8 +88,13 @@ fn legend(report: &PlanReport<'_>) -> String {
     text
 }
 
-fn change_lines(change: &PlannedChange, palette: Palette, with_values: bool) -> String {
-    let ends = if is_final(change) {
+fn change_lines(
+    report: &PlanReport<'_>,
+    change: &PlannedChange,
+    palette: Palette,
+    with_values: bool,
+) -> String {
+    let ends = if change.destructive {
         palette.bad("!")
     } else {
         " ".to_owned()
@@ -102,7 +108,7 @@ fn change_lines(change: &PlannedChange, palette: Palette, with_values: bool) -> 
     let by = if is_by_hand(change) { " (by hand)" } else { "" };
     let mut text = format!("  {ends} {sign} {}{by}\n", escape(&change.name));
     if with_values {
-        for value in values_of(change) {
+        for value in values_of(report, change) {
             text += &format!("        {}\n", palette.faint(&escape(&value.line())));
         }
     }
@@ -130,7 +136,7 @@ mod tests {
 Plan for 'B': 4 changes, 3 automatic, 1 by hand
   + 1 install or create   ~ 1 set   - 1 remove   > 1 start an operation at a service
   ! 2 changes cannot be undone (1 by hand); a run asks for the target's name before it begins
-Expected: 1 h for the services, 3 min for a person; book a window of 2 h
+Expected as a rule: 1 h for the services, 3 min for a person; book a window of 2 h
 the last finished run took 1 h 30 min
 
 [1/3] copy-environments: 1 change
@@ -142,6 +148,9 @@ the last finished run took 1 h 30 min
     ~ set parameter 'x'
 
 [3/3] reconfigure-dual-write: skipped: not used
+
+Stays off:
+  - 1 cloud flow stays off
 
 A run may make other changes:
   - somebody may change the source

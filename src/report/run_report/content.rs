@@ -12,6 +12,7 @@ use crate::report::documents::{RunState, StepCondition, StepFailure, StepStatus,
 use crate::report::duration;
 use crate::report::durations::real_time;
 use crate::report::status::describe_changes;
+use crate::report::under_way::is_short;
 
 /// What a run did so far. Times are RFC 3339 in UTC. Durations are whole seconds in which processes
 /// worked, by the program's clock; in a rehearsal that clock is simulated.
@@ -149,7 +150,7 @@ impl RunFacts {
         } else {
             ""
         };
-        if self.pause_seconds < 60 {
+        if is_short(Duration::from_secs(self.pause_seconds)) {
             return format!("{work}{simulated}");
         }
         let end = if self.finished.is_some() {
@@ -176,7 +177,7 @@ impl StepReport {
         };
         match status.state {
             StepCondition::NotBegun | StepCondition::Skipped => String::new(),
-            _ => describe_changes(automatic, by_hand),
+            condition => describe_changes(condition, automatic, by_hand),
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Figures {
-    /// Slots whose new provider action was put back.
+    /// Slots whose new provider action was restored.
     pub(super) slots_restored: usize,
     /// Slots that were recorded.
     pub(super) slots_recorded: usize,
@@ -19,7 +19,7 @@ pub(super) struct Figures {
     pub(super) published: Vec<String>,
     /// Orchestrations that were drafts and still are, by name.
     pub(super) drafts: Vec<String>,
-    /// How many providers were installed again.
+    /// How many providers were reinstalled.
     pub(super) providers: usize,
     /// How many cloud flows were turned on.
     pub(super) flows_on: usize,
@@ -85,9 +85,13 @@ impl ContainmentFigures {
 impl SurfaceReport {
     /// The state with how, why or by what.
     pub(super) fn outcome(&self) -> String {
+        let state = match self.state.as_str() {
+            "unclear" => "unclear, a person has to look",
+            state => state,
+        };
         match self.detail.as_str() {
-            "" => self.state.clone(),
-            detail => format!("{}: {detail}", self.state),
+            "" => state.to_owned(),
+            detail => format!("{state}: {detail}"),
         }
     }
 }
@@ -96,11 +100,11 @@ impl SurfaceReport {
 #[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct HandFigures {
-    /// Slots whose new provider action a person put back.
+    /// Slots whose new provider action a person restored.
     pub(super) slots_restored: usize,
     /// Orchestrations that a person published again.
     pub(super) published: usize,
-    /// Providers that a person installed again.
+    /// Providers that a person reinstalled.
     pub(super) providers: usize,
     /// Cloud flows that a person turned on.
     pub(super) flows_on: usize,
@@ -161,14 +165,14 @@ impl Figures {
                 ),
             ),
             (
-                "Providers installed again",
+                "Providers reinstalled",
                 number(self.providers, hand.providers),
             ),
             (
                 "Orchestrations published",
                 number(self.published.len(), hand.published),
             ),
-            ("Drafts left as they were", self.drafts.len().to_string()),
+            ("Drafts left unchanged", self.drafts.len().to_string()),
             (
                 "Cloud flows turned on",
                 number(self.flows_on, hand.flows_on),

@@ -14,13 +14,14 @@ use super::values::value_changes;
 use crate::base::clock::between;
 use crate::base::text::count;
 use crate::journal::{
-    ChangeKind, ChangeState, Closed, Intent, LaunchOutcome, LaunchState, Record, Stamped, State,
+    ChangeState, Closed, Intent, LaunchOutcome, LaunchState, Record, Stamped, State,
     StateFileContents,
 };
 use crate::report::documents::{StepFailure, Version};
 use crate::report::status::{
     condition, simulation_note, step_failures, step_not_begun, step_status, torn_note, worksheet,
 };
+use crate::report::under_way::pauses;
 
 /// The report of a run. Takes the content and the path of its state file, the names of all steps in
 /// order, and the next command.
@@ -111,7 +112,7 @@ fn facts(state: &State) -> RunFacts {
         seconds: state.work.total().as_secs(),
         speed: state.work.speed(),
         real_seconds: real.as_secs(),
-        pause_seconds: real.saturating_sub(state.work.real()).as_secs(),
+        pause_seconds: pauses(state, end).as_secs(),
         plan_digest: state.plan_digest.clone(),
     }
 }
@@ -177,12 +178,16 @@ fn step_report(state: &State, name: &str) -> StepReport {
     }
 }
 
-/// The changes of a step, automatic and manual, in the order in which they began.
+/// The changes of a step, automatic and manual, in the order in which they began. What the program
+/// began and a person made is a manual one.
 fn changes(state: &State, step: &str) -> Vec<ChangeReport> {
+    let is_listed = |intent: &Stamped<Intent>, is_done: bool| {
+        intent.step == step && (is_done || !state.is_made_by_person(intent))
+    };
     let sets = state.sets.values().chain(state.manual_changes.values());
-    let sets = sets.filter(|set| set.intent.step == step);
+    let sets = sets.filter(|set| is_listed(&set.intent, set.done.is_some()));
     let launches = state.launches.values();
-    let launches = launches.filter(|launch| launch.intent.step == step);
+    let launches = launches.filter(|launch| is_listed(&launch.intent, launch.verified.is_some()));
     let mut changes: Vec<(u64, ChangeReport)> = sets
         .map(|set| (set.intent.number, of_set(state, set)))
         .chain(launches.map(|launch| (launch.intent.number, of_launch(state, launch))))
@@ -195,6 +200,7 @@ fn of_set(state: &State, set: &ChangeState) -> ChangeReport {
     let done = set.done.as_ref().map(|done| done.time);
     let result = match done {
         Some(_) => ChangeResult::Done,
+        None if state.refused.contains_key(set.intent.key.as_str()) => ChangeResult::Failed,
         None => ChangeResult::Begun,
     };
     change(state, &set.intent, result, done, 1)
@@ -225,20 +231,10 @@ fn change(
         kind: intent.kind,
         result,
         began: at(intent.time),
-        seconds: done.map(|done| duration_of(state, intent, done)),
+        seconds: done.map(|done| state.change_time(intent, done).as_secs()),
         attempt,
-        values: value_changes(&intent.before, &intent.after),
+        values: value_changes(&intent.before.value(), &intent.after.value(), &state.names),
     }
-}
-
-/// How long a change took: the work, or for an operation at the service, which continues between
-/// processes, the whole time.
-fn duration_of(state: &State, intent: &Stamped<Intent>, done: Timestamp) -> u64 {
-    let time = match intent.kind {
-        ChangeKind::Launch => state.work.elapsed(intent.time, done),
-        _ => state.work.worked(intent.time, done),
-    };
-    time.as_secs()
 }
 
 fn tasks(state: &State) -> Vec<TaskReport> {
@@ -336,7 +332,7 @@ fn findings(contents: &StateFileContents, figures: Option<&Figures>) -> Vec<Stri
     let notes = closed_records(contents).flat_map(|closed| &closed.notes);
     let dangling = figures.into_iter().flat_map(|figures| &figures.dangling);
     let dangling =
-        dangling.map(|slot| format!("dangling before the refresh, and left as it was: {slot}"));
+        dangling.map(|slot| format!("dangling before the refresh, left unchanged: {slot}"));
     for finding in notes.map(|note| clean(note)).chain(dangling) {
         if !findings.contains(&finding) {
             findings.push(finding);
@@ -419,4 +415,48 @@ fn failures(state: &State) -> Vec<StepFailure> {
         failure.help = failure.help.as_deref().map(clean);
     }
     failures
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::Clock;
+    use crate::journal::testing::{done, intent, open, phase_began, step_began};
+    use crate::journal::{ChangeKind, Failed};
+
+    #[tokio::test]
+    async fn a_refused_change_has_failed_and_is_done_by_hand_once_a_person_made_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.iomcopy.jsonl");
+        let opening = open(&path, &Clock::new(1.0));
+        let refusal = Failed {
+            step: "s".to_owned(),
+            phase: Some("p".to_owned()),
+            key: Some("a".to_owned()),
+            message: "403".to_owned(),
+            help: None,
+            permanent: true,
+            not_allowed: true,
+        };
+        let refused = vec![
+            step_began("s"),
+            phase_began("s", "p"),
+            intent("s", "p", "a", ChangeKind::Set),
+            Record::from(refusal),
+        ];
+        opening.journal.append_all(refused).await.unwrap();
+        let results = || {
+            let changes = changes(&opening.journal.state(), "s").into_iter();
+            let results = changes.map(|change| change.describe_result());
+            results.collect::<Vec<_>>()
+        };
+        assert_eq!(results(), ["failed"]);
+        let made = vec![
+            phase_began("s", "p"),
+            intent("s", "p", "a", ChangeKind::ManualTask),
+            done("a"),
+        ];
+        opening.journal.append_all(made).await.unwrap();
+        assert_eq!(results(), ["done by hand"]);
+    }
 }

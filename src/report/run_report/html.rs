@@ -241,7 +241,7 @@ fn figures_section(figures: &Figures) -> Markup {
     html! {
         table.facts { @for (what, value) in figures.numbers() { (row(what, &html! { (value) })) } }
         (names("Orchestrations published", &figures.published))
-        (names("Drafts left as they were", &figures.drafts))
+        (names("Drafts left unchanged", &figures.drafts))
         @for (reason, flows) in figures.off_by_reason() {
             details {
                 summary { (count(flows.len(), "cloud flow")) " off: " (safe(reason)) }

@@ -155,7 +155,7 @@ fn figures(figures: &Figures) -> String {
         .map(|(what, value)| [what.to_owned(), text(&value)]);
     let mut parts = vec![format!("## Figures\n\n{}", table(["", ""], numbers))];
     parts.push(list("### Orchestrations published", &figures.published));
-    parts.push(list("### Drafts left as they were", &figures.drafts));
+    parts.push(list("### Drafts left unchanged", &figures.drafts));
     if !figures.flows_off.is_empty() {
         let rows = figures
             .off_by_reason()

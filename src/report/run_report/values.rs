@@ -1,6 +1,6 @@
 //! Which values a change changes, before and after, as text.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -11,8 +11,13 @@ use crate::report::shorten::shortened;
 /// How many characters of a value are shown.
 const LENGTH: usize = 300;
 
-/// Every value that differs. Takes what a change compares: a value, or an object of values.
-pub(in crate::report) fn value_changes(before: &Value, after: &Value) -> Vec<ValueChange> {
+/// Every value that differs. Takes what a change compares: a value, or an object of values; and the
+/// names that are shown with ids.
+pub(in crate::report) fn value_changes(
+    before: &Value,
+    after: &Value,
+    known: &BTreeMap<String, String>,
+) -> Vec<ValueChange> {
     let (mut old, mut new) = (Vec::new(), Vec::new());
     flatten("", before, &mut old);
     flatten("", after, &mut new);
@@ -24,9 +29,13 @@ pub(in crate::report) fn value_changes(before: &Value, after: &Value) -> Vec<Val
         let found = values.find(|(key, _)| key == name);
         found.and_then(|(_, value)| value.clone())
     };
+    let with_name = |text: String| match known.get(&text) {
+        Some(name) => format!("{} ({text})", clean(name)),
+        None => text,
+    };
     let changes = names.into_iter().map(|name| ValueChange {
-        before: value(&old, name),
-        after: value(&new, name),
+        before: value(&old, name).map(with_name),
+        after: value(&new, name).map(with_name),
         name: clean(name),
     });
     changes
@@ -85,7 +94,7 @@ mod tests {
     use super::*;
 
     fn lines(before: &Value, after: &Value) -> Vec<String> {
-        let changes = value_changes(before, after);
+        let changes = value_changes(before, after, &BTreeMap::new());
         changes.iter().map(ValueChange::line).collect()
     }
 
@@ -107,11 +116,21 @@ mod tests {
     }
 
     #[test]
+    fn an_owner_is_shown_by_name() {
+        let names =
+            [("5a", "svc-iom@contoso.com")].map(|(id, name)| (id.to_owned(), name.to_owned()));
+        let (before, after) = (json!({ "owner": "3b" }), json!({ "owner": "5a" }));
+        let changes = value_changes(&before, &after, &names.into());
+        assert_eq!(changes[0].line(), "owner: 3b → svc-iom@contoso.com (5a)");
+    }
+
+    #[test]
     fn a_credential_and_a_long_text_are_not_shown_whole() {
         let signed = json!({ "url": "https://x.example/hook?sig=c2VjcmV0LXNpZ25hdHVyZS0xMjM0" });
         let shown = lines(&Value::Null, &signed).join("");
         assert!(!shown.contains("c2VjcmV0LXNpZ25hdHVyZS0xMjM0"), "{shown}");
-        let long = value_changes(&Value::Null, &json!({ "text": "x".repeat(1000) }));
+        let long = json!({ "text": "x".repeat(1000) });
+        let long = value_changes(&Value::Null, &long, &BTreeMap::new());
         let after = long[0].after.as_deref().unwrap();
         assert_eq!(after.chars().count(), LENGTH);
     }

@@ -7,8 +7,9 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::kind::Kind;
-use super::{Binder, Field, nearest};
-use crate::runbook::model::words::Word;
+use super::{Binder, Field};
+use crate::base::suggestions::misspelled;
+use crate::runbook::model::keywords::Keyword;
 use crate::runbook::source::{Located, Span};
 use crate::runbook::tree::Entry;
 
@@ -243,16 +244,16 @@ impl<'k> Keys<'k> {
         Some(found.unwrap_or_default())
     }
 
-    /// A key for each word of a list; the map holds those that are written. `default` is what a
-    /// word means if it is not written, for the schema.
-    pub(in crate::runbook) fn each_word<W: Word + Ord, T: 'static>(
+    /// A key for each keyword of a list; the map holds those that are written. `default` is what a
+    /// keyword means if it is not written, for the schema.
+    pub(in crate::runbook) fn each_keyword<K: Keyword + Ord, T: 'static>(
         &mut self,
-        kind: impl Fn(W) -> Kind<T>,
-        default: impl Fn(W) -> Value,
-    ) -> Option<BTreeMap<W, T>> {
+        kind: impl Fn(K) -> Kind<T>,
+        default: impl Fn(K) -> Value,
+    ) -> Option<BTreeMap<K, T>> {
         let mut values = Some(BTreeMap::new());
-        for word in W::ALL {
-            let name = word.word();
+        for word in K::ALL {
+            let name = word.keyword();
             let found = self.optional(name, word.description(), &kind(*word));
             self.describe_default(name, &default(*word));
             values = with(values, *word, found);
@@ -285,7 +286,7 @@ impl<'k> Keys<'k> {
     pub(in crate::runbook) fn mentioned(&self) -> HashSet<&'k str> {
         let meant = |entry: &'k Entry| match entry.key.value.as_str() {
             name if self.known.contains(&name) => Some(name),
-            name => nearest(name, self.known.iter().copied()),
+            name => misspelled(name, self.known.iter().copied()),
         };
         self.written().iter().filter_map(meant).collect()
     }

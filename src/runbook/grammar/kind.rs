@@ -19,8 +19,8 @@ pub(in crate::runbook) struct Kind<T> {
     schema: Rc<dyn Fn() -> Value>,
     /// The value in a message that shows how to write the key.
     example: &'static str,
-    /// What the allowed words mean, if the value is a word.
-    words: Option<fn() -> String>,
+    /// What the allowed keywords mean, if the value is a keyword.
+    keywords: Option<fn() -> String>,
 }
 
 impl<T: 'static> Kind<T> {
@@ -33,7 +33,7 @@ impl<T: 'static> Kind<T> {
             read: Rc::new(read),
             schema: Rc::new(schema),
             example: "VALUE",
-            words: None,
+            keywords: None,
         }
     }
 
@@ -42,10 +42,10 @@ impl<T: 'static> Kind<T> {
         Self { example, ..self }
     }
 
-    /// The same with a list of its words for the documentation.
-    pub(in crate::runbook) fn with_words(self, words: fn() -> String) -> Self {
+    /// The same with a list of its keywords for the documentation.
+    pub(in crate::runbook) fn with_keywords(self, explain: fn() -> String) -> Self {
         Self {
-            words: Some(words),
+            keywords: Some(explain),
             ..self
         }
     }
@@ -73,7 +73,7 @@ impl<T: 'static> Kind<T> {
             read: Rc::new(read),
             schema: self.schema,
             example: self.example,
-            words: self.words,
+            keywords: self.keywords,
         }
     }
 
@@ -113,8 +113,8 @@ impl<T: 'static> Kind<T> {
 
     /// The schema, its documentation first.
     pub(super) fn described(&self, documentation: &str) -> Value {
-        let description = match self.words {
-            Some(words) => format!("{}: {}.", documentation.trim_end_matches('.'), words()),
+        let description = match self.keywords {
+            Some(explain) => format!("{}: {}.", documentation.trim_end_matches('.'), explain()),
             None => documentation.to_owned(),
         };
         let mut all = Map::from_iter([("description".to_owned(), json!(description))]);
@@ -138,7 +138,7 @@ impl<T> Clone for Kind<T> {
             read: Rc::clone(&self.read),
             schema: Rc::clone(&self.schema),
             example: self.example,
-            words: self.words,
+            keywords: self.keywords,
         }
     }
 }
@@ -223,8 +223,8 @@ pub(in crate::runbook) fn by_name<T: 'static>(
     Kind::new(read, schema)
 }
 
-/// One of a few words, or a list of texts that is not empty.
-pub(in crate::runbook) fn word_or_list<T: Clone + 'static>(
+/// One of a few keywords, or a list of texts that is not empty.
+pub(in crate::runbook) fn keyword_or_list<T: Clone + 'static>(
     choices: Vec<(&'static str, T)>,
     from_list: fn(Vec<Located<String>>) -> T,
     help: &'static str,
@@ -236,7 +236,7 @@ pub(in crate::runbook) fn word_or_list<T: Clone + 'static>(
             Content::Text { text: given, .. } => {
                 match choices.iter().find(|(word, _)| word == given) {
                     Some((_, value)) => value.clone(),
-                    None => return binder.unknown_word(field, given, &words, help),
+                    None => return binder.unknown_keyword(field, given, &words, help),
                 }
             }
             Content::List(items) if items.is_empty() => {
@@ -255,8 +255,8 @@ pub(in crate::runbook) fn word_or_list<T: Clone + 'static>(
     )
 }
 
-/// One word with what it means, or a map.
-pub(in crate::runbook) fn word_or_map<T: Clone + 'static>(
+/// One keyword with what it means, or a map.
+pub(in crate::runbook) fn keyword_or_map<T: Clone + 'static>(
     (word, meaning): (&'static str, T),
     map: Kind<T>,
     expected: &'static str,
@@ -268,7 +268,7 @@ pub(in crate::runbook) fn word_or_map<T: Clone + 'static>(
             Some(Located::new(meaning.clone(), field.node.span))
         }
         Content::Map(_) => Some(Located::new(map.read(binder, field)?, field.key)),
-        Content::Text { text, .. } => binder.unknown_word(field, text, &[word], help),
+        Content::Text { text, .. } => binder.unknown_keyword(field, text, &[word], help),
         _ => binder.wrong_type(field, expected, help),
     };
     Kind::new(

@@ -5,14 +5,15 @@
 //!
 //! - [`keys`]: the keys of a map; a struct and its keys from one declaration.
 //! - [`kind`]: the kinds of value, and lists and maps of them.
-//! - [`scalars`]: texts, words, numbers, GUIDs, durations, addresses.
+//! - [`scalars`]: texts, keywords, numbers, GUIDs, durations, addresses.
 //! - this file: what is collected while a runbook is read.
 
 use super::diagnostic::Problem;
-use super::model::words::quoted_list;
+use super::model::keywords::quoted_list;
 use super::secrecy::Hidden;
 use super::source::{Source, Span};
 use super::tree::{Content, Entry, Node};
+use crate::base::suggestions::{misspelled, nearest};
 use crate::base::{redaction, text};
 
 pub(super) mod keys;
@@ -154,7 +155,7 @@ impl Binder {
 
     /// Reports a word that its key does not accept; the help is the word that was probably meant,
     /// else `help`.
-    pub(super) fn unknown_word<T>(
+    pub(super) fn unknown_keyword<T>(
         &mut self,
         field: Field<'_>,
         given: &str,
@@ -178,7 +179,7 @@ impl Binder {
         of: &str,
         known: &[&'k str],
     ) -> Option<&'k str> {
-        let meant = nearest(&entry.key, known.iter().copied());
+        let meant = misspelled(&entry.key, known.iter().copied());
         // In `secret: { hunter2 }` the key is the secret and has no value.
         let empty = matches!(entry.value.content, Content::Empty | Content::Broken);
         if empty && meant.is_none() && self.hidden.is_in_scope(entry.key.span) {
@@ -217,21 +218,6 @@ impl Binder {
     }
 }
 
-/// The word of a list that was probably meant.
-pub(super) fn nearest<'a>(given: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let plain = |word: &str| word.to_ascii_lowercase().replace(['_', ' '], "-");
-    let given = plain(given);
-    if given.len() > LONGEST_QUOTED {
-        return None;
-    }
-    let farthest = (given.chars().count() / 3).max(1);
-    words
-        .map(|word| (strsim::damerau_levenshtein(&given, &plain(word)), word))
-        .filter(|(distance, _)| *distance <= farthest)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, word)| word)
-}
-
 fn did_you_mean<'a>(given: &str, words: impl Iterator<Item = &'a str>) -> Option<String> {
     nearest(given, words).map(|word| format!("did you mean `{word}`?"))
 }
@@ -239,20 +225,4 @@ fn did_you_mean<'a>(given: &str, words: impl Iterator<Item = &'a str>) -> Option
 /// Help for a word that is not in its list: the one that was probably meant, else all of them.
 pub(super) fn suggestion<'a>(given: &str, words: impl Iterator<Item = &'a str> + Clone) -> String {
     did_you_mean(given, words.clone()).unwrap_or_else(|| format!("allowed: {}", quoted_list(words)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_nearest_word_is_near() {
-        let words = ["source", "target", "skip-audit-data"];
-        let near = |given| nearest(given, words.into_iter());
-        assert_eq!(near("sorce"), Some("source"));
-        assert_eq!(near("skip_audit_data"), Some("skip-audit-data"));
-        assert_eq!(near("Target"), Some("target"));
-        assert_eq!(near("colour"), None);
-        assert_eq!(near(""), None);
-    }
 }

@@ -1,4 +1,4 @@
-//! Single values: texts, words, booleans, numbers, GUIDs, users, durations, addresses. A scalar is
+//! Single values: texts, keywords, booleans, numbers, GUIDs, users, durations, addresses. A scalar is
 //! kept as the text that was written, and a number or a boolean is accepted where a text is
 //! expected; a schema sees values as YAML resolves them, so there a text is a string, a number or a
 //! boolean.
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::kind::Kind;
 use super::{Binder, Field};
-use crate::runbook::model::words::{self, Word};
+use crate::runbook::model::keywords::{self, Keyword};
 use crate::runbook::source::Located;
 
 /// A GUID in the form with hyphens.
@@ -124,28 +124,28 @@ fn is_domain(value: &str) -> bool {
     })
 }
 
-/// A word of a fixed list.
-pub(in crate::runbook) fn word<W: Word>() -> Kind<Located<W>> {
+/// A keyword of a fixed list.
+pub(in crate::runbook) fn keyword<K: Keyword>() -> Kind<Located<K>> {
     let schema = || {
-        let words: Vec<&str> = W::ALL.iter().map(|choice| choice.word()).collect();
+        let words: Vec<&str> = K::ALL.iter().map(|choice| choice.keyword()).collect();
         json!({ "enum": words })
     };
-    Kind::new(read_word, schema).with_words(words::explain_words::<W>)
+    Kind::new(read_keyword, schema).with_keywords(keywords::explain_keywords::<K>)
 }
 
-pub(in crate::runbook) fn read_word<W: Word>(
+pub(in crate::runbook) fn read_keyword<K: Keyword>(
     binder: &mut Binder,
     field: Field<'_>,
-) -> Option<Located<W>> {
-    let allowed = || format!("allowed: {}", words::list_words::<W>());
+) -> Option<Located<K>> {
+    let allowed = || format!("allowed: {}", keywords::list_keywords::<K>());
     let Some(given) = field.text() else {
         return binder.wrong_type(field, "a word", &allowed());
     };
-    if let Some(choice) = words::find_word(given) {
+    if let Some(choice) = keywords::find_keyword(given) {
         return Some(Located::new(choice, field.node.span));
     }
-    let words: Vec<&str> = W::ALL.iter().map(|choice| choice.word()).collect();
-    binder.unknown_word(field, given, &words, &allowed())
+    let words: Vec<&str> = K::ALL.iter().map(|choice| choice.keyword()).collect();
+    binder.unknown_keyword(field, given, &words, &allowed())
 }
 
 /// `true` or `false`, without quotes, in the three spellings of YAML's core schema.

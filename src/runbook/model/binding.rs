@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
+use super::keywords::{Keyword as _, find_keyword, quoted_list};
 use super::request::{IomRequest, Method, Placeholder};
 use super::template::{RequestBinding, RequestTemplate, first_placeholder, json_pieces};
-use super::words::{Word as _, find_word, quoted_list};
 use crate::runbook::grammar::keys::{Keys, Optional};
-use crate::runbook::grammar::kind::{Kind, map_of, word_or_map};
-use crate::runbook::grammar::scalars::{any_text, read_word, text, word};
+use crate::runbook::grammar::kind::{Kind, keyword_or_map, map_of};
+use crate::runbook::grammar::scalars::{any_text, keyword, read_keyword, text};
 use crate::runbook::grammar::{Binder, suggestion};
 use crate::runbook::source::{Located, Span};
 use crate::runbook::tree::Content;
@@ -18,7 +18,7 @@ pub(in crate::runbook) fn binding(request: IomRequest) -> Kind<Located<RequestBi
         "{ method, path, body, confirmed: \"who, when, how\" }",
         move |keys| read_template(keys, request),
     );
-    word_or_map(
+    keyword_or_map(
         ("guided", RequestBinding::Guided),
         template.described_by(move || describe_template(request)),
         "`guided` or a request",
@@ -49,7 +49,7 @@ fn visit_template(keys: &mut Keys<'_>, request: IomRequest) -> TemplateKeys {
     let may_use = if placeholders.is_empty() {
         "It has no placeholders.".to_owned()
     } else {
-        let words = placeholders.iter().map(|placeholder| placeholder.word());
+        let words = placeholders.iter().map(|placeholder| placeholder.keyword());
         format!("Placeholders: {}.", quoted_list(words))
     };
     let path = text().described_by(move || path_schema(placeholders));
@@ -119,12 +119,12 @@ fn describe_template(request: IomRequest) -> Value {
     let mut template = Keys::describe(|keys| Some(visit_template(keys, request)));
     let mut rules = vec![
         json!({
-            "if": { "properties": { "method": { "const": Method::Delete.word() } } },
+            "if": { "properties": { "method": { "const": Method::Delete.keyword() } } },
             "then": { "not": { "required": ["body"] } },
         }),
         json!({
             "if": {
-                "properties": { "method": { "enum": [Method::Patch.word(), Method::Put.word()] } },
+                "properties": { "method": { "enum": [Method::Patch.keyword(), Method::Put.keyword()] } },
             },
             "then": { "required": ["body"] },
         }),
@@ -132,10 +132,10 @@ fn describe_template(request: IomRequest) -> Value {
     rules.extend(request.required_placeholders().iter().map(|needed| {
         json!({
             "anyOf": [
-                { "properties": { "path": { "type": "string", "pattern": needed.word() } } },
+                { "properties": { "path": { "type": "string", "pattern": needed.keyword() } } },
                 {
                     "required": ["body"],
-                    "properties": { "body": { "type": "string", "pattern": needed.word() } },
+                    "properties": { "body": { "type": "string", "pattern": needed.keyword() } },
                 },
             ],
         })
@@ -145,12 +145,12 @@ fn describe_template(request: IomRequest) -> Value {
 }
 
 fn method() -> Kind<Located<Method>> {
-    let kind = word::<Method>().read_by(|binder, field| {
+    let kind = keyword::<Method>().read_by(|binder, field| {
         if matches!(field.text(), Some("GET" | "get")) {
             let help = "use the request that makes the change, not one that reads";
             return binder.refuse(field.node.span, "a GET changes nothing", help);
         }
-        read_word(binder, field)
+        read_keyword(binder, field)
     });
     kind.with_example("PATCH")
 }
@@ -167,7 +167,7 @@ fn body() -> Kind<Located<String>> {
 
 /// A placeholder's word without its brackets.
 fn without_brackets(placeholder: Placeholder) -> &'static str {
-    placeholder.word().trim_matches(['<', '>'])
+    placeholder.keyword().trim_matches(['<', '>'])
 }
 
 /// The schema of a path below the Web API root that uses only the request's placeholders.
@@ -178,7 +178,7 @@ fn path_schema(placeholders: &[Placeholder]) -> Value {
     } else {
         format!("<(?!(?:{})>)[A-Za-z0-9_-]+>", names.join("|"))
     };
-    let all: Vec<&str> = Placeholder::ALL.iter().map(|it| it.word()).collect();
+    let all: Vec<&str> = Placeholder::ALL.iter().map(|it| it.keyword()).collect();
     let dot = "(?:\\.|%2[eE])";
     let end = "(?:/|\\?|$)";
     let refused = [
@@ -261,7 +261,7 @@ fn path_error(path: &str) -> Option<&'static str> {
         Some("a path must not have spaces, backslashes or a fragment")
     } else if plain
         .split('/')
-        .any(|segment| find_word::<Placeholder>(segment).is_some())
+        .any(|segment| find_keyword::<Placeholder>(segment).is_some())
     {
         Some("a placeholder must not be a whole segment of a path")
     } else {
@@ -324,7 +324,7 @@ fn check_string(
         at = start + word.len();
         let is_whole = word.len() == string.len();
         let is_key = string[..start].ends_with('(') && string[at..].starts_with(')');
-        let known = find_word::<Placeholder>(word);
+        let known = find_keyword::<Placeholder>(word);
         if known.is_none() && !is_whole && !is_key {
             continue;
         }
@@ -373,7 +373,7 @@ fn check_placeholder(
     used: &mut Vec<Placeholder>,
 ) -> bool {
     let allowed = request.placeholders();
-    match find_word::<Placeholder>(word) {
+    match find_keyword::<Placeholder>(word) {
         Some(placeholder) if allowed.contains(&placeholder) => {
             used.push(placeholder);
             true
@@ -382,7 +382,7 @@ fn check_placeholder(
             let help = if allowed.is_empty() {
                 format!("`{request}` has no placeholders")
             } else {
-                let words = allowed.iter().map(|placeholder| placeholder.word());
+                let words = allowed.iter().map(|placeholder| placeholder.keyword());
                 format!("`{request}` may use {}", quoted_list(words))
             };
             binder.error(
@@ -393,7 +393,7 @@ fn check_placeholder(
             false
         }
         None => {
-            let help = suggestion(word, Placeholder::ALL.iter().map(|it| it.word()));
+            let help = suggestion(word, Placeholder::ALL.iter().map(|it| it.keyword()));
             binder.error(span, format!("`{word}` is not a placeholder"), help);
             false
         }

@@ -1,12 +1,12 @@
 //! What the refresh is for, and what may act on the outside world from the copy afterwards.
 
-use super::words::words;
+use super::keywords::keywords;
 use crate::runbook::grammar::keys::section;
 use crate::runbook::grammar::kind::{self, list, texts};
-use crate::runbook::grammar::scalars::{any_text, text, word};
+use crate::runbook::grammar::scalars::{any_text, keyword, text};
 use crate::runbook::source::Located;
 
-words! {
+keywords! {
     /// What the target is for after the refresh. It decides what may act from the copy.
     pub enum Purpose {
         /// Trying things out: nothing of production acts from the copy.
@@ -18,7 +18,7 @@ words! {
     }
 }
 
-words! {
+keywords! {
     /// Whether things of one kind may act from the copy.
     pub enum OffOrKeep {
         /// They are turned off.
@@ -28,7 +28,7 @@ words! {
     }
 }
 
-words! {
+keywords! {
     /// What the run does with the jobs that waited in the source.
     pub enum WaitingJobs {
         /// A person decides before background operations are on.
@@ -40,7 +40,7 @@ words! {
     }
 }
 
-words! {
+keywords! {
     /// What a provider gets if the target had no value.
     pub enum ParameterSource {
         /// Nothing: a person sets it, or the runbook names the value.
@@ -50,7 +50,7 @@ words! {
     }
 }
 
-words! {
+keywords! {
     /// What the run does with plug-in steps whose configuration names production.
     pub enum PlugIns {
         /// They are listed, and stay enabled.
@@ -62,7 +62,7 @@ words! {
     }
 }
 
-words! {
+keywords! {
     /// What the run does with the copied trigger registrations of flows.
     pub enum Callbacks {
         /// They are listed, and stay.
@@ -100,17 +100,17 @@ section! {
             "write `[{ find: shop.contoso.com, with: shop-uat.contoso.com }]`",
         ));
         /// Mailboxes and e-mail server profiles.
-        "mailboxes" mailboxes: Option<Located<OffOrKeep>> = optional(word());
+        "mailboxes" mailboxes: Option<Located<OffOrKeep>> = optional(keyword());
         /// Jobs that waited in the source when it was copied.
-        "jobs" jobs: Option<Located<WaitingJobs>> = optional(word());
+        "jobs" jobs: Option<Located<WaitingJobs>> = optional(keyword());
         /// Webhooks and service endpoints: the plug-in steps that call them.
-        "webhooks" webhooks: Option<Located<OffOrKeep>> = optional(word());
+        "webhooks" webhooks: Option<Located<OffOrKeep>> = optional(keyword());
         /// Parameters, transformations and connections of providers for which the target had none.
-        "parameters" parameters: Option<Located<ParameterSource>> = optional(word());
+        "parameters" parameters: Option<Located<ParameterSource>> = optional(keyword());
         /// Plug-in steps whose configuration names production.
-        "plug-ins" plug_ins: Option<Located<PlugIns>> = optional(word());
+        "plug-ins" plug_ins: Option<Located<PlugIns>> = optional(keyword());
         /// Trigger registrations of flows that the copy brought, which may call the source's flows.
-        "callbacks" callbacks: Option<Located<Callbacks>> = optional(word());
+        "callbacks" callbacks: Option<Located<Callbacks>> = optional(keyword());
     }
 }
 

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 use url::Url;
 
-use super::words::{Word as _, words};
+use super::keywords::{Keyword as _, keywords};
 use crate::runbook::grammar::keys::{Keys, with};
 use crate::runbook::grammar::kind::{Kind, map_of};
 use crate::runbook::grammar::scalars::{number, origin, text};
 use crate::runbook::source::Located;
 
-words! {
+keywords! {
     /// A service that may have its own address or credential.
     pub enum ServiceKey {
         /// Every service without its own credential.
@@ -104,7 +104,7 @@ pub(super) fn endpoints() -> Kind<Endpoints> {
         let mut services = Some(BTreeMap::new());
         for service in ServiceKey::with_address() {
             let documentation = format!("The address of one service. {}", service.description());
-            let found = keys.optional(service.word(), &documentation, &endpoint(service));
+            let found = keys.optional(service.keyword(), &documentation, &endpoint(service));
             services = with(services, service, found);
         }
         let speed = keys.optional(

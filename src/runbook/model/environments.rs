@@ -3,13 +3,13 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use super::words::{Word as _, find_word, list_words, words};
+use super::keywords::{Keyword as _, find_keyword, keywords, list_keywords};
 use crate::runbook::grammar::keys::section;
 use crate::runbook::grammar::kind::{Kind, map_of};
-use crate::runbook::grammar::scalars::{guid, read_word, text, whole_number, word};
+use crate::runbook::grammar::scalars::{guid, keyword, read_keyword, text, whole_number};
 use crate::runbook::source::Located;
 
-words! {
+keywords! {
     /// The Microsoft cloud that holds both environments.
     pub enum Cloud {
         /// The commercial cloud; pac calls it `Public`.
@@ -44,26 +44,28 @@ impl Cloud {
     /// The cloud that a word of the runbook or of pac names.
     pub(in crate::runbook) fn by_name(name: &str) -> Option<Self> {
         let by_pac = PAC_NAMES.iter().find(|(pac_name, _)| *pac_name == name);
-        by_pac.map(|(_, cloud)| *cloud).or_else(|| find_word(name))
+        by_pac
+            .map(|(_, cloud)| *cloud)
+            .or_else(|| find_keyword(name))
     }
 
     /// Every word that names a cloud.
     pub(in crate::runbook) fn names() -> impl Iterator<Item = &'static str> {
-        let words = Self::ALL.iter().map(|cloud| cloud.word());
+        let words = Self::ALL.iter().map(|cloud| cloud.keyword());
         words.chain(PAC_NAMES.iter().map(|(name, _)| *name))
     }
 }
 
 /// A cloud, by a word of the runbook or of pac.
 pub(super) fn cloud() -> Kind<Located<Cloud>> {
-    let kind = word::<Cloud>().read_by(|binder, field| {
+    let kind = keyword::<Cloud>().read_by(|binder, field| {
         let Some(given) = field.text() else {
-            return read_word(binder, field);
+            return read_keyword(binder, field);
         };
         let Some(cloud) = Cloud::by_name(given) else {
             let names: Vec<&str> = Cloud::names().collect();
-            let help = format!("allowed: {}", list_words::<Cloud>());
-            return binder.unknown_word(field, given, &names, &help);
+            let help = format!("allowed: {}", list_keywords::<Cloud>());
+            return binder.unknown_keyword(field, given, &names, &help);
         };
         Some(Located::new(cloud, field.node.span))
     });
@@ -89,7 +91,7 @@ section! {
     }
 }
 
-words! {
+keywords! {
     /// Where the LCS project is: each geography has its own API host. Source: the hosts
     /// of Microsoft's LCS API pages and of the community tool d365fo.tools.
     pub enum LcsGeography {
@@ -118,7 +120,7 @@ section! {
     /// The two environments in Lifecycle Services, for a target that LCS manages.
     pub struct Lcs {
         /// The geography of the LCS project.
-        "geography" geography: Located<LcsGeography> = with_default(word(), LcsGeography::Default);
+        "geography" geography: Located<LcsGeography> = with_default(keyword(), LcsGeography::Default);
         /// The LCS project's number.
         "project" project: Located<u64> =
             required(whole_number(1..=HIGHEST_PROJECT).with_example("1234567"));

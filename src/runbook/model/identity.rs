@@ -9,8 +9,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::endpoints::{ALWAYS_CALLED, ServiceKey};
+use super::keywords::{Keyword as _, find_keyword, keywords, list_keywords};
 use super::secret::{Secret, secret};
-use super::words::{Word as _, find_word, list_words, words};
 use crate::runbook::grammar::keys::{Keys, with};
 use crate::runbook::grammar::kind::{Kind, map_of, some_texts, texts};
 use crate::runbook::grammar::scalars::{guid, tenant, text};
@@ -97,7 +97,7 @@ pub enum Credential {
     },
 }
 
-words! {
+keywords! {
     /// The kinds of credential, by their keys.
     pub enum CredentialKind {
         /// An application with a client secret.
@@ -142,8 +142,8 @@ pub(super) fn identity() -> Kind<Identity> {
     map_of(example, visit_identity).described_by(|| {
         let mut schema = Keys::describe(visit_identity);
         schema["anyOf"] = json!([
-            { "required": [ServiceKey::Default.word()] },
-            { "required": ALWAYS_CALLED.map(ServiceKey::word) },
+            { "required": [ServiceKey::Default.keyword()] },
+            { "required": ALWAYS_CALLED.map(ServiceKey::keyword) },
         ]);
         schema
     })
@@ -159,18 +159,19 @@ fn visit_identity(keys: &mut Keys<'_>) -> Option<Identity> {
             _ => format!("The credential for one service. {}", service.description()),
         };
         let kind = credential().defined_as("credential");
-        let found = keys.optional(service.word(), &documentation, &kind);
+        let found = keys.optional(service.keyword(), &documentation, &kind);
         credentials = with(credentials, service, found);
     }
     let span = keys.span();
     let mentioned = keys.mentioned();
-    let has_default = mentioned.contains(ServiceKey::Default.word());
+    let has_default = mentioned.contains(ServiceKey::Default.keyword());
     let uncovered = ALWAYS_CALLED
         .into_iter()
-        .find(|service| !has_default && !mentioned.contains(service.word()));
+        .find(|service| !has_default && !mentioned.contains(service.keyword()));
     if let (Some(uncovered), Some(binder)) = (uncovered, keys.binder()) {
         let message = format!("`identity` has no credential for `{uncovered}`");
-        let help = "write a `default:` credential; it serves every service without its own";
+        let help =
+            "write a `default:` credential; it is used for every service that has no credential";
         return binder.refuse(span, message, help);
     }
     Some(Identity {
@@ -184,7 +185,7 @@ pub(in crate::runbook) fn credential() -> Kind<Located<Credential>> {
     let schema = || {
         Keys::describe_one(|keys| {
             for kind in CredentialKind::ALL {
-                drop(keys.optional(kind.word(), kind.description(), &of_kind(*kind)));
+                drop(keys.optional(kind.keyword(), kind.description(), &of_kind(*kind)));
             }
             None::<()>
         })
@@ -193,14 +194,14 @@ pub(in crate::runbook) fn credential() -> Kind<Located<Credential>> {
 }
 
 fn read_credential(binder: &mut Binder, field: Field<'_>) -> Option<Located<Credential>> {
-    let kinds = list_words::<CredentialKind>();
+    let kinds = list_keywords::<CredentialKind>();
     let help = format!("write one of {kinds} as its only key");
     let entries = match &field.node.content {
         Content::Map(entries) => entries,
         Content::Text { text, .. } => {
             let message = format!("{} must be a credential, not a text", field.title());
             // The name of a kind is not a secret; anything else may be one.
-            let kind = find_word::<CredentialKind>(text);
+            let kind = find_keyword::<CredentialKind>(text);
             let help = kind.map_or(help, |kind| {
                 format!("write `{}: {{ {kind}: {{ }} }}` with its keys", field.name)
             });
@@ -216,8 +217,8 @@ fn read_credential(binder: &mut Binder, field: Field<'_>) -> Option<Located<Cred
         let message = format!("{} has {count} kinds of credential", field.title());
         return binder.refuse(field.key, message, help);
     };
-    let Some(kind) = find_word::<CredentialKind>(&entry.key) else {
-        let words = CredentialKind::ALL.iter().map(|kind| kind.word());
+    let Some(kind) = find_keyword::<CredentialKind>(&entry.key) else {
+        let words = CredentialKind::ALL.iter().map(|kind| kind.keyword());
         let known: Vec<&str> = words.collect();
         binder.unknown_key(entry, "a credential", &known);
         return None;

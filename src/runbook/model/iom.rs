@@ -9,16 +9,16 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::binding::{binding, definition_name};
+use super::keywords::{Keyword, find_keyword, keywords};
 use super::request::IomRequest;
 use super::template::RequestBinding;
-use super::words::{Word, find_word, words};
 use crate::runbook::grammar::keys::section;
 use crate::runbook::grammar::kind::{Kind, map_of};
 use crate::runbook::grammar::scalars::text;
 use crate::runbook::grammar::{Binder, Field};
 use crate::runbook::source::Located;
 
-/// Declares [`words!`] that name tables or columns, each with its logical name in a tenant whose
+/// Declares [`keywords!`] that name tables or columns, each with its logical name in a tenant whose
 /// runbook gives no other.
 macro_rules! names {
     (
@@ -27,7 +27,7 @@ macro_rules! names {
             $($(#[doc = $doc:literal])+ $variant:ident = $word:literal => $default:literal,)+
         }
     ) => {
-        words! {
+        keywords! {
             $(#[$attribute])*
             pub enum $name {
                 $($(#[doc = $doc])+ $variant = $word,)+
@@ -139,8 +139,8 @@ names! {
 
 impl IomColumn {
     /// The word of the table that the column belongs to.
-    pub fn table_word(self) -> &'static str {
-        self.word().split('.').next().unwrap_or_default()
+    pub fn table_keyword(self) -> &'static str {
+        self.keyword().split('.').next().unwrap_or_default()
     }
 }
 
@@ -190,8 +190,8 @@ impl Iom {
 
     /// The name that the runbook itself gives a table or a column, and its place.
     pub fn name_written(&self, key: &str) -> Option<&Located<String>> {
-        let table = find_word::<IomTable>(key).and_then(|table| self.tables.get(&table));
-        table.or_else(|| self.columns.get(&find_word::<IomColumn>(key)?))
+        let table = find_keyword::<IomTable>(key).and_then(|table| self.tables.get(&table));
+        table.or_else(|| self.columns.get(&find_keyword::<IomColumn>(key)?))
     }
 
     /// How a request is made: guided unless the runbook binds it.
@@ -203,21 +203,21 @@ impl Iom {
 }
 
 /// A map with a key for each word of a list, whose value is a logical name.
-fn names<W: Word + Ord>(
+fn names<K: Keyword + Ord>(
     example: &'static str,
     of: &'static str,
-    default_name: fn(W) -> &'static str,
-) -> Kind<BTreeMap<W, Located<String>>> {
+    default_name: fn(K) -> &'static str,
+) -> Kind<BTreeMap<K, Located<String>>> {
     map_of(example, move |keys| {
         keys.set_title(of);
-        keys.each_word(|_| logical_name(), |word| json!(default_name(word)))
+        keys.each_keyword(|_| logical_name(), |word| json!(default_name(word)))
     })
 }
 
 fn requests() -> Kind<BTreeMap<IomRequest, Located<RequestBinding>>> {
     map_of("{ activate-system: guided }", |keys| {
         keys.set_title("`iom.requests`");
-        keys.each_word(
+        keys.each_keyword(
             |request| binding(request).defined_as(definition_name(request)),
             |_| json!("guided"),
         )
@@ -258,7 +258,7 @@ mod tests {
         let mut iom = Iom::default();
         assert_eq!(iom.table(IomTable::Orchestration), "msdyn_iomdesigner");
         assert_eq!(iom.column(IomColumn::OrchestrationGraph), "msdyn_graph");
-        assert_eq!(find_word::<IomColumn>("orchestration.colour"), None);
+        assert_eq!(find_keyword::<IomColumn>("orchestration.colour"), None);
         assert_eq!(
             iom.request(IomRequest::ActivateSystem),
             &RequestBinding::Guided
@@ -277,9 +277,9 @@ mod tests {
     #[test]
     fn every_column_belongs_to_a_table() {
         for column in IomColumn::ALL {
-            let table = column.table_word();
+            let table = column.table_keyword();
             assert!(
-                IomTable::ALL.iter().any(|known| known.word() == table),
+                IomTable::ALL.iter().any(|known| known.keyword() == table),
                 "{column}"
             );
         }

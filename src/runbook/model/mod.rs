@@ -9,7 +9,7 @@
 //! - [`notify`]: who is notified about a run.
 //! - [`state_place`]: where a copy of the state file is kept.
 //! - [`steps`], [`options`]: the eight steps and their options. [`own_steps`]: the customer's own.
-//! - [`words`]: fixed lists of words.
+//! - [`keywords`]: fixed lists of keywords.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::diagnostic::{Diagnostic, Severity};
 use super::grammar::keys::section;
 use super::grammar::kind::{self, Kind};
-use super::grammar::scalars::{text as any_text, text_matching, user, word};
+use super::grammar::scalars::{keyword, text as any_text, text_matching, user};
 use super::grammar::{Binder, Field};
 use super::source::{Located, Source, Span};
 use crate::base::shell::quote_argument;
@@ -38,6 +38,7 @@ pub(super) mod endpoints;
 pub(super) mod environments;
 pub(super) mod identity;
 pub(super) mod iom;
+pub(super) mod keywords;
 pub(super) mod notify;
 pub(super) mod options;
 pub(super) mod own_steps;
@@ -46,7 +47,6 @@ pub(super) mod secret;
 pub(super) mod state_place;
 pub(super) mod steps;
 pub(super) mod template;
-pub(super) mod words;
 
 section! {
     /// A valid runbook.
@@ -68,7 +68,7 @@ section! {
         "target" target: environments::Target =
             required(kind::section("{ environment: GUID, name: DISPLAY NAME }"));
         /// What the target is for after the refresh: it decides what may act from the copy.
-        "purpose" purpose: Located<Purpose> = with_default(word(), Purpose::Test);
+        "purpose" purpose: Located<Purpose> = with_default(keyword(), Purpose::Test);
         /// What may act on the outside world from the copy, and what is replaced. A key that is not
         /// written follows from `purpose`.
         "containment" containment: containment::Containment = or_default(kind::section(

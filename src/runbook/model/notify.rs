@@ -9,12 +9,12 @@ use serde::{Serialize, Serializer};
 use serde_json::json;
 use url::Url;
 
+use super::keywords::{Keyword as _, explain_keywords, keywords};
 use super::secret::{Secret, secret};
-use super::words::{Word as _, explain_words, words};
 use crate::base::{secrets, text};
 use crate::runbook::grammar::keys::section;
 use crate::runbook::grammar::kind::{self, Kind, list};
-use crate::runbook::grammar::scalars::{is_loopback, word};
+use crate::runbook::grammar::scalars::{is_loopback, keyword};
 use crate::runbook::grammar::{Binder, Field};
 use crate::runbook::source::Located;
 use crate::runbook::tree::Content;
@@ -35,7 +35,7 @@ section! {
     }
 }
 
-words! {
+keywords! {
     /// What a webhook is sent.
     pub enum NotificationForm {
         /// An adaptive card, as a webhook of the Teams app Workflows posts it.
@@ -47,7 +47,7 @@ words! {
     }
 }
 
-words! {
+keywords! {
     /// The events that a webhook is notified of.
     pub enum Occasion {
         /// The run waits for a person.
@@ -138,7 +138,7 @@ pub(super) fn webhooks() -> Kind<Vec<Webhook>> {
 
 /// A valid word is not a secret, but text next to it may be.
 fn form() -> Kind<Located<NotificationForm>> {
-    word().and_then(|binder, field, form| {
+    keyword().and_then(|binder, field, form| {
         binder.hidden.reveal(field.node.span);
         Some(form)
     })
@@ -146,7 +146,7 @@ fn form() -> Kind<Located<NotificationForm>> {
 
 fn occasions() -> Kind<Located<Vec<Occasion>>> {
     let help = "write `[waiting, failed, finished]`, or leave the key out";
-    list(word::<Occasion>().value(), help)
+    list(keyword::<Occasion>().value(), help)
         .and_then(move |binder, field, occasions: Vec<Occasion>| {
             if occasions.is_empty() {
                 let message = format!("{} is an empty list", field.title());
@@ -156,10 +156,10 @@ fn occasions() -> Kind<Located<Vec<Occasion>>> {
             Some(occasions)
         })
         .described_by(|| {
-            let items = word::<Occasion>().schema();
+            let items = keyword::<Occasion>().schema();
             json!({ "type": "array", "items": items, "minItems": 1 })
         })
-        .with_words(explain_words::<Occasion>)
+        .with_keywords(explain_keywords::<Occasion>)
         .at_key()
 }
 

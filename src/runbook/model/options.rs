@@ -6,20 +6,20 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::keywords::keywords;
 use super::secret::{Secret, secret, secret_name};
-use super::words::words;
 use crate::runbook::grammar::keys::{Keys, Optional, Section, section};
 use crate::runbook::grammar::kind::{
-    self, Kind, by_name, list, map_of, texts, word_or_list, word_or_map,
+    self, Kind, by_name, keyword_or_list, keyword_or_map, list, map_of, texts,
 };
 use crate::runbook::grammar::scalars::{
-    any_text, boolean, guid, parse_guid, read_word, text, user, word,
+    any_text, boolean, guid, keyword, parse_guid, read_keyword, text, user,
 };
 use crate::runbook::grammar::{Binder, Field};
 use crate::runbook::source::Located;
 use crate::runbook::tree::Content;
 
-words! {
+keywords! {
     /// The API that starts the copy.
     pub enum CopyApi {
         /// The Power Platform API.
@@ -29,7 +29,7 @@ words! {
     }
 }
 
-words! {
+keywords! {
     /// What is copied. `minimal` is not allowed: it empties orders and products.
     pub enum CopyType {
         /// The admin center's *Everything*.
@@ -37,7 +37,7 @@ words! {
     }
 }
 
-words! {
+keywords! {
     /// Who refreshes Finance and Operations.
     pub enum FinopsMode {
         /// The program.
@@ -63,7 +63,7 @@ section! {
     /// Options of `copy-environments`.
     pub struct CopyEnvironments {
         /// The API that starts the copy.
-        "api" api: Located<CopyApi> = with_default(word(), CopyApi::PowerPlatform);
+        "api" api: Located<CopyApi> = with_default(keyword(), CopyApi::PowerPlatform);
         /// What is copied; a minimal copy is refused, because it empties orders and products.
         "type" copy_type: Located<CopyType> = with_default(copy_type(), CopyType::Full);
         /// Whether Finance and Operations is copied without its transactions.
@@ -74,12 +74,12 @@ section! {
         "security-group" security_group: Located<SecurityGroup> =
             with_default(security_group(), SecurityGroup::Keep);
         /// Who refreshes Finance and Operations.
-        "finops" finops: Located<FinopsMode> = with_default(word(), FinopsMode::Automatic);
+        "finops" finops: Located<FinopsMode> = with_default(keyword(), FinopsMode::Automatic);
     }
 }
 
 fn copy_type() -> Kind<Located<CopyType>> {
-    word::<CopyType>().read_by(|binder, field| {
+    keyword::<CopyType>().read_by(|binder, field| {
         let given = field.text().unwrap_or_default().to_ascii_lowercase();
         let message = match given.as_str() {
             "minimal" => {
@@ -89,7 +89,7 @@ fn copy_type() -> Kind<Located<CopyType>> {
                 let subject = binder.subject(field.node.span, field.text()?);
                 format!("{subject} is not a valid value for `type`")
             }
-            _ => return read_word(binder, field),
+            _ => return read_keyword(binder, field),
         };
         let help = "write `full`, which the admin center calls Everything";
         binder.refuse(field.node.span, message, help)
@@ -105,7 +105,7 @@ fn security_group() -> Kind<Located<SecurityGroup>> {
             Some(id) if parse_guid(id).is_some() => {
                 SecurityGroup::Group(guid().read(binder, field)?.value)
             }
-            Some(other) => return binder.unknown_word(field, other, &["keep", "none"], help),
+            Some(other) => return binder.unknown_keyword(field, other, &["keep", "none"], help),
             None => return binder.wrong_type(field, "a security group", help),
         };
         Some(Located::new(group, field.node.span))
@@ -283,14 +283,14 @@ section! {
 }
 
 fn turn_on() -> Kind<Located<TurnOn>> {
-    word_or_list(
+    keyword_or_list(
         vec![("as-in-source", TurnOn::AsInSource), ("all", TurnOn::All)],
         TurnOn::Flows,
         "write `as-in-source`, `all`, or a list of globs and workflow ids",
     )
 }
 
-words! {
+keywords! {
     /// How a provider action is removed from an orchestration.
     pub enum DetachHow {
         /// The tile stays without its action.
@@ -304,7 +304,7 @@ section! {
     /// Options of `detach-provider-actions`.
     pub struct DetachProviderActions {
         /// How an action is removed.
-        "how" how: Located<DetachHow> = with_default(word(), DetachHow::Clear);
+        "how" how: Located<DetachHow> = with_default(keyword(), DetachHow::Clear);
     }
 }
 
@@ -337,7 +337,7 @@ section! {
 }
 
 fn providers() -> Kind<Located<ProviderChoice>> {
-    word_or_list(
+    keyword_or_list(
         vec![("previously-active", ProviderChoice::PreviouslyActive)],
         ProviderChoice::Definitions,
         "write `previously-active`, or a list of definitions by logical name",
@@ -362,7 +362,7 @@ fn parameters() -> Kind<BTreeMap<String, BTreeMap<String, Located<Secret>>>> {
     by_name(of_definition, HELP)
 }
 
-words! {
+keywords! {
     /// Which orchestrations are published at the end.
     pub enum Publish {
         /// Those that were published before.
@@ -378,7 +378,7 @@ section! {
     /// Options of `restore-provider-actions`.
     pub struct RestoreProviderActions {
         /// Which orchestrations are published at the end.
-        "publish" publish: Located<Publish> = with_default(word(), Publish::PreviouslyPublished);
+        "publish" publish: Located<Publish> = with_default(keyword(), Publish::PreviouslyPublished);
         /// Other names of an action, by the logical name of its logic definition.
         "aliases" aliases: BTreeMap<String, Vec<Located<String>>> = or_empty(by_name(
             texts(),
@@ -397,7 +397,7 @@ pub enum Gateway {
     AcknowledgedBy(String),
 }
 
-words! {
+keywords! {
     /// What the run does with dual-write maps that were paused before the copy.
     pub enum PausedMaps {
         /// They stay stopped.
@@ -414,7 +414,7 @@ section! {
         /// Microsoft does not support, which a person must acknowledge.
         "gateway" gateway: Located<Gateway> = with_default(gateway(), Gateway::Guided);
         /// What the run does with maps that were paused before the copy.
-        "paused-maps" paused_maps: Located<PausedMaps> = with_default(word(), PausedMaps::Leave);
+        "paused-maps" paused_maps: Located<PausedMaps> = with_default(keyword(), PausedMaps::Leave);
     }
 }
 
@@ -426,7 +426,7 @@ fn gateway() -> Kind<Located<Gateway>> {
         let by = keys.required("acknowledged-by", documentation, &kind)?;
         Some(Gateway::AcknowledgedBy(by.value))
     });
-    word_or_map(
+    keyword_or_map(
         ("guided", Gateway::Guided),
         acknowledged,
         "`guided` or a map",

@@ -2,9 +2,9 @@
 //! placeholders of the request for each.
 
 use super::iom::IomColumn;
-use super::words::words;
+use super::keywords::keywords;
 
-words! {
+keywords! {
     /// A write that is not a documented platform operation.
     pub enum IomRequest {
         /// Save a platform connection reference, as opening and saving its form does.
@@ -42,7 +42,7 @@ words! {
     }
 }
 
-words! {
+keywords! {
     /// A value that a request's template leaves open.
     pub enum Placeholder {
         /// The row acted on; of `install-provider` the definition.
@@ -58,7 +58,7 @@ words! {
     }
 }
 
-words! {
+keywords! {
     /// The HTTP method of a request.
     pub enum Method {
         /// Create a row, or call an action.

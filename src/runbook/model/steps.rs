@@ -6,16 +6,17 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
+use super::keywords::{Keyword as _, find_keyword, keywords};
 use super::options::{
-    ActivateFlows, CopyEnvironments, DetachProviderActions, ExitAdministrationMode,
+    ActivateFlows, CopyEnvironments, DetachProviderActions, ExitAdministrationMode, ProviderChoice,
     ReconfigureConnections, ReconfigureDualWrite, ReinstallProviders, RestoreProviderActions,
 };
 use super::own_steps::{OwnItem, OwnKind, OwnStep, read_own_steps, serialize_by_name};
-use super::words::{Word as _, find_word, words};
+use crate::base::suggestions::misspelled;
 use crate::runbook::grammar::keys::{Keys, Section};
 use crate::runbook::grammar::kind::{Kind, map_of};
 use crate::runbook::grammar::scalars::{duration, text, whole_number};
-use crate::runbook::grammar::{Binder, Field, nearest};
+use crate::runbook::grammar::{Binder, Field};
 use crate::runbook::source::{Located, Span};
 use crate::runbook::tree::{Content, Node};
 
@@ -29,7 +30,7 @@ const CONCURRENCY: u64 = 4;
 /// finds out for its service.
 const MOST_CONCURRENT: u64 = 52;
 
-words! {
+keywords! {
     /// A step by its name in the runbook, in the order in which steps run.
     pub enum StepName {
         /// Step 1: captures what the copy will destroy, then copies Finance and Operations and
@@ -151,7 +152,7 @@ impl<'a> ListedStep<'a> {
     /// Its name.
     pub fn name(&self) -> &'a str {
         match self {
-            Self::Standard(step) => step.name.word(),
+            Self::Standard(step) => step.name.keyword(),
             Self::Own(step) => &step.name.value,
         }
     }
@@ -183,6 +184,11 @@ impl Steps {
             listed.extend(own.map(ListedStep::Own));
         }
         listed
+    }
+
+    /// Which providers are reinstalled.
+    pub fn provider_choice(&self) -> &ProviderChoice {
+        &self.reinstall_providers.options.providers.value
     }
 }
 
@@ -267,7 +273,7 @@ fn describe_steps() -> Value {
     });
     let each = others
         .iter()
-        .map(|name| json!({ "contains": { "type": "object", "required": [name.word()] } }));
+        .map(|name| json!({ "contains": { "type": "object", "required": [name.keyword()] } }));
     json!({
         "type": "array",
         "minItems": StepName::ALL.len(),
@@ -343,12 +349,12 @@ fn read_item<'a>(binder: &mut Binder, item: &'a Node) -> Option<Item<'a>> {
         let message = "an item of `steps` must have only one key";
         binder.error(second.key.span, message, help);
     }
-    if let Some(kind) = find_word::<OwnKind>(&first.key) {
+    if let Some(kind) = find_keyword::<OwnKind>(&first.key) {
         return Some(Item::Own(kind, Field::from_entry(first)));
     }
-    let Some(name) = find_word::<StepName>(&first.key) else {
-        let eight = StepName::ALL.iter().map(|name| name.word());
-        let own = OwnKind::ALL.iter().map(|kind| kind.word());
+    let Some(name) = find_keyword::<StepName>(&first.key) else {
+        let eight = StepName::ALL.iter().map(|name| name.keyword());
+        let own = OwnKind::ALL.iter().map(|kind| kind.keyword());
         let known: Vec<&str> = eight.chain(own).collect();
         binder.unknown_key(first, "`steps`", &known);
         return meant(&first.key).map(Item::Meant);
@@ -357,7 +363,7 @@ fn read_item<'a>(binder: &mut Binder, item: &'a Node) -> Option<Item<'a>> {
 }
 
 fn meant(given: &str) -> Option<StepName> {
-    nearest(given, StepName::ALL.iter().map(|name| name.word())).and_then(find_word)
+    misspelled(given, StepName::ALL.iter().map(|name| name.keyword())).and_then(find_keyword)
 }
 
 /// Reports those of the eight that are missing, that appear twice, or that are out of order.
@@ -441,7 +447,7 @@ fn read_step<T: Section>(
 /// The schema of a step's own key in its item.
 fn describe_step<T: Section>(keys: &mut Keys<'_>, name: StepName) {
     let step = map_of("{ }", move |keys| visit_step::<T>(keys, name));
-    drop(keys.optional(name.word(), name.description(), &step));
+    drop(keys.optional(name.keyword(), name.description(), &step));
 }
 
 /// A step's options and the keys that all steps have.

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::keywords::Keyword as _;
 use super::request::{Method, Placeholder};
-use super::words::Word as _;
 use crate::base::encoding::{ALL_BUT_UNRESERVED, percent_encode};
 
 /// How a write is made.
@@ -133,7 +133,7 @@ fn fill_path(path: &str, placeholders: &Placeholders<'_>) -> Result<String, Miss
             value = value.replace('\'', "''");
         }
         filled.push_str(&percent_encode(&value, ALL_BUT_UNRESERVED));
-        rest = &rest[at + placeholder.word().len()..];
+        rest = &rest[at + placeholder.keyword().len()..];
     }
     filled.push_str(rest);
     Ok(filled)
@@ -160,7 +160,7 @@ fn fill_text(text: &str, placeholders: &Placeholders<'_>) -> Result<String, Miss
     while let Some((at, placeholder)) = first_placeholder(rest) {
         filled.push_str(&rest[..at]);
         filled.push_str(&placeholders.text(placeholder)?);
-        rest = &rest[at + placeholder.word().len()..];
+        rest = &rest[at + placeholder.keyword().len()..];
     }
     filled.push_str(rest);
     Ok(filled)
@@ -170,7 +170,7 @@ fn fill_text(text: &str, placeholders: &Placeholders<'_>) -> Result<String, Miss
 pub(in crate::runbook) fn first_placeholder(text: &str) -> Option<(usize, Placeholder)> {
     Placeholder::ALL
         .iter()
-        .filter_map(|placeholder| Some((text.find(placeholder.word())?, *placeholder)))
+        .filter_map(|placeholder| Some((text.find(placeholder.keyword())?, *placeholder)))
         .min()
 }
 

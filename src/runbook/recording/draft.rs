@@ -168,12 +168,12 @@ impl Drafting {
     }
 
     fn replace(&mut self, placeholder: Placeholder, was: String) -> &'static str {
-        use crate::runbook::model::words::Word as _;
+        use crate::runbook::model::keywords::Keyword as _;
         let replaced = Replaced { placeholder, was };
         if !self.replaced.contains(&replaced) {
             self.replaced.push(replaced);
         }
-        placeholder.word()
+        placeholder.keyword()
     }
 
     fn path(&mut self, path: &str) -> String {

@@ -4,8 +4,8 @@
 
 use super::Draft;
 use crate::base::text::{count, escape};
+use crate::runbook::model::keywords::{Keyword as _, list_keywords, quoted_list};
 use crate::runbook::model::request::{IomRequest, Method};
-use crate::runbook::model::words::{Word as _, list_words, quoted_list};
 use crate::runbook::parse;
 
 /// The entries of a recording: the file's name is for the heading.
@@ -20,7 +20,7 @@ pub fn format_entries(file: &str, drafts: &[Draft]) -> String {
     if drafts.iter().any(|draft| draft.request.is_none()) {
         text += &format!(
             "# Replace `request-1` and so on by one of {}.\n",
-            list_words::<IomRequest>()
+            list_keywords::<IomRequest>()
         );
     }
     text += "iom:\n  requests:\n";
@@ -28,7 +28,7 @@ pub fn format_entries(file: &str, drafts: &[Draft]) -> String {
     for (at, draft) in drafts.iter().enumerate() {
         let request = draft.request;
         let key = request.map_or_else(|| format!("request-{}", at + 1), |it| it.to_string());
-        // Of several drafts for one request only one can be kept; the others are comments.
+        // Only one of several drafts for one request can be kept; the others are comments.
         let mark = if request.is_some() && named.contains(&request) {
             "# "
         } else {
@@ -78,7 +78,7 @@ fn comments(draft: &Draft) -> Vec<String> {
         lines.push(format!("response {status}{failed}"));
     }
     if !draft.candidates.is_empty() {
-        let words = draft.candidates.iter().map(|it| it.word());
+        let words = draft.candidates.iter().map(|it| it.keyword());
         lines.push(format!("it may be one of {}", quoted_list(words)));
     }
     let replaced = draft.replaced.iter();

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::Recorded;
 use crate::runbook::model::iom::{IomColumn, IomTable};
+use crate::runbook::model::keywords::Keyword as _;
 use crate::runbook::model::request::{IomRequest, Method};
-use crate::runbook::model::words::Word as _;
 
 /// The requests that a recorded write may be: one if it is clear, none if nothing is known.
 pub(super) fn candidates(recorded: &Recorded) -> Vec<IomRequest> {

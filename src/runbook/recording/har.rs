@@ -3,8 +3,8 @@
 
 use serde::Deserialize;
 
+use crate::runbook::model::keywords::find_keyword;
 use crate::runbook::model::request::Method;
-use crate::runbook::model::words::find_word;
 
 /// A recording that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -91,13 +91,15 @@ pub fn read_writes(text: &str) -> Result<Vec<Recorded>, RecordingError> {
             .iter()
             .find(|header| header.name.eq_ignore_ascii_case("odata-entityid"))
             .and_then(|header| row_id(&header.value));
-        writes.extend(find_word::<Method>(&request.method).map(|method| Recorded {
-            method,
-            path: path.to_owned(),
-            body: Some(body).filter(|body| !body.trim().is_empty()),
-            status: Some(response.status).filter(|status| *status > 0),
-            created,
-        }));
+        writes.extend(
+            find_keyword::<Method>(&request.method).map(|method| Recorded {
+                method,
+                path: path.to_owned(),
+                body: Some(body).filter(|body| !body.trim().is_empty()),
+                status: Some(response.status).filter(|status| *status > 0),
+                created,
+            }),
+        );
     }
     Ok(writes)
 }
@@ -128,7 +130,7 @@ fn read_batch(text: &str) -> Vec<Recorded> {
         else {
             continue;
         };
-        let Some(method) = find_word::<Method>(method).filter(|_| protocol.starts_with("HTTP/"))
+        let Some(method) = find_keyword::<Method>(method).filter(|_| protocol.starts_with("HTTP/"))
         else {
             continue;
         };

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::runbook::{IomRequest, Placeholder, RequestBinding, Word as _, parse};
+use crate::runbook::{IomRequest, Keyword as _, Placeholder, RequestBinding, parse};
 
 const ROW: &str = "66666666-6666-6666-6666-666666666666";
 const OTHER: &str = "77777777-7777-7777-7777-777777777777";

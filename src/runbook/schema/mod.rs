@@ -15,10 +15,10 @@ use super::grammar::keys::Keys;
 use super::model::binding::{binding, definition_name};
 use super::model::endpoints::endpoint_with_scope;
 use super::model::identity::credential;
+use super::model::keywords::Keyword as _;
 use super::model::options::connections_in_full;
 use super::model::request::IomRequest;
 use super::model::secret::secret_in_full;
-use super::model::words::Word as _;
 use super::rules;
 
 #[cfg(test)]

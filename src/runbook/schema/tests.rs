@@ -14,7 +14,7 @@ use super::{bindings, schema};
 use crate::runbook::source::Source;
 use crate::runbook::tree::{Content, Node};
 use crate::runbook::yaml::read_document;
-use crate::runbook::{Diagnostics, Runbook, StepName, Word as _, parse};
+use crate::runbook::{Diagnostics, Keyword as _, Runbook, StepName, parse};
 
 /// What the binder refuses and a schema cannot: a part of the message, and why. Every message of
 /// the binder about a runbook that the schema accepts must be in this list.
@@ -506,7 +506,7 @@ fn a_written_default_equals_an_absent_key() {
     let schema = schema();
     let mut defaults = 0;
     let items = &schema["properties"]["steps"];
-    for (at, name) in StepName::ALL.iter().map(|name| name.word()).enumerate() {
+    for (at, name) in StepName::ALL.iter().map(|name| name.keyword()).enumerate() {
         let item = items["items"].get(at).unwrap_or(&items["additionalItems"]);
         let options = &item["properties"][name];
         for (key, option) in options["properties"].as_object().unwrap() {

@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::fill_in::{FILL_IN, TOKEN_PROGRAM};
 use super::model::environments::Cloud;
 use super::model::identity::CredentialKind;
+use super::model::keywords::Keyword as _;
 use super::model::steps::StepName;
-use super::model::words::Word as _;
 use crate::base::text::escape;
 
 /// The content of a starter.
@@ -124,7 +124,7 @@ impl Starter {
         let mut text = format!(
             "runbook: 1\nname: {}\ncloud: {}\n",
             self.name,
-            self.cloud.word()
+            self.cloud.keyword()
         );
         if let Some(endpoints) = &self.endpoints {
             text.push_str(endpoints);
@@ -168,7 +168,7 @@ impl Starter {
             escape(&target.name),
             escape(&source.name),
             self.name,
-            self.cloud.word(),
+            self.cloud.keyword(),
         )?;
         if let Some(endpoints) = &self.endpoints {
             writeln!(text, "{endpoints}")?;
@@ -274,7 +274,7 @@ impl Starter {
         let project = lcs.project.map(|project| project.to_string());
         writeln!(
             text,
-            "\n# Lifecycle Services (LCS) manage the target's Finance and Operations: its database is\n\
+            "\n# Lifecycle Services (LCS) manages the target's Finance and Operations: its database is\n\
              # refreshed there, in parallel with the copy of Dataverse. The ids are in the addresses of the\n\
              # project's and the environments' pages.\n\
              lcs:\n  geography: {}\n  project: {}\n  source: {}\n  target: {}",
@@ -380,11 +380,11 @@ impl StarterIdentity {
                 quote(self.service_connection.as_deref().unwrap_or_default())
             ),
         };
-        format!("{{ {}: {members} }}", self.kind.word())
+        format!("{{ {}: {members} }}", self.kind.keyword())
     }
 }
 
-/// The example of a rehearsal. What it says of the rehearsal tenant holds for every rehearsal.
+/// The example of a rehearsal. What it says about the rehearsal tenant is true for every rehearsal.
 const REHEARSAL: &str = include_str!("../../../runbooks/rehearsal.yaml");
 
 /// A section of the example, from its key to the next empty line.

@@ -16,19 +16,45 @@ use crate::domain::view::View;
 use crate::domain::{RefreshContext, flows};
 use crate::engine::{Failure, JournalView};
 
-/// Notes about child flows, new addresses, custom connectors, and texts of the source.
+/// What a survey of the cloud flows has read.
+pub(super) struct FlowsRead {
+    pub(super) flows: BTreeMap<Uuid, Fields>,
+    pub(super) custom: CustomConnectors,
+}
+
+impl FlowsRead {
+    async fn read(refresh: &RefreshContext, journal: &JournalView) -> Result<Self, Failure> {
+        let (flows, custom) = try_join!(
+            cloud_flows(refresh.view(journal)),
+            CustomConnectors::read(refresh, journal),
+        )?;
+        Ok(Self { flows, custom })
+    }
+}
+
+/// Notes about child flows, new addresses, custom connectors, and texts of the source. Takes what the
+/// last survey read, if nothing was written since.
 pub(super) async fn flow_notes(
     refresh: &RefreshContext,
     journal: &JournalView,
+    last: Option<FlowsRead>,
 ) -> Result<Vec<String>, Failure> {
-    let view = refresh.view(journal);
-    let (flows, rules, here, source, custom) = try_join!(
-        cloud_flows(view),
-        Rules::read(refresh, journal),
-        custom_connectors(view),
-        custom_connectors(View::AfterCopy(refresh)),
-        CustomConnectors::read(refresh, journal),
-    )?;
+    let read = async {
+        match last {
+            Some(read) => Ok(read),
+            None => FlowsRead::read(refresh, journal).await,
+        }
+    };
+    let (FlowsRead { flows, custom }, rules) = try_join!(read, Rules::read(refresh, journal))?;
+    let (here, source) = if custom.is_partial {
+        // What could not be read before must not look as if it did not exist.
+        try_join!(
+            custom_connectors(refresh.view(journal)),
+            custom_connectors(View::AfterCopy(refresh)),
+        )?
+    } else {
+        (custom.of_target(), custom.of_source().clone())
+    };
     let summaries: BTreeMap<Uuid, FlowSummary> = flows
         .iter()
         .map(|(id, row)| (*id, FlowSummary::new(&rules, *id, row)))

@@ -38,7 +38,7 @@ pub(super) const DEFINITION: StepDefinition = StepDefinition {
 };
 
 fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
-    let turn_on = Phase::changes(keys::TURN_ON, turn_on::TurnOn(Arc::clone(refresh)));
+    let turn_on = Phase::changes(keys::TURN_ON, turn_on::TurnOn::new(refresh));
     let options = &refresh.runbook.steps.activate_flows.options;
     let is_replacing = Policy::from_runbook(&refresh.runbook)
         .replacements()

@@ -22,9 +22,9 @@ use crate::domain::containment::Policy;
 use crate::domain::flows::rules::Rules;
 use crate::domain::flows::{CLOUD_FLOWS, cloud_flows, for_message, is_named, is_on, replaced};
 use crate::domain::names::{Fields, text};
+use crate::domain::row_changes::{Request, RowReader, TargetWrite};
 use crate::domain::seals::Part;
-use crate::domain::tenant_set::{Request, RowReader, TargetWrite};
-use crate::domain::{RefreshContext, keys, marked, seals};
+use crate::domain::{RefreshContext, failure_at, keys, seals};
 use crate::engine::{
     Action, CaptureSource, Change, Failure, FailureKind, JournalView, Listing, Reading, Survey,
 };
@@ -188,7 +188,7 @@ impl Replace {
     /// The failure of a rule, with its place in the runbook.
     fn rule_error(&self, span: Span, message: &str, help: &str) -> Failure {
         let diagnostic = self.0.runbook.diagnostic(span, message, Some(help));
-        marked(FailureKind::InvalidInput, &diagnostic)
+        failure_at(FailureKind::InvalidInput, &diagnostic)
     }
 }
 
@@ -247,6 +247,7 @@ pub(super) fn replace_text(
         }),
         request,
         settle_timeout: Duration::from_mins(2),
+        is_destructive: false,
     }))
 }
 

@@ -73,6 +73,7 @@ impl<'a> Repointing<'a> {
             instructions: self.instructions(&name_of(row), &moved),
             evidence: "no cloud flow that should be on names a custom connector of the source"
                 .to_owned(),
+            is_destructive: false,
         };
         let change = Change {
             key: keys::flow_connectors(id),

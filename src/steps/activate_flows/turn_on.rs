@@ -1,15 +1,16 @@
 //! Phase `turn-on`: which flows are turned on and off.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tokio::try_join;
 use uuid::Uuid;
 
-use super::flow_notes::flow_notes;
+use super::flow_notes::{FlowsRead, flow_notes};
 use super::name_of;
 use super::repoint::Repointing;
+use crate::base::sync::lock;
 use crate::domain::connections::custom_connectors::CustomConnectors;
 use crate::domain::connections::{find_acting_user, find_owner};
 use crate::domain::flows::rules::{DesiredState, NAMES_PRODUCTION, Rules};
@@ -19,12 +20,25 @@ use crate::domain::{RefreshContext, flows, keys};
 use crate::engine::{Change, Failure, JournalView, Survey};
 
 /// Finds the flows that are off and should be on, and those that are on and name the source.
-pub(super) struct TurnOn(pub(super) Arc<RefreshContext>);
+pub(super) struct TurnOn {
+    refresh: Arc<RefreshContext>,
+    /// What the last survey read, if it found nothing left to do: for the notes.
+    last: Mutex<Option<FlowsRead>>,
+}
+
+impl TurnOn {
+    pub(super) fn new(refresh: &Arc<RefreshContext>) -> Self {
+        Self {
+            refresh: Arc::clone(refresh),
+            last: Mutex::default(),
+        }
+    }
+}
 
 #[async_trait]
 impl Survey for TurnOn {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
-        let refresh = &self.0;
+        let refresh = &self.refresh;
         let view = refresh.view(journal);
         let (table, flows, rules, owner, acting_as, custom) = try_join!(
             view.table("workflow"),
@@ -42,7 +56,7 @@ impl Survey for TurnOn {
             })
             .collect();
         let set = &table.entity_set;
-        let repointing = Repointing::new(refresh, journal, custom, set, acting_as);
+        let repointing = Repointing::new(refresh, journal, custom.clone(), set, acting_as);
         let mut changes: Vec<Change> = flows
             .iter()
             .filter(|(id, row)| flows::is_on(row) && !rules.named_now(**id, row).is_empty())
@@ -78,10 +92,13 @@ impl Survey for TurnOn {
             let name = format!("turn on cloud flow '{}'", name_of(row));
             changes.push(on.into_change(keys::flow(**id), name, follows));
         }
+        let is_last = changes.is_empty() && !journal.is_planning();
+        *lock(&self.last) = is_last.then_some(FlowsRead { flows, custom });
         Ok(changes)
     }
 
     async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
-        Box::pin(flow_notes(&self.0, journal)).await
+        let last = lock(&self.last).take();
+        Box::pin(flow_notes(&self.refresh, journal, last)).await
     }
 }

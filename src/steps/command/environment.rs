@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 use super::RunCommand;
 use crate::domain::own_steps::{invalid, secret_text};
 use crate::engine::{Failure, JournalView};
-use crate::runbook::{Located, TokenService, VariableValue, Word as _};
+use crate::runbook::{Keyword as _, Located, TokenService, VariableValue};
 
 /// The variables of this process that every program needs and that hold no secret. Others may: a
 /// program gets them only if the runbook names them.
@@ -40,7 +40,7 @@ const PASSED_ON: [&str; 22] = [
 
 /// The name of the variable with the token of a service: `IOMCOPY_TOKEN_DATAVERSE_TARGET`.
 fn token_variable(service: TokenService) -> String {
-    let service = service.word().to_ascii_uppercase().replace('-', "_");
+    let service = service.keyword().to_ascii_uppercase().replace('-', "_");
     format!("IOMCOPY_TOKEN_{service}")
 }
 

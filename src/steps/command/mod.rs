@@ -11,20 +11,26 @@
 //! journal. A program outlives a process of the run that is killed: it holds a lock, and the next
 //! process waits until it has ended before it runs the check. It writes to files without names, not
 //! to pipes, which would stop it.
+//!
+//! ```text
+//! environment.rs  the program's path and its variables
+//! files.rs        the files and the lock of a program that outlives a process of the run
+//! output.rs       the output that is kept
+//! ```
 
 mod environment;
+mod files;
 mod output;
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
+use self::files::StepFiles;
 use super::OwnStepRunner;
-use crate::base::platform;
 use crate::base::program::{OutputFiles, Program, ProgramOutput, last_lines};
 use crate::base::redaction::redact;
 use crate::base::sync::lock;
@@ -44,8 +50,6 @@ const RUN: &str = "run";
 const TIMEOUT: Duration = Duration::from_mins(30);
 /// How long the check may run if the runbook sets no limit.
 const CHECK_TIMEOUT: Duration = Duration::from_mins(2);
-/// How often the lock of a program of an earlier process is tried.
-const LOCK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// One step of this kind.
 #[derive(Clone)]
@@ -76,6 +80,10 @@ impl OwnStepRunner for RunCommand {
 
     async fn forecast(&self) -> Result<Answer, Failure> {
         own_steps::forecast(self.try_out().await)
+    }
+
+    fn unknown_in_plan(&self, _is_forecast: bool) -> Option<String> {
+        Some("a plan does not start programs, so its check runs only in the run".to_owned())
     }
 
     async fn verify(&self, journal: Option<&JournalView>) -> Result<Option<Answer>, Failure> {
@@ -193,9 +201,9 @@ impl RunCommand {
     }
 
     /// The files of the step; none without a state file.
-    fn files(&self, journal: &JournalView) -> Option<Files> {
+    fn files(&self, journal: &JournalView) -> Option<StepFiles> {
         let state = journal.state_file()?;
-        Some(Files::of_step(state, &self.step.name))
+        Some(StepFiles::of_step(state, &self.step.name))
     }
 
     /// Runs one of the two programs to its end or its limit. Takes what it reads, and where it
@@ -243,7 +251,7 @@ impl RunCommand {
             }
             return Ok(json!({ "done-by": "the program of an earlier process" }));
         }
-        let written = files.as_ref().map(Files::create_outputs).transpose()?;
+        let written = files.as_ref().map(StepFiles::create_outputs).transpose()?;
         let began = Instant::now();
         let output = self
             .start(&self.options.run, journal, (lock, written), limit)
@@ -339,94 +347,9 @@ impl Set for Needed {
     }
 }
 
-/// The files of a step beside the state file.
-struct Files {
-    /// What the program wrote.
-    output: PathBuf,
-    /// Held by the program, and by what it starts, as its standard input.
-    lock: PathBuf,
-}
-
-impl Files {
-    fn of_step(state_file: &Path, step: &str) -> Self {
-        let state = state_file.with_extension("");
-        let beside = |name: String| {
-            let mut path = state.as_os_str().to_owned();
-            path.push(name);
-            PathBuf::from(path)
-        };
-        Self {
-            output: beside(format!(".{step}.output.txt")),
-            // A step may have any name, also one that would make this the state file's own lock.
-            lock: beside(format!(".step-{step}.lock")),
-        }
-    }
-
-    /// Files for what the program writes. They have no names, because it may write a secret.
-    fn create_outputs(&self) -> Result<OutputFiles, Failure> {
-        let create = |stream: &str| {
-            let path = self.lock.with_extension(stream);
-            // A process that was killed may have left its name.
-            drop(std::fs::remove_file(&path));
-            platform::create_unnamed(&path).map_err(|error| {
-                let path = path.display();
-                let message = format!("the file {path} cannot be created: {error}");
-                Failure::failed(message).permanent()
-            })
-        };
-        Ok(OutputFiles {
-            stdout: create("stdout")?,
-            stderr: create("stderr")?,
-        })
-    }
-
-    /// Does a program hold the lock?
-    fn is_held(&self) -> bool {
-        platform::is_locked(&self.lock).unwrap_or(false)
-    }
-
-    /// Waits until the program of an earlier process has ended, if there is one.
-    async fn wait_for_earlier(&self, limit: Duration) -> Result<(), Failure> {
-        if self.lock.exists() {
-            platform::release_lock(&self.wait_for_lock(limit).await?);
-            self.remove_lock();
-        }
-        Ok(())
-    }
-
-    /// Waits until no program of an earlier process runs.
-    async fn wait_for_lock(&self, limit: Duration) -> Result<File, Failure> {
-        let began = Instant::now();
-        loop {
-            match platform::take_lock_of_programs(&self.lock) {
-                Ok(Some(file)) => return Ok(file),
-                Ok(None) if began.elapsed() < limit => tokio::time::sleep(LOCK_INTERVAL).await,
-                Ok(None) => {
-                    let message = "the program of an earlier process of this run still runs";
-                    let help = "wait for its end or stop it, then run again";
-                    return Err(Failure::temporary(message).with_help(help));
-                }
-                Err(error) => {
-                    let path = self.lock.display();
-                    let message = format!("the lock file {path} cannot be opened: {error}");
-                    return Err(Failure::failed(message).permanent());
-                }
-            }
-        }
-    }
-
-    /// The program has ended, and no other process of the run waits for it.
-    fn remove_lock(&self) {
-        // A file that stays does no harm.
-        drop(std::fs::remove_file(&self.lock));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::platform::LockFile;
-    use crate::engine::FailureKind;
 
     fn output(stdout: &str, stderr: &str) -> ProgramOutput {
         ProgramOutput {
@@ -434,35 +357,6 @@ mod tests {
             stdout: stdout.as_bytes().to_vec(),
             stderr: stderr.as_bytes().to_vec(),
         }
-    }
-
-    #[test]
-    fn the_files_of_a_step_are_never_those_of_the_run() {
-        for name in ["jsonl", "prepare"] {
-            let files = Files::of_step(Path::new("uat.iomcopy.jsonl"), name);
-            for path in [&files.lock, &files.output] {
-                let path = path.display().to_string();
-                let others = ["uat.iomcopy.jsonl", "uat.iomcopy.jsonl.lock"];
-                assert!(!others.contains(&path.as_str()), "{path}");
-                assert!(path.contains(name), "{path}");
-            }
-        }
-    }
-
-    /// While a program still runs, the check proves nothing.
-    #[tokio::test]
-    async fn the_program_of_an_earlier_process_is_waited_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let files = Files::of_step(&folder.path().join("uat.iomcopy.jsonl"), "prepare");
-        assert!(files.wait_for_earlier(Duration::ZERO).await.is_ok());
-        assert!(!files.is_held() && !files.lock.exists());
-        let held = LockFile::take(&files.lock).unwrap().unwrap();
-        assert!(files.is_held());
-        let failure = files.wait_for_earlier(Duration::ZERO).await.unwrap_err();
-        assert_eq!(failure.kind, FailureKind::Temporary, "{failure}");
-        drop(held);
-        assert!(files.wait_for_earlier(Duration::ZERO).await.is_ok());
-        assert!(!files.lock.exists());
     }
 
     #[test]

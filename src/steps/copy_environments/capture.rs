@@ -15,10 +15,10 @@ use crate::domain::dual_write::capture::{APPLICATIONS, FINANCE};
 use crate::domain::dual_write::tables::field_text;
 use crate::domain::environments::{UNFINISHED_RUN, is_lcs_managed, read_target};
 use crate::domain::finance_users::USERS;
-use crate::domain::seals::Part;
+use crate::domain::seals::{Extent, Part};
 use crate::domain::{RefreshContext, dual_write, own_steps, seals};
 use crate::engine::{CaptureSource, Failure, JournalView, ListedRow, Listing};
-use crate::runbook::{IomTable, Word as _};
+use crate::runbook::{IomTable, Keyword as _};
 
 /// What is captured from the target.
 const FROM_TARGET: [IomTable; 9] = [
@@ -60,12 +60,13 @@ async fn list_table(
     part: Part,
     table: &str,
     word: &str,
+    extent: Extent,
 ) -> Result<Listing, Failure> {
     let dataverse: &Dataverse = match part {
         Part::Source => &refresh.source.dataverse,
         _ => &refresh.target.dataverse,
     };
-    seals::capture_table(dataverse, table, &part.key(word)).await
+    seals::capture_table(dataverse, table, &part.key(word), extent).await
 }
 
 /// How many tables are read at the same time.
@@ -73,17 +74,19 @@ const CONCURRENT_TABLES: usize = 8;
 
 /// The tables of both environments, in an order that stays the same, because two listings must
 /// agree.
-async fn list_tables(refresh: &RefreshContext) -> Result<Listing, Failure> {
+async fn list_tables(refresh: &RefreshContext, extent: Extent) -> Result<Listing, Failure> {
     let names = &refresh.names;
     let mut lists = Vec::new();
     let from_target = FROM_TARGET.map(|table| (Part::Target, table));
     let from_source = FROM_SOURCE.map(|table| (Part::Source, table));
     for (part, table) in from_target.into_iter().chain(from_source) {
-        lists.push(list_table(refresh, part, names.table(table), table.word()));
+        let (name, word) = (names.table(table), table.keyword());
+        lists.push(list_table(refresh, part, name, word, extent));
     }
     for name in PLATFORM_TABLES {
-        lists.push(list_table(refresh, Part::Target, name, name));
-        lists.push(list_table(refresh, Part::Source, name, name));
+        for part in [Part::Target, Part::Source] {
+            lists.push(list_table(refresh, part, name, name, extent));
+        }
     }
     let mut listed = Listing::default();
     let mut lists = stream::iter(lists).buffered(CONCURRENT_TABLES);
@@ -103,10 +106,20 @@ impl CaptureSource for BeforeCopy {
     }
 
     async fn list(&self, journal: &JournalView) -> Result<Listing, Failure> {
+        self.read(journal, Extent::Whole).await
+    }
+
+    async fn list_versions(&self, journal: &JournalView) -> Result<Listing, Failure> {
+        self.read(journal, Extent::Version).await
+    }
+}
+
+impl BeforeCopy {
+    async fn read(&self, journal: &JournalView, extent: Extent) -> Result<Listing, Failure> {
         let refresh = &self.0;
         let (target, tables, own, dual_write) = join!(
             read_target(refresh),
-            Box::pin(list_tables(refresh)),
+            Box::pin(list_tables(refresh, extent)),
             own_steps::captures_before_copy(refresh),
             Box::pin(dual_write::capture::capture_dual_write(refresh)),
         );
@@ -171,7 +184,7 @@ fn restored_fields(environment: &Environment) -> String {
 /// and its run never finished, so the capture would take the source's settings for the target's.
 fn refuse_copied_target(captures: &Listing) -> Result<(), Failure> {
     let ids = |part: Part| -> BTreeSet<&str> {
-        let prefix = part.key(&format!("{}/", IomTable::Provider.word()));
+        let prefix = part.key(&format!("{}/", IomTable::Provider.keyword()));
         let keys = captures.keys();
         keys.filter_map(|key| key.strip_prefix(&prefix)).collect()
     };

@@ -22,7 +22,7 @@ use crate::domain::operation_progress::operation_progress;
 use crate::domain::verdict::Answer;
 use crate::engine::{
     Action, Barrier, Change, Failure, Found, JournalView, Launch, Progress, Proof, Repeat, Started,
-    Survey, Trace, WriteError,
+    Survey, TargetComparison, WriteError,
 };
 use crate::runbook::{CopyApi, SecurityGroup};
 
@@ -130,7 +130,7 @@ async fn untouched_finance(
         )],
         Some(Answer::Unknown(found)) => vec![format!(
             "it is not proved that the copy replaced Finance and Operations of '{target}' ({found}): \
-             look there whether its data are the source's; `iomcopy verify` tries again"
+             check there whether its data are the source's; `iomcopy verify` tries again"
         )],
     })
 }
@@ -141,10 +141,9 @@ async fn finance_barrier(refresh: &RefreshContext) -> Result<Barrier, Failure> {
         return Ok(Barrier::Passed);
     };
     Ok(match finance.reachability().await? {
-        Reachability::NotReady(message) => Barrier::Holds(format!(
-            "{} does not answer again yet: {message}",
-            finance.name()
-        )),
+        Reachability::NotReady(message) => {
+            Barrier::Holds(format!("{} does not answer yet: {message}", finance.name()))
+        }
         _ => Barrier::Passed,
     })
 }
@@ -377,23 +376,25 @@ impl Launch for EnvironmentCopy {
         Some(probed)
     }
 
-    async fn trace(&self, probed: &Value) -> Result<Trace, Failure> {
+    async fn compare_target(&self, probed: &Value) -> Result<TargetComparison, Failure> {
         let Some(target) = self.target().await? else {
-            return Ok(Trace::Changed("the target is not listed".to_owned()));
+            return Ok(TargetComparison::Changed(
+                "the target is not listed".to_owned(),
+            ));
         };
         if let Some(why) = why_not_ready(&target) {
-            return Ok(Trace::Changed(why));
+            return Ok(TargetComparison::Changed(why));
         }
         // A copy gives the target another organization. Intents of older programs did not record
         // it.
         let Some(before) = probed.get(ORGANIZATION_BEFORE) else {
-            return Ok(Trace::NothingRecorded);
+            return Ok(TargetComparison::NothingRecorded);
         };
         let now = json!(organization_id(&target));
         Ok(if *before == now {
-            Trace::Same
+            TargetComparison::Same
         } else {
-            Trace::Changed(format!(
+            TargetComparison::Changed(format!(
                 "the target's organization was {before} and is now {now}"
             ))
         })

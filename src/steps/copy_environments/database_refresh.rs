@@ -2,7 +2,7 @@
 //!
 //! A refresh destroys the target's database, cannot be stopped, and counts against a limit of three
 //! a day, so it is sent once. After a lost response, the refresh is looked for in the target's
-//! history, which lists every operation. Lifecycle Services refuse a second refresh while the first
+//! history, which lists every operation. Lifecycle Services refuses a second refresh while the first
 //! runs, so a new one is safe if the history still shows none after some time.
 
 use std::sync::{Arc, Mutex};

@@ -76,7 +76,7 @@ impl Survey for ManualRefresh {
                 instructions,
                 evidence: evidence.to_owned(),
             }
-            .into_change(),
+            .into_destructive_change(),
         ])
     }
 }

@@ -9,7 +9,7 @@
 //! | `stop-maps` | the target's dual-write maps, if dual-write is in use | stops them, through the acknowledged gateway or by a person |
 //! | `copy` | the journal; operations and state of the target | launches one environment copy, which carries Dataverse and Finance and Operations |
 //!
-//! If Lifecycle Services (LCS) manage the target, the copy carries Dataverse only, and a database
+//! If Lifecycle Services (LCS) manages the target, the copy carries Dataverse only, and a database
 //! refresh runs next to it:
 //!
 //! | Phase | Reads | Changes |

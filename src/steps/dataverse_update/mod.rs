@@ -12,7 +12,7 @@
 //! rows than `at-most`, nothing is written. An edit of the step's table, filter or columns during a
 //! run makes another version, which is recorded again. A resumed run surveys again.
 
-mod left;
+mod unchanged_rows;
 mod values;
 
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use uuid::Uuid;
 
-use self::left::{LaterSets, LeftReason};
+use self::unchanged_rows::{LaterSets, UnchangedReason};
 use self::values::{Resolved, resolve};
 use super::OwnStepRunner;
 use crate::base::text::count;
@@ -32,8 +32,8 @@ use crate::domain::own_steps::{
     self, NamedRows, RowsBeforeCopy, columns_to_read, find_table, invalid, rows_before_copy,
     version,
 };
+use crate::domain::row_changes::{Request, surveyed, surveyed_row_set};
 use crate::domain::seals::to_captures;
-use crate::domain::tenant_set::{Request, surveyed, surveyed_row_set};
 use crate::domain::verdict::Answer;
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys};
@@ -89,6 +89,10 @@ impl OwnStepRunner for Update {
     async fn forecast(&self) -> Result<Answer, Failure> {
         own_steps::forecast(self.try_out().await)
     }
+
+    fn unknown_in_plan(&self, is_forecast: bool) -> Option<String> {
+        is_forecast.then(|| "the rows are those of the source now".to_owned())
+    }
 }
 
 #[async_trait]
@@ -121,12 +125,12 @@ impl Survey for Update {
             return Ok(Vec::new());
         }
         let (table, outcomes) = self.judge(journal).await?;
-        let count_left = |why: LeftReason| {
+        let count_left = |why: UnchangedReason| {
             let left = outcomes.iter();
             left.filter(|outcome| matches!(outcome, RowOutcome::Left(found) if *found == why))
                 .count()
         };
-        let notes = LeftReason::ALL.into_iter().filter_map(|why| {
+        let notes = UnchangedReason::ALL.into_iter().filter_map(|why| {
             let rows = count_left(why);
             let name = &table.logical_name;
             (rows > 0).then(|| {
@@ -152,7 +156,7 @@ enum RowOutcome {
     /// It is set.
     Set(Box<RowToSet>),
     /// It stays as it is.
-    Left(LeftReason),
+    Left(UnchangedReason),
 }
 
 impl Update {
@@ -190,7 +194,7 @@ impl Update {
             "the filter selects more than {most} rows of {}; no row is changed",
             table.logical_name
         );
-        let help = "narrow the filter, or raise `at-most` if so many rows are meant";
+        let help = "narrow the filter, or raise `at-most` if all of these rows should change";
         Err(invalid(
             &self.refresh,
             self.options.at_most.span,
@@ -229,7 +233,7 @@ impl Update {
                 None => resolved.clone(),
                 Some(rows) => {
                     let Some(row) = rows.find(id, &row.value) else {
-                        outcomes.push(RowOutcome::Left(LeftReason::NotBeforeCopy));
+                        outcomes.push(RowOutcome::Left(UnchangedReason::NotBeforeCopy));
                         continue;
                     };
                     resolved.with_captured(row)
@@ -242,9 +246,9 @@ impl Update {
             let is_recorded = recorded.contains(&id);
             let since = journal.set_number(&self.row_key(id)).unwrap_or(sealed);
             outcomes.push(if has_ended && !is_recorded {
-                RowOutcome::Left(LeftReason::New)
+                RowOutcome::Left(UnchangedReason::New)
             } else if later.have_set(id, since, &before, &after) {
-                RowOutcome::Left(LeftReason::SetLater)
+                RowOutcome::Left(UnchangedReason::SetLater)
             } else {
                 RowOutcome::Set(Box::new(RowToSet {
                     id,

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
+use tokio::try_join;
 use uuid::Uuid;
 
 use crate::base::text::count;
@@ -33,12 +34,16 @@ impl Survey for Close {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
         let view = refresh.view(journal);
-        let mut changes = self.stale_configuration(journal, view).await?;
-        if let View::Target(_) = view
-            && is_in_administration_mode(refresh).await?
-        {
-            changes.extend(self.running_flows(journal, view).await?);
-        }
+        let running = async {
+            if let View::Target(_) = view
+                && is_in_administration_mode(refresh).await?
+            {
+                return self.running_flows(journal, view).await;
+            }
+            Ok(Vec::new())
+        };
+        let (mut changes, running) = try_join!(self.stale_configuration(journal, view), running)?;
+        changes.extend(running);
         Ok(changes)
     }
 

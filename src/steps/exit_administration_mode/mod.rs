@@ -18,19 +18,19 @@
 //!
 //! One of the customer's own steps between the copy and this step writes too. So the first such
 //! step begins with `admit`, `record-surfaces` and `disable-steps` (`before_writes`), and this step
-//! then repeats them (`again`): it finds what appeared since.
+//! then repeats them (`repeated_phase`): it finds what appeared since.
 
 mod admit;
-mod again;
 mod close;
 mod open;
+mod repeated_phase;
 mod secret_variables;
 mod surfaces;
 mod variables;
 
 use std::sync::Arc;
 
-use self::again::Again;
+use self::repeated_phase::RepeatedPhase;
 use super::StepDefinition;
 use crate::domain::own_steps::first_before_opening;
 use crate::domain::{RefreshContext, keys};
@@ -74,7 +74,7 @@ fn beginning(refresh: &Arc<RefreshContext>, first: Option<&str>) -> Vec<Phase> {
     let admit = Phase::changes(ADMIT, admit::Admit(Arc::clone(refresh)));
     let disable = contain(refresh, keys::DISABLE_STEPS);
     let again = |phase| match first {
-        Some(step) => Again::repeat(phase, step),
+        Some(step) => RepeatedPhase::repeat(phase, step),
         None => phase,
     };
     vec![

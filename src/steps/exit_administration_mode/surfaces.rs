@@ -5,7 +5,7 @@
 //! administration mode, so they are closed before anything else is written. Jobs are read last,
 //! right before background operations are on, because earlier writes may have queued some.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -110,38 +110,33 @@ impl Survey for Contain {
         Ok(inventory
             .0
             .iter()
-            .filter_map(|kind| {
-                let surfaces = kind.surfaces.as_ref().ok()?;
-                note(kind.kind.title(), surfaces)
-            })
+            .filter_map(|kind| Some((kind.kind.title(), kind.surfaces.as_ref().ok()?)))
+            .flat_map(|(title, surfaces)| notes(title, surfaces))
             .collect())
     }
 }
 
-/// What a person must know about one kind; `None` if nothing is left.
-fn note(title: &str, surfaces: &[Surface]) -> Option<String> {
-    let left = surfaces
-        .iter()
-        .filter_map(|surface| match &surface.closing {
-            Closing::Finding(remedy) => Some((surface, remedy)),
-            _ => None,
-        });
-    let left: Vec<(&Surface, &String)> = left.collect();
-    let (_, remedy) = left.first()?;
-    let named: Vec<String> = left
-        .iter()
-        .map(|(surface, _)| format!("'{}' {}", surface.name, surface.reach))
-        .collect();
-    let unclear = left.iter().find_map(|(surface, _)| match &surface.state {
-        SurfaceState::Unclear(why) => Some(format!("to look at, because {why}")),
-        _ => None,
-    });
-    let left_how = unclear.unwrap_or_else(|| "left open".to_owned());
-    Some(format!(
-        "{title}: {} {left_how}: {}; {remedy}",
-        count(left.len(), "thing"),
-        list_first(&named, NAMED, "; ")
-    ))
+/// What a person must know about one kind: a note for what is left open, and one for each reason why
+/// something is to be looked at.
+fn notes(title: &str, surfaces: &[Surface]) -> Vec<String> {
+    let mut left: BTreeMap<(String, &str), Vec<String>> = BTreeMap::new();
+    for surface in surfaces {
+        let Closing::Finding(remedy) = &surface.closing else {
+            continue;
+        };
+        let how = match &surface.state {
+            SurfaceState::Unclear(why) => format!("to look at, because {why}"),
+            _ => "left open".to_owned(),
+        };
+        let named = format!("'{}' {}", surface.name, surface.reach);
+        left.entry((how, remedy)).or_default().push(named);
+    }
+    let note = |((how, remedy), named): ((String, &str), Vec<String>)| {
+        let things = count(named.len(), "thing");
+        let named = list_first(&named, NAMED, "; ");
+        format!("{title}: {things} {how}: {named}; {remedy}")
+    };
+    left.into_iter().map(note).collect()
 }
 
 /// How many surfaces of a kind a note names.
@@ -170,12 +165,17 @@ mod tests {
             surface("a", SurfaceState::Open, finding()),
             surface("b", SurfaceState::Allowed("x".to_owned()), Closing::Nothing),
         ];
-        let note = note("SharePoint sites", &surfaces).unwrap();
-        assert_eq!(
-            note,
-            "SharePoint sites: 1 thing left open: 'a' writes to contoso.sharepoint.com; deactivate it"
-        );
-        assert!(super::note("SharePoint sites", &surfaces[1..]).is_none());
+        let open = "SharePoint sites: 1 thing left open: 'a' writes to contoso.sharepoint.com; deactivate it";
+        assert_eq!(notes("SharePoint sites", &surfaces), [open]);
+        assert!(notes("SharePoint sites", &surfaces[1..]).is_empty());
+        // What is open is not called unclear because something else is.
+        let unclear = SurfaceState::Unclear("nobody knows".to_owned());
+        let [site, _] = surfaces;
+        let both = [surface("c", unclear, finding()), site];
+        let notes = notes("SharePoint sites", &both);
+        assert_eq!(notes.len(), 2, "{notes:?}");
+        assert_eq!(notes[0], open);
+        assert!(notes[1].contains("1 thing to look at, because nobody knows: 'c'"));
     }
 
     #[test]

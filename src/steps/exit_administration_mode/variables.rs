@@ -27,9 +27,9 @@ use crate::domain::environment_variables::{
 };
 use crate::domain::manual_change::ManualChange;
 use crate::domain::names::Fields;
+use crate::domain::row_changes::{Request, row_set, surveyed_row_set, surveyed_version};
 use crate::domain::sealed_row::SealedRow;
 use crate::domain::seals::Part;
-use crate::domain::tenant_set::{Request, row_set, surveyed_row_set, surveyed_version};
 use crate::domain::{RefreshContext, keys, seals};
 use crate::engine::{Action, Change, Failure, JournalView, Survey};
 

@@ -1,7 +1,7 @@
 //! Phase `activate-system`.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,12 +11,13 @@ use tokio::sync::OnceCell;
 use tokio::try_join;
 use uuid::Uuid;
 
+use crate::base::sync::lock;
 use crate::base::text::count;
 use crate::domain::connections::find_acting_user;
 use crate::domain::flows::{CLOUD_FLOWS, cloud_flows};
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::names::{Fields, is_labelled, text};
-use crate::domain::tenant_set::Reader;
+use crate::domain::row_changes::Reader;
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, flows, keys};
 use crate::engine::{Change, Failure, JournalView, Reading, Survey};
@@ -33,6 +34,7 @@ impl Survey for ActivateSystem {
         let reader = Arc::new(SystemReader {
             refresh: Arc::clone(refresh),
             members: OnceCell::new(),
+            missing: Mutex::default(),
         });
         let before = async {
             Ok::<_, Failure>(match view {
@@ -70,34 +72,74 @@ struct SystemReader {
     refresh: Arc<RefreshContext>,
     /// The platform flows, which an activation does not change: read once.
     members: OnceCell<BTreeSet<Uuid>>,
+    /// What the last reading missed: the next one begins with it, and reads the rest only if nothing
+    /// is missing there.
+    missing: Mutex<Option<Part>>,
+}
+
+/// A part of the system that an activation turns on.
+#[derive(Clone, Copy)]
+enum Part {
+    References,
+    Flows,
 }
 
 #[async_trait]
 impl Reader for SystemReader {
     async fn read(&self) -> Result<Reading, Failure> {
-        let refresh = &self.refresh;
-        let names = &refresh.names;
-        let view = View::Target(&refresh.target.dataverse);
-        let (references, members, platform) = try_join!(
-            view.rows(names.table(IomTable::PlatformConnectionReference)),
-            self.members.get_or_try_init(|| members(view)),
-            flow_states(view),
-        )?;
-        let incomplete = references
-            .iter()
-            .filter(|row| !is_labelled(&row.value, "statuscode", "Active"))
-            .count();
-        let off: Vec<String> = platform
-            .iter()
-            .filter(|(id, row)| is_platform_flow(members, *id, row) && !flows::is_on(row))
-            .filter_map(|(_, row)| text(row, "name"))
-            .collect();
+        let missing = *lock(&self.missing);
+        let (mut incomplete, mut off) = (0, Vec::new());
+        match missing {
+            Some(Part::References) => {
+                incomplete = self.incomplete().await?;
+                if incomplete == 0 {
+                    off = self.flows_off().await?;
+                }
+            }
+            Some(Part::Flows) => {
+                off = self.flows_off().await?;
+                if off.is_empty() {
+                    incomplete = self.incomplete().await?;
+                }
+            }
+            None => (incomplete, off) = try_join!(self.incomplete(), self.flows_off())?,
+        }
+        *lock(&self.missing) = match (incomplete, off.is_empty()) {
+            (0, true) => None,
+            (0, false) => Some(Part::Flows),
+            _ => Some(Part::References),
+        };
         let active = incomplete == 0 && off.is_empty();
         Ok(Reading {
             value: json!({ "system": if active { "active" } else { "not active" } }),
             etag: None,
             basis: Value::String(describe_remaining(incomplete, &off)),
         })
+    }
+}
+
+impl SystemReader {
+    /// How many references are not active.
+    async fn incomplete(&self) -> Result<usize, Failure> {
+        let refresh = &self.refresh;
+        let table = refresh.names.table(IomTable::PlatformConnectionReference);
+        let references = View::Target(&refresh.target.dataverse).rows(table).await?;
+        let incomplete = references
+            .iter()
+            .filter(|row| !is_labelled(&row.value, "statuscode", "Active"));
+        Ok(incomplete.count())
+    }
+
+    /// The names of the platform flows that are off.
+    async fn flows_off(&self) -> Result<Vec<String>, Failure> {
+        let view = View::Target(&self.refresh.target.dataverse);
+        let members = self.members.get_or_try_init(|| members(view));
+        let (members, platform) = try_join!(members, flow_states(view))?;
+        Ok(platform
+            .iter()
+            .filter(|(id, row)| is_platform_flow(members, *id, row) && !flows::is_on(row))
+            .filter_map(|(_, row)| text(row, "name"))
+            .collect())
     }
 }
 

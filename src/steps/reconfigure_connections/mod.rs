@@ -21,9 +21,9 @@
 //! is its evidence. If no person opens the app, the run notes it.
 
 mod activate_system;
-mod emptied;
 mod platform_references;
 mod references;
+mod unconnected_references;
 
 pub(crate) use self::activate_system::{is_iom_solution, platform_flows};
 
@@ -51,7 +51,7 @@ fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
     vec![
         Phase::changes(
             "connection-references",
-            references::References(Arc::clone(refresh)),
+            references::References::new(refresh),
         ),
         Phase::changes(
             "platform-references",

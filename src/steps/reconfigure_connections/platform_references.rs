@@ -16,7 +16,7 @@ use crate::domain::connections::{
 };
 use crate::domain::iom_change::{Fill, IomChange, with_preface};
 use crate::domain::names::{Fields, text};
-use crate::domain::tenant_set::{RowReader, surveyed};
+use crate::domain::row_changes::{RowReader, surveyed};
 use crate::domain::{RefreshContext, keys};
 use crate::engine::{Change, Failure, JournalView, Reading, Survey};
 use crate::runbook::{IomColumn, IomRequest, IomTable, RequestBinding};
@@ -51,6 +51,9 @@ impl Survey for PlatformReferences {
             let Some(wanted) = wanted_url(refresh, &choices, &row.value, url_column, &name)? else {
                 continue;
             };
+            if let Some((owner, name)) = owner_id(&row.value).zip(row.formatted("_ownerid_value")) {
+                refresh.known_names.record(&owner, name);
+            }
             let before = wiring(&row.value, url_column);
             let wanted_owner = OwnerRow::id_or(owner.as_ref(), owner_id(&row.value));
             let after = json!({ "connection": wanted, "owner": wanted_owner });
@@ -103,7 +106,7 @@ impl Survey for PlatformReferences {
 }
 
 /// The URL that a platform reference should have; none if the runbook names no connection and
-/// the reference already leads into the target.
+/// the reference already points to the target.
 fn wanted_url(
     refresh: &RefreshContext,
     choices: &Choices,
@@ -120,7 +123,7 @@ fn wanted_url(
             return Ok(None);
         }
         return Err(Failure::failed(format!(
-            "system connection reference '{name}' leads into another environment, and the runbook \
+            "system connection reference '{name}' points to another environment, and the runbook \
              names no connection for it"
         ))
         .with_help(format!(

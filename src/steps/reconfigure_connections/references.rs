@@ -1,16 +1,19 @@
 //! Phase `connection-references`: Dataverse's own references, which cloud flows use.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::mem;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use tokio::try_join;
+use tokio::{join, try_join};
+use uuid::Uuid;
 
-use super::emptied::{Recorded, empty_again};
+use super::unconnected_references::{Recorded, empty_again};
 use super::wiring;
-use crate::clients::{Query, Row};
+use crate::base::sync::lock;
+use crate::clients::{Query, Row, Table};
 use crate::domain::connections::choices::{Choices, ChosenConnection};
 use crate::domain::connections::core_references::{CoreReference, core_references};
 use crate::domain::connections::{
@@ -21,118 +24,225 @@ use crate::domain::flows::{FlowDefinition, cloud_flows};
 use crate::domain::iom_change::sign_in_instruction;
 use crate::domain::names::{Fields, text};
 use crate::domain::refused_change::by_hand_where_refused;
-use crate::domain::tenant_set::{Request, surveyed, surveyed_row_set};
-use crate::domain::{RefreshContext, keys, seals};
+use crate::domain::row_changes::{Request, surveyed, surveyed_row_set};
+use crate::domain::view::View;
+use crate::domain::{RefreshContext, keys};
 use crate::engine::{Action, Barrier, Change, Failure, JournalView, ManualTask, Survey};
 
 /// The prefix of a connector's id (Dataverse, `connectionreference.connectorid`).
 const CONNECTOR_ID_PREFIX: &str = "/providers/Microsoft.PowerApps/apis/";
 
 /// Finds the references that have another connection or owner than they should.
-pub(super) struct References(pub(super) Arc<RefreshContext>);
+pub(super) struct References {
+    refresh: Arc<RefreshContext>,
+    end: Mutex<End>,
+}
+
+/// What the end of the phase needs. A survey that follows changes is likely to find nothing left, so
+/// it reads that at the same time.
+#[derive(Default)]
+struct End {
+    /// Has the last survey found changes, which are made now?
+    is_expected: bool,
+    /// How many jobs had not ended, for the barrier.
+    jobs: Option<usize>,
+    /// For the notes.
+    read: Option<Read>,
+}
+
+/// What the notes are made of.
+struct Read {
+    choices: Choices,
+    references: Vec<CoreReference>,
+    flows: BTreeMap<Uuid, Fields>,
+}
+
+impl References {
+    pub(super) fn new(refresh: &Arc<RefreshContext>) -> Self {
+        Self {
+            refresh: Arc::clone(refresh),
+            end: Mutex::default(),
+        }
+    }
+
+    /// How many jobs have not ended that refresh the flows which use a reference.
+    async fn jobs(&self) -> Result<usize, Failure> {
+        let query = Query::new()
+            .select(&["asyncoperationid", "statecode"])
+            .filter("operationtype eq 101 and statecode ne 3".to_owned());
+        let target = &self.refresh.target.dataverse;
+        Ok(target.list("asyncoperations", &query).await?.len())
+    }
+
+    /// Reads ahead what the end of the phase needs. What cannot be read now is read then.
+    async fn read_ahead(&self, view: View<'_>) -> (Option<BTreeMap<Uuid, Fields>>, Option<usize>) {
+        let (flows, jobs) = join!(cloud_flows(view), self.jobs());
+        (flows.ok(), jobs.ok())
+    }
+}
+
+/// What every change of a reference needs.
+struct Writes<'a> {
+    refresh: &'a Arc<RefreshContext>,
+    journal: &'a JournalView,
+    table: Table,
+    owner: Option<OwnerRow>,
+    acting_as: Option<Uuid>,
+}
+
+impl Writes<'_> {
+    /// The change of a reference to the chosen connection; none if it has that already.
+    fn change(&self, reference: &CoreReference, chosen: &ChosenConnection) -> Option<Change> {
+        let CoreReference {
+            id,
+            logical_name,
+            connector,
+            row,
+        } = reference;
+        let moved = chosen.connector != *connector;
+        let compared = move |row: &Fields| {
+            let mut value = wiring(row, "connectionid");
+            if moved {
+                let connector = text(row, "connectorid").unwrap_or_default();
+                value["connector"] = json!(connector_name(&connector));
+            }
+            value
+        };
+        let before = compared(row);
+        let owner = self.owner.as_ref();
+        let wanted_owner = OwnerRow::id_or(owner, owner_id(row));
+        let mut after = json!({ "connection": chosen.connection, "owner": wanted_owner });
+        if moved {
+            after["connector"] = json!(chosen.connector);
+        }
+        if before == after {
+            return None;
+        }
+        let body = body(chosen, moved, owner);
+        let surveyed = surveyed(&self.table, &before, row);
+        let set = &self.table.entity_set;
+        let request = Request::patch(set, *id, &body)
+            .showing(&["connectionid", "connectorid", "_ownerid_value"])
+            .acting_as(self.acting_as);
+        let change = Change {
+            key: keys::connection_reference(logical_name),
+            name: format!("connect connection reference '{logical_name}'"),
+            before,
+            after,
+            follows: Vec::new(),
+            action: Action::Set(surveyed_row_set(
+                self.refresh,
+                set,
+                (*id, surveyed),
+                move |row: Option<&Row>| row.map_or(Value::Null, |row| compared(&row.value)),
+                request,
+                Duration::from_mins(1),
+            )),
+        };
+        Some(if moved {
+            let by_hand = by_hand(self.refresh, logical_name, chosen, owner);
+            by_hand_where_refused(change, self.journal, by_hand)
+        } else {
+            change
+        })
+    }
+}
 
 #[async_trait]
 impl Survey for References {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
-        let refresh = &self.0;
+        let refresh = &self.refresh;
         let view = refresh.view(journal);
-        let (owner, table, acting_as, choices, references) = try_join!(
+        let is_last = mem::take(&mut *lock(&self.end)).is_expected;
+        let ahead = Box::pin(async {
+            if is_last && !journal.is_planning() {
+                return Ok::<_, Failure>(self.read_ahead(view).await);
+            }
+            Ok((None, None))
+        });
+        let (owner, table, acting_as, choices, references, (flows, jobs)) = try_join!(
             find_owner(refresh, view),
             view.table("connectionreference"),
             find_acting_user(refresh, view),
             Choices::read(refresh, journal),
             core_references(view),
+            ahead,
         )?;
+        let writes = Writes {
+            refresh,
+            journal,
+            table,
+            owner,
+            acting_as,
+        };
         let mut changes = Vec::new();
-        let recorded = journal.derived(seals::BEFORE_COPY, || Recorded::read(journal));
-        for reference in references {
-            let found =
-                choices.find(refresh, None, &reference.logical_name, &reference.connector)?;
-            let Some(chosen) = found else {
-                let emptied = empty_again(refresh, &table, &reference, &recorded, acting_as);
-                changes.extend(emptied);
-                continue;
-            };
+        let recorded = journal.derived::<Recorded>(());
+        for reference in &references {
             let CoreReference {
-                id,
                 logical_name,
                 connector,
-                row,
+                ..
             } = reference;
-            let moved = chosen.connector != connector;
-            let compared = move |row: &Fields| {
-                let mut value = wiring(row, "connectionid");
-                if moved {
-                    let connector = text(row, "connectorid").unwrap_or_default();
-                    value["connector"] = json!(connector_name(&connector));
-                }
-                value
-            };
-            let before = compared(&row);
-            let wanted_owner = OwnerRow::id_or(owner.as_ref(), owner_id(&row));
-            let mut after = json!({ "connection": chosen.connection, "owner": wanted_owner });
-            if moved {
-                after["connector"] = json!(chosen.connector);
-            }
-            if before == after {
-                continue;
-            }
-            let body = body(&chosen, moved, owner.as_ref());
-            let surveyed = surveyed(&table, &before, &row);
-            let request = Request::patch(&table.entity_set, id, &body).acting_as(acting_as);
-            let change = Change {
-                key: keys::connection_reference(&logical_name),
-                name: format!("connect connection reference '{logical_name}'"),
-                before,
-                after,
-                follows: Vec::new(),
-                action: Action::Set(surveyed_row_set(
-                    refresh,
-                    &table.entity_set,
-                    (id, surveyed),
-                    move |row: Option<&Row>| row.map_or(Value::Null, |row| compared(&row.value)),
-                    request,
-                    Duration::from_mins(1),
-                )),
-            };
-            changes.push(if moved {
-                let by_hand = by_hand(refresh, &logical_name, &chosen, owner.as_ref());
-                by_hand_where_refused(change, journal, by_hand)
-            } else {
-                change
-            });
+            changes.extend(
+                match choices.find(refresh, None, logical_name, connector)? {
+                    Some(chosen) => writes.change(reference, &chosen),
+                    None => empty_again(refresh, &writes.table, reference, &recorded, acting_as),
+                },
+            );
         }
+        let is_end = changes.is_empty();
+        let read = |flows| Read {
+            choices,
+            references,
+            flows,
+        };
+        *lock(&self.end) = End {
+            is_expected: !is_end && !journal.is_planning(),
+            jobs: jobs.filter(|_| is_end),
+            read: flows.filter(|_| is_end).map(read),
+        };
         Ok(changes)
     }
 
     async fn barrier(&self, _journal: &JournalView) -> Result<Barrier, Failure> {
-        let query = Query::new()
-            .select(&["asyncoperationid", "statecode"])
-            .filter("operationtype eq 101 and statecode ne 3".to_owned());
-        let waiting = self
-            .0
-            .target
-            .dataverse
-            .list("asyncoperations", &query)
-            .await?;
-        if waiting.is_empty() {
+        let jobs = lock(&self.end).jobs.take();
+        let jobs = match jobs {
+            Some(jobs) => jobs,
+            None => self.jobs().await?,
+        };
+        if jobs == 0 {
             return Ok(Barrier::Passed);
         }
         Ok(Barrier::Holds(format!(
-            "Dataverse is refreshing the flows that use the references ({} left)",
-            waiting.len()
+            "Dataverse is refreshing the flows that use the references ({jobs} left)"
         )))
     }
 
     async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
-        let refresh = &self.0;
+        let refresh = &self.refresh;
         let view = refresh.view(journal);
-        let (choices, rules, flows, references) = try_join!(
-            Choices::read(refresh, journal),
-            Rules::read(refresh, journal),
-            cloud_flows(view),
-            core_references(view),
-        )?;
+        let read = lock(&self.end).read.take();
+        let read = async {
+            if let Some(read) = read {
+                return Ok(read);
+            }
+            let (choices, references, flows) = try_join!(
+                Choices::read(refresh, journal),
+                core_references(view),
+                cloud_flows(view),
+            )?;
+            Ok::<_, Failure>(Read {
+                choices,
+                references,
+                flows,
+            })
+        };
+        let (read, rules) = try_join!(read, Rules::read(refresh, journal))?;
+        let Read {
+            choices,
+            references,
+            flows,
+        } = read;
         let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (id, row) in flows {
             let name = text(&row, "name").unwrap_or_default();
@@ -203,6 +313,7 @@ fn by_hand(
         evidence:
             "the connection reference has the target's connection, its connector and the owner"
                 .to_owned(),
+        is_destructive: false,
     }
 }
 

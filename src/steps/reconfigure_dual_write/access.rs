@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use tokio::try_join;
 use uuid::Uuid;
 
 use super::finance_access::finance_changes;
@@ -26,8 +27,8 @@ use crate::clients::{Query, Row};
 use crate::domain::dual_write::root_team::{RootTeam, role_holders};
 use crate::domain::manual_change::ManualChange;
 use crate::domain::names::{Fields, lookup, text};
+use crate::domain::row_changes::{Reader, Request, TargetWrite, row_set};
 use crate::domain::seals::Part;
-use crate::domain::tenant_set::{Reader, Request, TargetWrite, row_set};
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys, seals};
 use crate::engine::{Action, Change, Failure, JournalView, Reading, Survey};
@@ -63,11 +64,16 @@ impl Survey for Access {
             return Ok(Vec::new());
         }
         let view = refresh.view(journal);
-        let mut changes = self.dataverse_changes(journal, view).await?;
-        // The users of Finance and Operations after a copy are not forecast.
-        if let View::Target(_) = view {
-            changes.extend(finance_changes(refresh, journal).await?);
-        }
+        let of_finance = async {
+            match view {
+                View::Target(_) => finance_changes(refresh, journal).await,
+                // The users of Finance and Operations after a copy are not forecast.
+                View::AfterCopy(_) => Ok(Vec::new()),
+            }
+        };
+        let of_dataverse = Box::pin(self.dataverse_changes(journal, view));
+        let (mut changes, more) = try_join!(of_dataverse, of_finance)?;
+        changes.extend(more);
         Ok(changes)
     }
 }
@@ -84,13 +90,20 @@ struct UsersAndTeams {
 
 impl UsersAndTeams {
     async fn read(view: View<'_>) -> Result<Self, Failure> {
-        let teams = view.by_id("team").await?;
+        let (teams, roles, users, units, user_roles, team_roles) = try_join!(
+            view.by_id("team"),
+            view.by_id("role"),
+            view.by_id("systemuser"),
+            view.by_id("businessunit"),
+            role_holders(view, "systemuserroles", "systemuserid"),
+            role_holders(view, "teamroles", "teamid"),
+        )?;
         Ok(Self {
-            roles: view.by_id("role").await?,
-            users: view.by_id("systemuser").await?,
-            root: RootTeam::among(&view.by_id("businessunit").await?, &teams),
-            user_roles: role_holders(view, "systemuserroles", "systemuserid").await?,
-            team_roles: role_holders(view, "teamroles", "teamid").await?,
+            roles,
+            users,
+            root: RootTeam::among(&units, &teams),
+            user_roles,
+            team_roles,
             teams,
         })
     }
@@ -111,8 +124,8 @@ impl Access {
         journal: &JournalView,
         view: View<'_>,
     ) -> Result<Vec<Change>, Failure> {
-        let existing = UsersAndTeams::read(view).await?;
-        let companies = view.by_id("cdm_company").await?;
+        let existing = Box::pin(UsersAndTeams::read(view));
+        let (existing, companies) = try_join!(existing, view.by_id("cdm_company"))?;
         let mut changes = Vec::new();
         for (application, name) in DATAVERSE_USERS {
             let user = existing
@@ -192,6 +205,7 @@ impl Access {
             creates: false,
             acting_as: None,
             binding: None,
+            shown: &[],
         };
         Change {
             key: keys::dual_write_role(kind.word, holder, wanted),
@@ -209,6 +223,7 @@ impl Access {
                 }),
                 request: move |_: &Reading| Ok(request.clone()),
                 settle_timeout: SETTLE_TIMEOUT,
+                is_destructive: false,
             })),
         }
     }

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::recorded_to_restore;
 use crate::domain::dual_write::capture::ENTITY_MAPS;
-use crate::domain::dual_write::gateway::acknowledged_gateway;
+use crate::domain::dual_write::gateway::{acknowledged_gateway, read_mappings};
 use crate::domain::dual_write::recorded::{Filters, RecordedDualWrite, RecordedMap};
 use crate::domain::dual_write::tables::SavedVersion;
 use crate::domain::dual_write::{by_gateway, read_link_after_reset};
@@ -91,20 +91,12 @@ async fn by_projects(
     let Some(now) = read_link_after_reset(refresh, journal).await? else {
         return Ok(None);
     };
-    let gateway = acknowledged_gateway(refresh)?;
-    let mut found = BTreeMap::new();
-    for map in &now.maps {
-        if let Some(project) = &map.project {
-            let mappings = gateway.field_mappings(project).await?;
-            let filters = mappings
-                .legs
-                .first()
-                .map(Filters::from_leg)
-                .unwrap_or_default();
-            found.insert(map.name.clone(), filters);
-        }
-    }
-    Ok(Some(found))
+    let mappings = read_mappings(acknowledged_gateway(refresh)?, &now.maps).await?;
+    let filters = mappings.into_iter().map(|(map, mappings)| {
+        let filters = mappings.legs.first().map(Filters::from_leg);
+        (map.name.clone(), filters.unwrap_or_default())
+    });
+    Ok(Some(filters.collect()))
 }
 
 /// The saved filters of the recorded versions. The newest saved version replaces one that is not

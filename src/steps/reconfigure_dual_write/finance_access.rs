@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::json;
+use tokio::try_join;
 
 use crate::clients::{EntityKey, FinanceOperations, FinanceOperationsWriter, Query};
 use crate::domain::dual_write::capture::APPLICATIONS;
@@ -27,8 +28,11 @@ pub(super) const FINANCE_APPLICATIONS: [(&str, &str); 2] = [
 
 /// Reads the users and applications of Finance and Operations.
 pub(super) async fn read_users(finance: &FinanceOperations) -> Result<FinanceUsers, Failure> {
-    let applications = finance.list(APPLICATIONS, &Query::new()).await?;
-    let users = finance.list(USERS, &Query::new()).await?;
+    let every = Query::new();
+    let (applications, users) = try_join!(
+        finance.list(APPLICATIONS, &every),
+        finance.list(USERS, &every),
+    )?;
     Ok(FinanceUsers::from_rows(&users, &applications))
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use tokio::try_join;
 use uuid::Uuid;
 
 use super::access::{DATAVERSE_USERS, is_application, is_disabled};
@@ -102,19 +103,35 @@ pub(crate) async fn check_health(
 ) -> Result<Vec<Check>, Failure> {
     let view = View::Target(&refresh.target.dataverse);
     let recorded = RecordedDualWrite::from_journal(journal);
-    let companies = view.by_id("cdm_company").await?;
-    let teams = view.by_id("team").await?;
-    let evidence = or_why_unknown(Evidence::read(refresh, journal).await)?;
+    let rows = Box::pin(async {
+        let evidence = async { or_why_unknown(Evidence::read(refresh, journal).await) };
+        try_join!(
+            view.by_id("cdm_company"),
+            view.by_id("team"),
+            view.by_id("businessunit"),
+            evidence,
+        )
+    });
+    let answers = Box::pin(async {
+        try_join!(
+            core_solution(view),
+            plug_ins(view),
+            finance_to_dataverse(view),
+            dataverse_to_finance(refresh),
+        )
+    });
+    let ((companies, teams, units, evidence), (core, plug_ins, to_dataverse, to_finance)) =
+        try_join!(rows, answers)?;
     let mut checks = vec![
-        core_solution(view).await?,
-        plug_ins(view).await?,
-        finance_to_dataverse(view).await?,
-        dataverse_to_finance(refresh).await?,
+        core,
+        plug_ins,
+        to_dataverse,
+        to_finance,
         owning_teams(&companies),
         coded(
             "the default team has the name that dual-write knows it by",
             "DWFOEV1006",
-            team_name(&RootTeam::among(&view.by_id("businessunit").await?, &teams)),
+            team_name(&RootTeam::among(&units, &teams)),
         ),
     ];
     checks.extend(stale(&evidence));
@@ -142,7 +159,10 @@ async fn core_solution(view: View<'_>) -> Result<Check, Failure> {
 async fn plug_ins(view: View<'_>) -> Result<Check, Failure> {
     let help = "enable the steps of the dual-write plug-ins in the target's solutions";
     let name = "the dual-write plug-ins are enabled";
-    let types = view.by_id("plugintype").await?;
+    let (types, steps) = try_join!(
+        view.by_id("plugintype"),
+        view.by_id("sdkmessageprocessingstep"),
+    )?;
     let ours: BTreeSet<Uuid> = types
         .iter()
         .filter(|(_, row)| {
@@ -153,7 +173,6 @@ async fn plug_ins(view: View<'_>) -> Result<Check, Failure> {
         })
         .map(|(id, _)| *id)
         .collect();
-    let steps = view.by_id("sdkmessageprocessingstep").await?;
     let ours: Vec<&Fields> = steps
         .values()
         .filter(|row| {
@@ -175,8 +194,10 @@ async fn plug_ins(view: View<'_>) -> Result<Check, Failure> {
 }
 
 async fn finance_to_dataverse(view: View<'_>) -> Result<Check, Failure> {
-    let users = view.by_id("systemuser").await?;
-    let roles = role_holders(view, "systemuserroles", "systemuserid").await?;
+    let (users, roles) = try_join!(
+        view.by_id("systemuser"),
+        role_holders(view, "systemuserroles", "systemuserid"),
+    )?;
     let mut missing = Vec::new();
     for (application, name) in DATAVERSE_USERS {
         let user = users

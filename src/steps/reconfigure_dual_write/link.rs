@@ -27,7 +27,7 @@ use crate::domain::verdict::Answer;
 use crate::domain::view::View;
 use crate::engine::{
     Action, Change, Failure, Found, JournalView, Launch, Progress, Proof, Repeat, Started, Survey,
-    Trace, WriteError,
+    TargetComparison, WriteError,
 };
 
 /// How long the gateway may take to show a reset (*Dual-write-automations* waits this long for the
@@ -151,7 +151,7 @@ async fn manual_reset(
                 refresh.runbook.as_argument()
             ),
         }
-        .into_change(),
+        .into_destructive_change(),
     ])
 }
 
@@ -218,15 +218,15 @@ impl Launch for ResetLink {
         })
     }
 
-    async fn trace(&self, probed: &Value) -> Result<Trace, Failure> {
+    async fn compare_target(&self, probed: &Value) -> Result<TargetComparison, Failure> {
         let had = probed["maps"].as_array().map_or(0, Vec::len);
         let linked = GatewayState::read(&self.refresh).await?;
         Ok(if had == 0 {
-            Trace::NothingRecorded
+            TargetComparison::NothingRecorded
         } else if linked.maps.len() == had {
-            Trace::Same
+            TargetComparison::Same
         } else {
-            Trace::Changed(format!("{} of {had} maps are left", linked.maps.len()))
+            TargetComparison::Changed(format!("{} of {had} maps are left", linked.maps.len()))
         })
     }
 

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::json;
 
 use super::filters::desired_filters;
@@ -21,7 +22,7 @@ use super::{recorded_to_restore, refresh_tables};
 use crate::clients::MapAction;
 use crate::domain::dual_write::evidence::Evidence;
 use crate::domain::dual_write::gateway::{
-    GatewayState, MapSet, MapWrite, acknowledged_gateway, map_state, stop_map,
+    CONCURRENT_MAPS, GatewayState, MapSet, MapWrite, acknowledged_gateway, map_state, stop_map,
 };
 use crate::domain::dual_write::recorded::{PreviousState, RecordedDualWrite, RecordedMap};
 use crate::domain::dual_write::{by_gateway, read_link_after_reset, recorded_for};
@@ -143,27 +144,28 @@ async fn prerequisites(
     starting: &[&RecordedMap],
 ) -> Result<BTreeMap<String, Vec<String>>, Failure> {
     let gateway = acknowledged_gateway(refresh)?;
-    let mut order = BTreeMap::new();
-    for map in starting {
-        let Some(listed) = now.map(&map.name) else {
-            continue;
-        };
-        let sequences = gateway
-            .prerequisites(&now.link, &listed.template.id)
-            .await?;
-        let names = sequences
-            .into_iter()
-            .flatten()
-            .filter_map(|id| {
-                let of = |map: &&crate::clients::EntityMap| {
-                    map.template.id == id || map.templates.iter().any(|one| one.id == id)
-                };
-                now.maps.iter().find(of).map(|map| map.name.clone())
+    let reads: Vec<_> = starting
+        .iter()
+        .filter_map(|map| {
+            let template = &now.map(&map.name)?.template.id;
+            Some(async move {
+                let sequences = gateway.prerequisites(&now.link, template).await?;
+                Ok::<_, Failure>((map.name.clone(), sequences))
             })
-            .collect();
-        order.insert(map.name.clone(), names);
-    }
-    Ok(order)
+        })
+        .collect();
+    let reads = stream::iter(reads).buffered(CONCURRENT_MAPS);
+    let read: Vec<_> = reads.try_collect().await?;
+    let named = read.into_iter().map(|(name, sequences)| {
+        let names = sequences.into_iter().flatten().filter_map(|id| {
+            let of = |map: &&crate::clients::EntityMap| {
+                map.template.id == id || map.templates.iter().any(|one| one.id == id)
+            };
+            now.maps.iter().find(of).map(|map| map.name.clone())
+        });
+        (name, names.collect())
+    });
+    Ok(named.collect())
 }
 
 impl Maps {
@@ -180,6 +182,7 @@ impl Maps {
                     ),
                 ],
                 evidence: "the state of each map at the gateway".to_owned(),
+                is_destructive: false,
             }),
             None => MapSet::action(&self.0, &map.name, MapWrite::Action(MapAction::Start)),
         };

@@ -36,9 +36,10 @@ use std::sync::Arc;
 
 use super::StepDefinition;
 use crate::domain::RefreshContext;
+use crate::domain::dual_write::gateway::GatewayState;
 use crate::domain::dual_write::recorded::RecordedDualWrite;
-use crate::domain::dual_write::{by_gateway, is_left_out, recorded_for};
-use crate::engine::{JournalView, Phase};
+use crate::domain::dual_write::{by_gateway, is_left_out, read_link_after_reset, recorded_for};
+use crate::engine::{Failure, JournalView, Phase};
 use crate::runbook::StepName;
 pub(crate) use health::check_health;
 pub(crate) use maps::{MapAnswer, map_answers};
@@ -84,4 +85,16 @@ fn recorded_for_gateway(
 ) -> Option<RecordedDualWrite> {
     let recorded = recorded_to_restore(refresh, journal);
     recorded.filter(|recorded| by_gateway(refresh, recorded))
+}
+
+/// The same, and the link as it is now: none if the reset is still to come.
+async fn recorded_and_now(
+    refresh: &RefreshContext,
+    journal: &JournalView,
+) -> Result<Option<(RecordedDualWrite, Option<GatewayState>)>, Failure> {
+    let Some(recorded) = recorded_for_gateway(refresh, journal) else {
+        return Ok(None);
+    };
+    let now = read_link_after_reset(refresh, journal).await?;
+    Ok(Some((recorded, now)))
 }

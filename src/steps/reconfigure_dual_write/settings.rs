@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::recorded_for_gateway;
+use super::{recorded_and_now, recorded_for_gateway};
 use crate::domain::dual_write::gateway::{KeySet, integration_key};
 use crate::domain::dual_write::read_link_after_reset;
 use crate::domain::manual_change::ManualChange;
@@ -21,10 +21,9 @@ pub(super) struct IntegrationKeys(pub(super) Arc<RefreshContext>);
 impl Survey for IntegrationKeys {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let Some(recorded) = recorded_for_gateway(refresh, journal) else {
+        let Some((recorded, now)) = recorded_and_now(refresh, journal).await? else {
             return Ok(Vec::new());
         };
-        let now = read_link_after_reset(refresh, journal).await?;
         let mut changes = Vec::new();
         for map in recorded.initialised() {
             let (Some(table), Some(columns)) = (&map.table, &map.key) else {

@@ -12,15 +12,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::recorded_for_gateway;
+use super::recorded_and_now;
 use crate::domain::dual_write::gateway::{GatewayState, acknowledged_gateway, progress};
-use crate::domain::dual_write::read_link_after_reset;
 use crate::domain::dual_write::recorded::RecordedMap;
 use crate::domain::failure::launch_error;
 use crate::domain::{RefreshContext, keys};
 use crate::engine::{
     Action, Change, Failure, Found, JournalView, Launch, Progress, Proof, Repeat, Started, Survey,
-    Trace, WriteError,
+    TargetComparison, WriteError,
 };
 
 /// How long after a request the gateway may take to list the solution's versions (an estimate:
@@ -34,10 +33,9 @@ pub(super) struct Solutions(pub(super) Arc<RefreshContext>);
 impl Survey for Solutions {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let Some(recorded) = recorded_for_gateway(refresh, journal) else {
+        let Some((recorded, now)) = recorded_and_now(refresh, journal).await? else {
             return Ok(Vec::new());
         };
-        let now = read_link_after_reset(refresh, journal).await?;
         let mut wanted: BTreeMap<&str, Vec<&RecordedMap>> = BTreeMap::new();
         for map in recorded.initialised() {
             if let Some(solution) = &map.solution
@@ -151,15 +149,15 @@ impl Launch for ApplySolution {
         })
     }
 
-    async fn trace(&self, probed: &Value) -> Result<Trace, Failure> {
+    async fn compare_target(&self, probed: &Value) -> Result<TargetComparison, Failure> {
         let Some(before) = probed["missing"].as_array() else {
-            return Ok(Trace::NothingRecorded);
+            return Ok(TargetComparison::NothingRecorded);
         };
         let missing = self.missing().await?;
         Ok(if before.len() == missing.len() {
-            Trace::Same
+            TargetComparison::Same
         } else {
-            Trace::Changed(format!("still not listed: {}", missing.join(", ")))
+            TargetComparison::Changed(format!("still not listed: {}", missing.join(", ")))
         })
     }
 

@@ -7,11 +7,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::recorded_for_gateway;
+use super::recorded_and_now;
 use super::solutions::lists_recorded_version;
 use crate::clients::{EntityMap, MapAction};
 use crate::domain::dual_write::gateway::{MapSet, MapWrite, map_initialised, map_version};
-use crate::domain::dual_write::read_link_after_reset;
 use crate::domain::dual_write::recorded::RecordedMap;
 use crate::domain::keys::MapChange;
 use crate::domain::manual_change::ManualChange;
@@ -25,10 +24,9 @@ pub(super) struct Versions(pub(super) Arc<RefreshContext>);
 impl Survey for Versions {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let Some(recorded) = recorded_for_gateway(refresh, journal) else {
+        let Some((recorded, now)) = recorded_and_now(refresh, journal).await? else {
             return Ok(Vec::new());
         };
-        let now = read_link_after_reset(refresh, journal).await?;
         let mut changes = Vec::new();
         for map in recorded.initialised() {
             let listed = now.as_ref().and_then(|now| now.map(&map.name));

@@ -15,11 +15,11 @@ use tokio::try_join;
 use uuid::Uuid;
 
 use super::activation_reader::{ActivationReader, ErrorText, SharedReadings, activation_of};
-use super::present::Shared;
+use super::shared_readings::Shared;
 use crate::domain::extended_launch::{LaunchExtension, extend_launch};
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::keys;
-use crate::domain::tenant_set::Reader;
+use crate::domain::row_changes::Reader;
 use crate::engine::{
     Barrier, Change, Failure, JournalView, Launch, Proof, Started, Survey, WriteError,
 };
@@ -78,6 +78,7 @@ impl Survey for Activate {
             changes.push(extend_launch(change, EndOnErrorText(reader)));
         }
         changes.reverse();
+        self.0.hand_on(journal, &changes, &present);
         Ok(changes)
     }
 

@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 use tokio::try_join;
 use uuid::Uuid;
 
-use super::present::Present;
+use super::shared_readings::Present;
 use crate::base::sync::lock;
 use crate::clients::Row;
 use crate::domain::RefreshContext;
 use crate::domain::names::{is_labelled, text};
 use crate::domain::providers::{Catalogue, Provider};
-use crate::domain::tenant_set::Reader;
+use crate::domain::row_changes::Reader;
 use crate::domain::view::View;
 use crate::engine::{Failure, Reading};
 use crate::runbook::{IomColumn, IomTable};
@@ -218,7 +218,7 @@ impl ActivationReader {
         if missing.is_empty() {
             return status.to_owned();
         }
-        format!("{status}, without {}", missing.join(", "))
+        format!("{status}; missing: {}", missing.join(", "))
     }
 }
 

@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::present::Shared;
+use super::shared_readings::Shared;
 use crate::clients::literal;
 use crate::domain::manual_change::ManualChange;
 use crate::domain::names::text;
@@ -99,7 +100,8 @@ impl Survey for Release {
         let mut changes = Vec::new();
         if !ids.is_empty() {
             let mapping = refresh.names.table(IomTable::WarehouseMapping);
-            let rows = blocking_rows(refresh, refresh.view(journal), &ids).await?;
+            let cascades = self.0.cascades(journal).await?;
+            let rows = rows_that_block(refresh.view(journal), &cascades, &ids).await?;
             changes.extend(rows.iter().map(|row| release(row, mapping)));
         }
         self.0.hand_on(journal, &changes, &present);
@@ -154,30 +156,46 @@ pub(crate) async fn blocking_rows(
     view: View<'_>,
     providers: &[Uuid],
 ) -> Result<Vec<BlockingRow>, Failure> {
-    let mut found = Vec::new();
-    for cascade in restrictions(&read_cascades(refresh, view).await?) {
-        let Some(table) = view.optional_table(&cascade.table).await? else {
-            continue;
-        };
-        for row in referencing_rows(view, cascade, providers).await? {
-            let Some(id) = row.id(&table.primary_id) else {
-                continue;
-            };
-            let title = table.primary_name.as_deref();
-            let title = title.and_then(|column| text(&row.value, column));
-            found.push(BlockingRow {
-                table: cascade.table.clone(),
-                id,
-                table_name: table
-                    .display_name
-                    .clone()
-                    .unwrap_or_else(|| cascade.table.clone()),
-                title: title.unwrap_or_else(|| id.to_string()),
-                column: cascade.column.clone(),
-            });
-        }
-    }
-    Ok(found)
+    let cascades = read_cascades(refresh, view).await?;
+    rows_that_block(view, &cascades, providers).await
+}
+
+/// The same, by lookups that were read before.
+async fn rows_that_block(
+    view: View<'_>,
+    cascades: &[Cascade],
+    providers: &[Uuid],
+) -> Result<Vec<BlockingRow>, Failure> {
+    let found = restrictions(cascades).map(|cascade| rows_in(view, cascade, providers));
+    Ok(try_join_all(found).await?.into_iter().flatten().collect())
+}
+
+/// The rows of one lookup.
+async fn rows_in(
+    view: View<'_>,
+    cascade: &Cascade,
+    providers: &[Uuid],
+) -> Result<Vec<BlockingRow>, Failure> {
+    let Some(table) = view.optional_table(&cascade.table).await? else {
+        return Ok(Vec::new());
+    };
+    let rows = referencing_rows(view, cascade, providers).await?;
+    let found = rows.iter().filter_map(|row| {
+        let id = row.id(&table.primary_id)?;
+        let title = table.primary_name.as_deref();
+        let title = title.and_then(|column| text(&row.value, column));
+        Some(BlockingRow {
+            table: cascade.table.clone(),
+            id,
+            table_name: table
+                .display_name
+                .clone()
+                .unwrap_or_else(|| cascade.table.clone()),
+            title: title.unwrap_or_else(|| id.to_string()),
+            column: cascade.column.clone(),
+        })
+    });
+    Ok(found.collect())
 }
 
 async fn referencing_rows(

@@ -9,8 +9,8 @@ use tokio::try_join;
 use uuid::Uuid;
 
 use super::instance_rows::{CONNECTION_REFERENCE, InstanceRow, InstanceRows, ValuesByName};
-use super::old::OldProviders;
-use super::present::{Present, Shared, configuration};
+use super::old_providers::OldProviders;
+use super::shared_readings::{Present, Shared, configuration};
 use super::status_of;
 use crate::clients::Row;
 use crate::domain::connections::choices::Choices;
@@ -20,7 +20,7 @@ use crate::domain::connections::{
 };
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::names::{is_labelled, label};
-use crate::domain::tenant_set::{RowReader, surveyed};
+use crate::domain::row_changes::{RowReader, surveyed};
 use crate::domain::{RefreshContext, keys};
 use crate::engine::{Change, Failure, FailureKind, JournalView, Reading, Survey};
 use crate::runbook::{IomColumn, IomRequest, IomTable};

@@ -10,19 +10,19 @@ use serde_json::{Value, json};
 use tokio::try_join;
 use uuid::Uuid;
 
-use super::cascades::{deletes_rows_of, read_cascades};
+use super::cascades::deletes_rows_of;
 use super::leftovers::leftovers;
-use super::old::OldProviders;
-use super::present::Shared;
+use super::old_providers::OldProviders;
+use super::shared_readings::Shared;
 use crate::base::sync::lock;
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::names::Fields;
+use crate::domain::row_changes::{Reader, is_whole_row, surveyed};
 use crate::domain::seals::Part;
-use crate::domain::tenant_set::{Reader, is_whole_row, surveyed};
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys, sealed_row, seals};
 use crate::engine::{Action, Barrier, Change, Failure, JournalView, Maker, Reading, Survey};
-use crate::runbook::{IomColumn, IomRequest, IomTable, Word as _};
+use crate::runbook::{IomColumn, IomRequest, IomTable, Keyword as _};
 
 /// Finds the old providers that are still installed.
 pub(super) struct Delete {
@@ -52,11 +52,11 @@ impl Survey for Delete {
         let old = OldProviders::recorded(refresh, journal)?;
         let (present, cascades) = try_join!(
             self.shared.read_again(journal, &[IomTable::Provider]),
-            read_cascades(refresh, view),
+            self.shared.cascades(journal),
         )?;
         let rows: BTreeMap<Uuid, &Fields> = present.rows(IomTable::Provider).collect();
         let table = view.table(provider_table).await?;
-        let sealed = seals::fields_by_id(journal, Part::Providers, IomTable::Provider.word());
+        let sealed = seals::fields_by_id(journal, Part::Providers, IomTable::Provider.keyword());
         let actions = refresh.names.table(IomTable::ProviderAction);
         let deletes_actions = deletes_rows_of(&cascades, actions);
         let providers = present.now.providers.values();
@@ -100,7 +100,7 @@ impl Survey for Delete {
                         set,
                         seal: seals::PROVIDERS,
                         captured: Part::Providers
-                            .key(&format!("{}/{id}", IomTable::Provider.word())),
+                            .key(&format!("{}/{id}", IomTable::Provider.keyword())),
                         sealed: json!({ INSTALLED: true }),
                     },
                     other => other,
@@ -128,12 +128,7 @@ impl Survey for Delete {
                 .is_some_and(|id| is_ours(&id))
         });
         let actions = refresh.names.table(IomTable::ProviderAction);
-        if !left.is_empty()
-            && deletes_rows_of(
-                &read_cascades(refresh, refresh.view(journal)).await?,
-                actions,
-            )
-        {
+        if !left.is_empty() && deletes_rows_of(&self.shared.cascades(journal).await?, actions) {
             let now = refresh.clock.elapsed();
             let since = *lock(&self.found_actions).get_or_insert(now);
             if now.saturating_sub(since) < SETTLE_TIMEOUT {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::present::Present;
+use super::shared_readings::Present;
 use crate::domain::names::Names;
 pub(super) use crate::domain::provider_rows::{
     CONNECTION_REFERENCE, InstanceRow, PARAMETER, RowKind, TRANSFORMATION, ValuesByName,

@@ -1,7 +1,7 @@
 //! Phases `install` and `name`: the new instances of the providers.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,40 +11,42 @@ use tokio::try_join;
 use uuid::Uuid;
 
 use super::instance_rows::{CONNECTION_REFERENCE, PARAMETER, TRANSFORMATION};
-use super::old::terms_accepted_by;
-use super::present::{Shared, configuration};
+use super::old_providers::terms_accepted_by;
+use super::shared_readings::{Shared, configuration};
 use crate::base::sync::lock;
 use crate::clients::Row;
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::providers::ProviderDefinition;
+use crate::domain::row_changes::{Reader, RowReader, surveyed_version};
 use crate::domain::seals::Part;
-use crate::domain::tenant_set::{Reader, RowReader, surveyed_version};
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys, seals};
-use crate::engine::{Barrier, Change, Failure, JournalView, Reading, Survey};
-use crate::runbook::{IomColumn, IomRequest, IomTable, Word as _};
+use crate::engine::{Barrier, Change, Failure, JournalView, Overlap, Reading, Survey};
+use crate::runbook::{IomColumn, IomRequest, IomTable, Keyword as _};
 
-/// Finds the providers that are not installed again yet.
-pub(super) struct Install(pub(super) Arc<Shared>);
+/// Finds the providers that are not reinstalled yet.
+pub(super) struct Install {
+    pub(super) shared: Arc<Shared>,
+    pub(super) overlap: Arc<Overlap>,
+}
 
 #[async_trait]
 impl Survey for Install {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
-        let refresh = &self.0.refresh;
+        let shared = &self.shared;
+        let refresh = &shared.refresh;
         let tables = configuration(journal);
         // The rows of an instance belong to the user who installs and activates it.
         let ((old, present), acting_as) = try_join!(
-            self.0.old_and_present(journal, &tables),
-            self.0.acting_user(journal),
+            shared.old_and_present(journal, &tables),
+            shared.acting_user(journal),
         )?;
         let instances = old.instances(&present.now);
         let missing = instances.filter(|(_, _, instance)| instance.is_none());
         let providers = present.now.providers.values();
-        let latest = Arc::new(LatestInstances(Mutex::new(Some(
-            providers
-                .map(|provider| (provider.id, provider.definition))
-                .collect(),
-        ))));
+        let latest = providers.map(|provider| (provider.id, provider.definition));
+        let latest = Arc::new(LatestInstances(Mutex::new(latest.collect())));
+        self.overlap.allow(false);
         let changes: Vec<Change> = missing
             .map(|(_, definition, _)| {
                 let key = keys::new_provider(&definition.logical_name);
@@ -55,7 +57,8 @@ impl Survey for Install {
                     definition: definition.clone(),
                     old: old.ids.clone(),
                     latest: Arc::clone(&latest),
-                    has_read: AtomicBool::default(),
+                    reads: AtomicU32::default(),
+                    overlap: Arc::clone(&self.overlap),
                 });
                 let fill = Fill::id(id).new_id(new_id).acting_as(acting_as);
                 let name = &definition.name;
@@ -75,18 +78,18 @@ impl Survey for Install {
                 .filled(refresh, reader, fill)
             })
             .collect();
-        self.0.hand_on(journal, &changes, &present);
+        shared.hand_on(journal, &changes, &present);
         Ok(changes)
     }
 
     /// An instance gets its own rows some time later. The installation is complete when it has
     /// every row that the old instance had.
     async fn barrier(&self, journal: &JournalView) -> Result<Barrier, Failure> {
-        let names = &self.0.refresh.names;
+        let names = &self.shared.refresh.names;
         let tables = configuration(journal);
-        let (old, present) = self.0.old_and_present(journal, &tables).await?;
+        let (old, present) = self.shared.old_and_present(journal, &tables).await?;
         for kind in [&PARAMETER, &TRANSFORMATION, &CONNECTION_REFERENCE] {
-            let recorded = seals::rows(journal, Part::Providers, kind.table.word());
+            let recorded = seals::rows(journal, Part::Providers, kind.table.keyword());
             for (replaced, definition, instance) in old.instances(&present.now) {
                 let Some(instance) = instance else {
                     continue;
@@ -110,7 +113,7 @@ impl Survey for Install {
                 }
             }
         }
-        self.0.hand_on(journal, &[], &present);
+        self.shared.hand_on(journal, &[], &present);
         Ok(Barrier::Passed)
     }
 }
@@ -127,9 +130,8 @@ fn installation(refresh: &RefreshContext, definition: &ProviderDefinition) -> Va
 /// Every provider and its definition.
 type Instances = Vec<(Uuid, Option<Uuid>)>;
 
-/// The list that was read last, until it is used once: what proves an installation is what the next
-/// one begins with.
-struct LatestInstances(Mutex<Option<Instances>>);
+/// The list that was read last: what proves an installation is what the next one begins with.
+struct LatestInstances(Mutex<Instances>);
 
 /// Reads whether a new instance of a definition is installed.
 struct InstanceReader {
@@ -137,21 +139,27 @@ struct InstanceReader {
     definition: ProviderDefinition,
     old: BTreeSet<Uuid>,
     latest: Arc<LatestInstances>,
-    has_read: AtomicBool,
+    reads: AtomicU32,
+    overlap: Arc<Overlap>,
 }
 
 #[async_trait]
 impl Reader for InstanceReader {
     async fn read(&self) -> Result<Reading, Failure> {
+        let reads = self.reads.fetch_add(1, Ordering::Relaxed);
         // Only what is read before the request may be what was read a moment ago.
-        let is_first = !self.has_read.swap(true, Ordering::Relaxed);
-        let latest = lock(&self.latest.0).take().filter(|_| is_first);
-        if let Some(instances) = latest {
+        if reads == 0 {
+            let instances = lock(&self.latest.0).clone();
             return Ok(self.reading(&instances));
         }
         let instances = self.instances().await?;
         let reading = self.reading(&instances);
-        *lock(&self.latest.0) = Some(instances);
+        if reads == 1 {
+            // An instance that is there at the first look was installed by the request itself, so
+            // the next request does not run beside it.
+            self.overlap.allow(self.is_installed(&instances));
+        }
+        *lock(&self.latest.0) = instances;
         Ok(reading)
     }
 }
@@ -168,11 +176,14 @@ impl InstanceReader {
         Ok(rows.iter().filter_map(ids).collect())
     }
 
-    fn reading(&self, instances: &[(Uuid, Option<Uuid>)]) -> Reading {
-        let is_installed = instances.iter().any(|(id, definition)| {
+    fn is_installed(&self, instances: &[(Uuid, Option<Uuid>)]) -> bool {
+        instances.iter().any(|(id, definition)| {
             *definition == Some(self.definition.id) && !self.old.contains(id)
-        });
-        Reading::of(if is_installed {
+        })
+    }
+
+    fn reading(&self, instances: &[(Uuid, Option<Uuid>)]) -> Reading {
+        Reading::of(if self.is_installed(instances) {
             installation(&self.refresh, &self.definition)
         } else {
             Value::Null

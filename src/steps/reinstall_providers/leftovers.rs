@@ -7,16 +7,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use tokio::{join, try_join};
 use uuid::Uuid;
 
-use super::present::Shared;
+use super::shared_readings::{Shared, configuration};
 use crate::clients::Row;
 use crate::domain::flows::{switch_value, switched};
 use crate::domain::manual_change::ManualChange;
 use crate::domain::names::text;
 use crate::domain::providers::Catalogue;
 use crate::domain::refused_change::by_hand_where_refused;
-use crate::domain::tenant_set::{Request, row_set};
+use crate::domain::row_changes::{Request, row_set};
 use crate::domain::{flows, keys};
 use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Survey};
 
@@ -85,9 +86,17 @@ impl Survey for OrphanFlows {
             self.0.hand_on(journal, &[], &present);
             return Ok(Vec::new());
         }
-        let table = view.table("workflow").await?;
+        // The installation needs the instances' rows and the user who installs.
+        let tables = configuration(journal);
+        let ahead = async {
+            let present = self.0.with_tables(journal, Arc::clone(&present), &tables);
+            let (present, _) = join!(present, self.0.acting_user(journal));
+            Ok::<_, Failure>(present)
+        };
+        let flows = flows::cloud_flows(view);
+        let (table, flows, present) = try_join!(view.table("workflow"), flows, ahead)?;
         let mut changes = Vec::new();
-        for (id, row) in flows::cloud_flows(view).await? {
+        for (id, row) in flows {
             let name = text(&row, "name").unwrap_or_default();
             if !flows::is_on(&row) || !flows::is_deployed_by(&name, &gone) {
                 continue;
@@ -129,6 +138,7 @@ fn turn_off(name: &str) -> ManualTask {
              delete it; its provider is gone, and it would handle every message a second time"
         )],
         evidence: "no flow of a deleted provider is on".to_owned(),
+        is_destructive: false,
     }
 }
 

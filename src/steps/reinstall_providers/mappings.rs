@@ -14,15 +14,15 @@ use serde_json::{Value, json};
 use tokio::try_join;
 use uuid::Uuid;
 
-use super::old::OldProviders;
-use super::present::{Shared, configuration};
+use super::old_providers::OldProviders;
+use super::shared_readings::{Shared, configuration};
 use crate::clients::Row;
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::manual_change::ManualChange;
 use crate::domain::names::{Fields, lookup};
 use crate::domain::providers::ProviderDefinition;
+use crate::domain::row_changes::{RowReader, surveyed};
 use crate::domain::seals::Part;
-use crate::domain::tenant_set::{RowReader, surveyed};
 use crate::domain::{keys, seals};
 use crate::engine::{Change, Failure, JournalView, Reading, Survey};
 use crate::runbook::{IomColumn, IomRequest, IomTable};

@@ -17,7 +17,7 @@
 //! | `activate` | status and actions of the new instances | activates each |
 //!
 //! *Old* means the ids of the seal. The one irreversible mistake is to delete a provider that
-//! cannot be installed again. It is refused before anything is deleted: every provider to be
+//! cannot be reinstalled. It is refused before anything is deleted: every provider to be
 //! reinstalled must have an active definition, and its terms must be accepted if the runbook lists
 //! accepted terms. A deletion is refused, too, if an orchestration's action would have no
 //! successor, or if a connection or a required parameter for the activation of a new provider is
@@ -26,13 +26,17 @@
 //!
 //! Providers are deactivated, deleted, installed and activated one after another, and so are their
 //! connections activated: each does much inside IOM, and Microsoft says nothing about two at once.
-//! Changes that only write the rows of an inactive instance run in parallel.
+//! Where an installation has ended when the service responds, it is proved while the next one is
+//! requested. Changes that only write the rows of an inactive instance run in parallel.
 //!
 //! ```text
 //! mod.rs          the phases; record, deactivate
-//! old.rs          the providers of the seal, and which of them are installed again
-//! present.rs      what the tenant has now; one survey hands it on to the next
-//! vanished.rs     providers of the source that are gone
+//! old_providers.rs
+//!                 the providers of the seal, and which of them are reinstalled
+//! shared_readings.rs
+//!                 what the tenant has now; one survey passes it on to the next
+//! vanished_providers.rs
+//!                 providers of the source that are gone
 //! cascades.rs     what a deletion does to the rows that reference a provider
 //! deletion.rs     delete
 //! leftovers.rs    actions and flows that deleted providers leave behind
@@ -56,10 +60,10 @@ mod instance_rows;
 mod instances;
 mod leftovers;
 mod mappings;
-mod old;
-mod present;
+mod old_providers;
 mod settings;
-mod vanished;
+mod shared_readings;
+mod vanished_providers;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -74,20 +78,19 @@ use self::cascades::Release;
 pub(crate) use self::cascades::{BlockingRow, blocking_rows};
 use self::connections::{ActivateConnections, Connections};
 use self::deletion::Delete;
-use self::instance_rows::{CONNECTION_REFERENCE, PARAMETER, TRANSFORMATION};
+use self::instance_rows::{PARAMETER, TRANSFORMATION};
 use self::instances::{Install, Rename};
 use self::leftovers::{Leftovers, OrphanFlows};
 use self::mappings::Mappings;
-use self::present::Shared;
-use self::settings::{LastSurvey, Settings, has_deleted_none, require_settings};
-use self::vanished::Vanished;
+use self::settings::{CHECKED, LastSurvey, Settings, has_deleted_none, require_settings};
+use self::shared_readings::Shared;
+use self::vanished_providers::Vanished;
 use super::StepDefinition;
 use crate::clients::Row;
-use crate::domain::connections::choices::Choices;
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::names::label;
 use crate::domain::providers::{Catalogue, TableCapture};
-use crate::domain::tenant_set::{RowReader, surveyed_version};
+use crate::domain::row_changes::{RowReader, surveyed_version};
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys, seals};
 use crate::engine::{Change, Failure, JournalView, Phase, Reading, Survey};
@@ -119,6 +122,11 @@ fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
     };
     let parameters = settings(&PARAMETER, IomRequest::SetProviderParameter);
     let transformations = settings(&TRANSFORMATION, IomRequest::SetProviderTransformation);
+    let overlap = Arc::default();
+    let install = Install {
+        shared: Arc::clone(&shared),
+        overlap: Arc::clone(&overlap),
+    };
     vec![
         Phase::capture("record", record),
         Phase::changes("vanished", Vanished(Arc::clone(&shared))),
@@ -130,7 +138,9 @@ fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
         // A new instance does nothing before it is active, so only its activation needs that the
         // old one's flows are off: both would handle every message. One installation, and one
         // activation, comes after another: no page says that IOM does several at once.
-        Phase::changes("install", Install(Arc::clone(&shared))).independent_of(&["orphan-flows"]),
+        Phase::changes("install", install)
+            .independent_of(&["orphan-flows"])
+            .overlapping(&overlap),
         Phase::changes("name", Rename(Arc::clone(&shared)))
             .independent_of(&["orphan-flows"])
             .at_once(PARALLEL),
@@ -210,11 +220,10 @@ impl Survey for Deactivate {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0.refresh;
         let is_checked = has_deleted_none(journal);
-        let needed = [PARAMETER.table, CONNECTION_REFERENCE.table];
-        let needed = if is_checked { &needed[..] } else { &[] };
+        let needed = if is_checked { &CHECKED[..] } else { &[] };
         let choices = async {
             if is_checked {
-                return Choices::read(refresh, journal).await.map(Some);
+                return self.0.choices(journal).await.map(Some);
             }
             Ok(None)
         };

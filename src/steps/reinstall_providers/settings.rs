@@ -13,9 +13,9 @@ use tokio::try_join;
 use uuid::Uuid;
 
 use super::connections::require_connections;
-use super::instance_rows::{InstanceRow, InstanceRows, PARAMETER, RowKind};
-use super::old::OldProviders;
-use super::present::{Present, Shared, configuration};
+use super::instance_rows::{CONNECTION_REFERENCE, InstanceRow, InstanceRows, PARAMETER, RowKind};
+use super::old_providers::OldProviders;
+use super::shared_readings::{Present, Shared, configuration};
 use crate::base::redaction::fingerprint;
 use crate::base::sync::lock;
 use crate::clients::{Row, Table};
@@ -28,11 +28,11 @@ use crate::domain::provider_settings::{
     DesiredSetting, RecordedBy, SettingSources, source_providers, takes_production, where_to_set,
 };
 use crate::domain::providers::Provider;
+use crate::domain::row_changes::{RowReader, surveyed};
 use crate::domain::seals::Part;
-use crate::domain::tenant_set::{RowReader, surveyed};
-use crate::domain::{RefreshContext, keys, marked, seals};
+use crate::domain::{RefreshContext, failure_at, keys, seals};
 use crate::engine::{Change, Failure, FailureKind, JournalView, Reading, Survey};
-use crate::runbook::{IomRequest, IomTable, Word as _};
+use crate::runbook::{IomRequest, IomTable, Keyword as _};
 
 /// Finds the settings of one kind that do not have the desired value.
 pub(super) struct Settings {
@@ -93,7 +93,11 @@ impl KnownSettings {
         Ok(Self {
             target: kind.target_rows(&refresh.names, journal, |provider| provider.active)?,
             copied: source_providers(refresh, journal).await?,
-            declarations: seals::fields_by_id(journal, Part::Providers, kind.declarations.word()),
+            declarations: seals::fields_by_id(
+                journal,
+                Part::Providers,
+                kind.declarations.keyword(),
+            ),
             policy: Policy::from_runbook(&refresh.runbook),
         })
     }
@@ -178,7 +182,7 @@ fn value_and_instruction(
     recorded: &InstanceRow,
     journal: &JournalView,
 ) -> Option<(String, String)> {
-    let word = kind.table.word();
+    let word = kind.table.keyword();
     let file = journal.state_file_argument();
     Some(match desired {
         DesiredSetting::AsInstalled => return None,
@@ -316,9 +320,12 @@ impl Survey for Settings {
     }
 }
 
+/// The tables that are checked before anything is deleted.
+pub(super) const CHECKED: [IomTable; 2] = [PARAMETER.table, CONNECTION_REFERENCE.table];
+
 /// Is no provider of the seal deleted yet? A plan deletes none.
 pub(super) fn has_deleted_none(journal: &JournalView) -> bool {
-    let sealed = seals::rows(journal, Part::Providers, IomTable::Provider.word());
+    let sealed = seals::rows(journal, Part::Providers, IomTable::Provider.keyword());
     let is_deleted = |id| journal.maker(&keys::provider_delete(id)).is_some();
     !journal.is_planning() && !sealed.into_iter().any(|(id, _)| is_deleted(id))
 }
@@ -365,7 +372,7 @@ pub(super) async fn require_settings(
              PARAMETER: { env: NAME } }`",
         ),
     );
-    Err(marked(FailureKind::InvalidInput, &diagnostic))
+    Err(failure_at(FailureKind::InvalidInput, &diagnostic))
 }
 
 impl Settings {

@@ -43,7 +43,7 @@ use crate::domain::orchestrations::{
     RecordedOrchestration, graph_values, read_slots, recorded_orchestrations, stop_orchestration,
 };
 use crate::domain::publication::is_published;
-use crate::domain::tenant_set::RowReader;
+use crate::domain::row_changes::RowReader;
 use crate::domain::{RefreshContext, graph, keys};
 use crate::engine::{Change, Failure, JournalView, Phase, Survey};
 use crate::runbook::{IomColumn, IomRequest, IomTable, StepName};

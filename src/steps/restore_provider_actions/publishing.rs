@@ -23,14 +23,15 @@ use crate::domain::orchestrations::{
 };
 use crate::domain::providers::Catalogue;
 use crate::domain::publication::{PUBLISHED, UNPUBLISHED, is_published, publication_state};
+use crate::domain::row_changes::{Reader, RowReader};
 use crate::domain::seals::Part;
-use crate::domain::tenant_set::{Reader, RowReader};
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, flows, graph, keys, seals};
 use crate::engine::{
-    Change, Failure, JournalView, Launch, Proof, Reading, Started, Survey, WriteError,
+    Change, DerivedFromSeal, Failure, JournalView, Launch, Proof, Reading, Started, Survey,
+    WriteError,
 };
-use crate::runbook::{IomColumn, IomRequest, IomTable, Publish, Word as _};
+use crate::runbook::{IomColumn, IomRequest, IomTable, Keyword as _, Publish};
 
 /// The orchestrations that should be published at the end.
 fn orchestrations_to_publish(
@@ -184,7 +185,7 @@ fn compiled_in_source(
     recorded: &RecordedOrchestration,
 ) -> BTreeSet<String> {
     let policies: BTreeSet<String> =
-        seals::rows(journal, Part::Orchestrations, IomTable::Policy.word())
+        seals::rows(journal, Part::Orchestrations, IomTable::Policy.keyword())
             .iter()
             .map(|(id, row)| names.title(IomTable::Policy, row, *id))
             .collect();
@@ -193,15 +194,18 @@ fn compiled_in_source(
         .filter(|name| !policies.contains(name))
         .map(|name| format!("{COMPILED}{name}"))
         .collect();
-    let in_source = journal.derived(seals::BEFORE_COPY, || CompiledInSource::read(journal));
+    let in_source = journal.derived::<CompiledInSource>(());
     in_source.0.intersection(&tiles).cloned().collect()
 }
 
 /// The names of the compiled flows that were on in the source.
 struct CompiledInSource(BTreeSet<String>);
 
-impl CompiledInSource {
-    fn read(journal: &JournalView) -> Self {
+impl DerivedFromSeal for CompiledInSource {
+    const SEAL: &'static str = seals::BEFORE_COPY;
+    type Given<'a> = ();
+
+    fn derive(journal: &JournalView, (): ()) -> Self {
         let mut compiled = BTreeSet::new();
         seals::each_row(journal, Part::Source, "workflow", |_, row| {
             let name = text(&row, "name").filter(|_| flows::is_on(&row));

@@ -10,14 +10,15 @@ use uuid::Uuid;
 
 use self::named_connections::Connectors;
 use super::snapshot::{Snapshot, reinstalled};
-use crate::checks::check::CheckResult;
+use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::{ReadResult, Rows, available, reference_rows, rows};
 use crate::domain::RefreshContext;
 use crate::domain::connections::custom_connectors::CustomConnectors;
 use crate::domain::connections::{connector_name, connector_of_url, list_connections};
 use crate::domain::failure::unless_interrupted;
-use crate::domain::names::{Names, text};
+use crate::domain::names::{Fields, Names, text};
 use crate::domain::providers::Catalogue;
+use crate::domain::view::SourceRows;
 use crate::engine::{Failure, JournalView};
 use crate::runbook::{ConnectionChoices, IomColumn, IomTable};
 
@@ -50,7 +51,8 @@ pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<C
         None => references,
     };
     let system = readable(system_references(refresh, &snapshot.system));
-    let core = readable(available(&snapshot.references).map(dataverse_references));
+    let core = available(&snapshot.references).map(SourceRows::iter);
+    let core = readable(core.map(dataverse_references));
     let of_providers = readable(provider_references(refresh, snapshot));
     let connectors = connectors_by_name(&custom, &[&core, &system, &of_providers]);
     let mut results =
@@ -93,10 +95,7 @@ pub(super) async fn checks_before_step(
         connections,
         CustomConnectors::read(refresh, journal),
     )?;
-    let core = core
-        .as_ref()
-        .map(dataverse_references)
-        .map_err(Clone::clone);
+    let core = core.map(|rows| dataverse_references(rows.into_iter()));
     let system = system_references(refresh, &system);
     let section = &refresh
         .runbook
@@ -138,17 +137,16 @@ fn connectors_by_name(
 }
 
 /// Dataverse's connection references.
-fn dataverse_references(rows: &Rows) -> Vec<Reference> {
-    rows.values()
-        .filter_map(|row| {
-            Some(Reference {
-                name: text(row, "connectionreferencelogicalname")?,
-                connector: connector_name(&text(row, "connectorid").unwrap_or_default()),
-                url: None,
-                definition: None,
-            })
+fn dataverse_references(rows: impl Iterator<Item = (Uuid, Fields)>) -> Vec<Reference> {
+    rows.filter_map(|(_, row)| {
+        Some(Reference {
+            name: text(&row, "connectionreferencelogicalname")?,
+            connector: connector_name(&text(&row, "connectorid").unwrap_or_default()),
+            url: None,
+            definition: None,
         })
-        .collect()
+    })
+    .collect()
 }
 
 /// IOM's own references.
@@ -175,18 +173,12 @@ fn system_references(
         .collect())
 }
 
-/// The references of the providers that are installed again.
+/// The references of the providers that are reinstalled.
 fn provider_references(
     refresh: &RefreshContext,
     snapshot: &Snapshot,
 ) -> Result<Vec<Reference>, Failure> {
-    let choice = &refresh
-        .runbook
-        .steps
-        .reinstall_providers
-        .options
-        .providers
-        .value;
+    let choice = refresh.runbook.steps.provider_choice();
     let catalogue = available(&snapshot.catalogue)?;
     let again: BTreeSet<Uuid> = reinstalled(catalogue, choice)
         .iter()

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::base::text::count;
-use crate::checks::check::{Check, CheckResult};
+use crate::checks::check::Check;
+use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::{ReadResult, available};
 use crate::clients::Connection;
 use crate::domain::RefreshContext;

@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::{Reference, joined};
 use crate::base::text::count;
-use crate::checks::check::{Check, CheckResult};
+use crate::checks::check::Check;
+use crate::checks::check_result::CheckResult;
 use crate::checks::preflight::flows::wanted_on;
 use crate::checks::preflight::snapshot::Snapshot;
 use crate::checks::table_reads::available;
@@ -131,31 +132,30 @@ pub(super) fn check_flows(
             .cloned()
             .map(|reference| (reference.name.to_ascii_lowercase(), reference))
             .collect();
-        let used: Vec<(String, FlowDefinition)> = wanted
-            .into_iter()
-            .filter_map(|(id, row)| Some((flows::name(id, row), FlowDefinition::from_row(row)?)))
-            .collect();
-        Ok(judge_core(&check, &used, &references, &chosen))
+        let used = wanted
+            .filter_map(|(id, row)| Some((flows::name(id, &row), FlowDefinition::from_row(&row)?)));
+        Ok(judge_core(&check, used, &references, &chosen))
     });
     check.settle(answer)
 }
 
 fn judge_core(
     check: &Check,
-    flows: &[(String, FlowDefinition)],
+    flows: impl Iterator<Item = (String, FlowDefinition)>,
     references: &BTreeMap<String, Reference>,
     chosen: &Chosen<'_>,
 ) -> CheckResult {
-    let mut lacking: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    let mut unknown = Vec::new();
+    let mut lacking: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let (mut unknown, mut checked) = (Vec::new(), 0);
     for (flow, definition) in flows {
+        checked += 1;
         for name in definition.references() {
             match references.get(&name) {
                 Some(reference) if !chosen(&reference.name, &reference.connector) => {
                     lacking
                         .entry(reference.name.to_ascii_lowercase())
                         .or_default()
-                        .push(flow);
+                        .push(flow.clone());
                 }
                 Some(_) => {}
                 None => unknown.push(format!("'{flow}' uses '{name}', which the source lacks")),
@@ -166,7 +166,7 @@ fn judge_core(
         }));
     }
     if lacking.is_empty() {
-        return check.warn_of(&unknown, &format!("{} flows checked", flows.len()));
+        return check.warn_of(&unknown, &format!("{checked} flows checked"));
     }
     let lacking: Vec<String> = lacking
         .into_iter()
@@ -333,16 +333,17 @@ mod tests {
             let definition = FlowDefinition::from_row(row.as_object().unwrap()).unwrap();
             [("Flow".to_owned(), definition)]
         };
-        let of = |flows: &[(String, FlowDefinition)], chosen: bool| {
+        let of = |flows: [(String, FlowDefinition); 1], chosen: bool| {
+            let flows = flows.into_iter();
             judge_core(&check(), flows, &references, &|_: &str, _: &str| chosen)
         };
-        assert_eq!(of(&flow("ref_1", &[]), true).verdict, Verdict::Pass);
-        let lacking = of(&flow("ref_1", &[]), false);
+        assert_eq!(of(flow("ref_1", &[]), true).verdict, Verdict::Pass);
+        let lacking = of(flow("ref_1", &[]), false);
         assert_eq!(lacking.verdict, Verdict::Fail);
         assert!(lacking.found.contains("add `shared_a"), "{}", lacking.found);
-        assert_eq!(of(&flow("ref_2", &[]), true).verdict, Verdict::Unknown);
+        assert_eq!(of(flow("ref_2", &[]), true).verdict, Verdict::Unknown);
         assert_eq!(
-            of(&flow("ref_1", &["shared_b"]), true).verdict,
+            of(flow("ref_1", &["shared_b"]), true).verdict,
             Verdict::Unknown
         );
     }

@@ -19,7 +19,7 @@ pub(super) struct Ended {
     pub(super) summary: Value,
 }
 
-/// What an end is, for a person who is not there. None for a stop that a person asked for.
+/// How the process ended, for a person who is not at the terminal. None for a stop that a person asked for.
 pub(super) fn occasion_of(outcome: &str, exit: u8, kind: Option<FailureKind>) -> Option<Occasion> {
     match outcome {
         "finished" => Some(Occasion::Finished),
@@ -74,7 +74,7 @@ impl Ended {
         };
         let published = self.summary.get("published").and_then(Value::as_array);
         let figures = [
-            (number("providers"), "provider", "installed again"),
+            (number("providers"), "provider", "reinstalled"),
             (number("slots-restored"), "provider action", "restored"),
             (published.map(Vec::len), "orchestration", "published"),
             (number("flows-on"), "cloud flow", "turned on"),
@@ -169,7 +169,7 @@ mod tests {
         let results: Vec<String> = ended.results().collect();
         assert_eq!(
             results,
-            ["2 providers installed again", "3 orchestrations published"]
+            ["2 providers reinstalled", "3 orchestrations published"]
         );
     }
 }

@@ -24,7 +24,8 @@ use crate::base::platform;
 use crate::base::sync::lock;
 use crate::base::text::count;
 use crate::cli::common_arguments::RunFiles;
-use crate::cli::session::{Session, environment_variable};
+use crate::cli::process_environment::environment_variable;
+use crate::cli::session::Session;
 use crate::clients::WebhookClient;
 use crate::engine::{Event, EventKind, Failure, Listener};
 use crate::journal::{self, Occupancy, State, StateFileContents};
@@ -113,7 +114,7 @@ impl Notifier {
 
     /// Tells how this process's part of the run ended. `result` is the end of the command: a failure
     /// before the run began had no event.
-    pub(super) async fn tell_end(
+    pub(super) async fn send_end(
         &self,
         session: &Session,
         files: &RunFiles,
@@ -283,7 +284,7 @@ fn lines_of(worksheet: &Value, key: &str) -> Vec<String> {
     lines.map(str::to_owned).collect()
 }
 
-/// Sends a notice to the receivers that want to know. What does not arrive is a warning.
+/// Sends a notice to the receivers of this occasion. A notice that does not arrive is a warning.
 async fn deliver(receivers: &[Receiver], printer: &Printer, occasion: Occasion, notice: &Notice) {
     let wanted: Vec<_> = receivers
         .iter()

@@ -11,6 +11,9 @@ pub struct Limits {
     /// After which time a read, or a request for a token, without a response is reported, in real
     /// time.
     pub silence: Duration,
+    /// After which time a write without a response is reported, on the program's clock, but never
+    /// earlier than a read.
+    pub slow_write: Duration,
     /// How long it may take to open a connection, in real time.
     pub connect: Duration,
     /// The number of attempts of a request.
@@ -25,12 +28,13 @@ pub struct Limits {
 
 impl Default for Limits {
     /// Two minutes for a request, because turning on a flow may take that long; a read is reported
-    /// after two seconds; ten seconds to connect; six attempts; 64 MiB; the default list budget; one
+    /// after two seconds, a write after one minute; ten seconds to connect; six attempts; 64 MiB; the default list budget; one
     /// minute for a program.
     fn default() -> Self {
         Self {
             request: Duration::from_mins(2),
             silence: Duration::from_secs(2),
+            slow_write: Duration::from_mins(1),
             connect: Duration::from_secs(10),
             tries: 6,
             body: 64 * 1024 * 1024,

@@ -23,7 +23,7 @@ mod retry;
 mod throttle;
 
 pub use limits::{Limits, ListBudget};
-pub use refusal_codes::{KnownRefusal, Outlook, Who};
+pub use refusal_codes::{KnownRefusal, RetryAdvice, Who};
 pub(crate) use retry::{Backoff, UNTRUSTED_CERTIFICATE, is_untrusted_certificate};
 pub(super) use retry::{RetryDecision, decide_retry, retry_after_hint};
 pub(crate) use throttle::Gate;

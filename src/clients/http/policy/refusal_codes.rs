@@ -3,7 +3,7 @@
 //! | Column | Says |
 //! |---|---|
 //! | code | the service's own code; of two, the inner one decides |
-//! | [`Outlook`] | whether the same request may succeed later, and how long it is worth waiting |
+//! | [`RetryAdvice`] | whether the same request may succeed later, and how long it is worth waiting |
 //! | [`Who`] | whose task it is to change something |
 //! | remedy | what to change |
 //!
@@ -22,7 +22,7 @@ use crate::clients::http::parsing::ServiceError;
 
 /// Whether the same request may succeed later.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Outlook {
+pub enum RetryAdvice {
     /// It may, in a later pass: it depends on something that the run does in the meantime.
     Retryable,
     /// It will once something at the service has ended. Nothing was applied; it is worth sending
@@ -71,7 +71,7 @@ pub struct KnownRefusal {
     /// The code that decides.
     pub code: &'static str,
     /// Whether the same request may succeed later.
-    pub outlook: Outlook,
+    pub retry_advice: RetryAdvice,
     /// Whose task it is.
     pub who: Who,
     /// What to do.
@@ -88,7 +88,7 @@ impl KnownRefusal {
     }
 }
 
-use Outlook::{Permanent, Provisioning, Retryable, Wait};
+use RetryAdvice::{Permanent, Provisioning, Retryable, Wait};
 use Who::{EnvironmentAdmin, Maker, Nobody, Operator, PolicyAdmin, TenantAdmin};
 
 /// Administration mode keeps out a caller that is not an administrator.
@@ -114,7 +114,7 @@ const POLICY: &str = "a data policy of the tenant forbids it: an administrator o
                       under `except` of activate-flows";
 
 /// A code, whether repeating helps, whose task it is, and what to do.
-type Row = (&'static str, Outlook, Who, &'static str);
+type Row = (&'static str, RetryAdvice, Who, &'static str);
 
 /// How long an installation may lock what others would change: solutions of Dynamics 365 take up to
 /// some tens of minutes (an estimate; the service does not say).
@@ -243,9 +243,9 @@ fn find(code: Option<&str>, inner: Option<&str>, message: &str) -> Option<KnownR
         .or_else(|| OUTER.iter().find(|(known, ..)| code == *known));
     // Without annotations the inner code is only in the message.
     let row = by_code.or_else(|| INNER.iter().find(|(known, ..)| message.contains(known)));
-    row.map(|(code, outlook, who, remedy)| KnownRefusal {
+    row.map(|(code, retry_advice, who, remedy)| KnownRefusal {
         code,
-        outlook: *outlook,
+        retry_advice: *retry_advice,
         who: *who,
         remedy,
     })
@@ -280,14 +280,14 @@ impl Error {
     /// Whether the code of a refusal says that the same request may succeed later. `false` for an
     /// unknown code.
     pub fn is_retryable_refusal(&self) -> bool {
-        let outlook = self.known_refusal().map(|known| known.outlook);
-        matches!(outlook, Some(Retryable | Wait(_)))
+        let retry_advice = self.known_refusal().map(|known| known.retry_advice);
+        matches!(retry_advice, Some(Retryable | Wait(_)))
     }
 
     /// How long it is worth sending a refused request again, because something at the service must
     /// end first. `None` for every other refusal.
     pub fn worth_waiting(&self) -> Option<Duration> {
-        match self.known_refusal()?.outlook {
+        match self.known_refusal()?.retry_advice {
             Wait(limit) => Some(limit),
             Retryable | Provisioning | Permanent => None,
         }
@@ -298,7 +298,7 @@ impl Error {
     /// assumed to pass.
     pub fn may_be_provisioning(&self) -> bool {
         let is_provisioning = match self.known_refusal() {
-            Some(known) => known.outlook == Provisioning,
+            Some(known) => known.retry_advice == Provisioning,
             None => self.code.is_none(),
         };
         self.kind == ErrorKind::Forbidden && is_provisioning
@@ -306,8 +306,8 @@ impl Error {
 
     /// Whether the organization has no such user, or a user without a role.
     pub fn is_unknown_user(&self) -> bool {
-        let outlook = self.known_refusal().map(|known| known.outlook);
-        self.kind == ErrorKind::Forbidden && outlook == Some(Provisioning)
+        let retry_advice = self.known_refusal().map(|known| known.retry_advice);
+        self.kind == ErrorKind::Forbidden && retry_advice == Some(Provisioning)
     }
 
     /// Whether administration mode keeps the caller out.
@@ -359,9 +359,13 @@ mod tests {
 
     #[test]
     fn every_inner_code_decides_whether_a_request_is_retryable() {
-        for &(code, outlook, ..) in INNER {
+        for &(code, retry_advice, ..) in INNER {
             let error = error("0x80060467", Some(code), "no");
-            assert_eq!(error.is_retryable_refusal(), outlook == Retryable, "{code}");
+            assert_eq!(
+                error.is_retryable_refusal(),
+                retry_advice == Retryable,
+                "{code}"
+            );
         }
         let text = r#"Flow client error returned with status code "BadRequest" and details "{"error":{"code":"ChildFlowNeverPublished"}}"."#;
         assert!(error("0x80060467", None, text).is_retryable_refusal());
@@ -394,14 +398,14 @@ mod tests {
 
     #[test]
     fn every_row_of_the_table_says_who_and_how_long() {
-        for &(code, outlook, who, remedy) in INNER.iter().chain(OUTER) {
-            let is_passing = matches!(outlook, Wait(_)) || code == "OperationNotStartable";
+        for &(code, retry_advice, who, remedy) in INNER.iter().chain(OUTER) {
+            let is_passing = matches!(retry_advice, Wait(_)) || code == "OperationNotStartable";
             assert!(!remedy.is_empty() && remedy.len() > 20, "{code}");
             assert!(!is_passing || who == Nobody, "{code} passes by itself");
             // Every permanent refusal is a person's task.
-            let is_permanent = matches!(outlook, Permanent | Provisioning);
+            let is_permanent = matches!(retry_advice, Permanent | Provisioning);
             assert!(!is_permanent || who != Nobody, "{code}");
-            if let Wait(limit) = outlook {
+            if let Wait(limit) = retry_advice {
                 assert!(
                     limit >= Duration::from_mins(5),
                     "{code}: an installation takes minutes"

@@ -20,7 +20,7 @@ use crate::clients::Row;
 use crate::domain::keys;
 use crate::domain::names::text;
 use crate::engine::Failure;
-use crate::runbook::{StepName, WaitingJobs, Word as _};
+use crate::runbook::{Keyword as _, StepName, WaitingJobs};
 
 const TABLE: &str = "asyncoperation";
 
@@ -111,6 +111,9 @@ impl SurfaceKind for Jobs {
     }
 
     async fn find(&self, scope: &Scope<'_>) -> Result<Vec<Surface>, Failure> {
+        if let Some(failure) = &scope.state_not_read {
+            return Err(failure.clone());
+        }
         if !scope.is_closed {
             // The copied jobs have run or were canceled; the jobs that wait now are the target's
             // own.
@@ -157,10 +160,10 @@ const WORD: &str = "job";
 fn was_opened(scope: &Scope<'_>) -> bool {
     let opening = keys::administration_mode(scope.refresh.target_id());
     scope.journal.is_some_and(|journal| {
-        let step = StepName::ExitAdministrationMode.word();
+        let step = StepName::ExitAdministrationMode.keyword();
         journal.has_phase_ended(step, "open")
             || journal.is_done(&opening)
-            || journal.is_step_done(StepName::ReconfigureConnections.word())
+            || journal.is_step_done(StepName::ReconfigureConnections.keyword())
     })
 }
 
@@ -199,15 +202,12 @@ fn surface(id: Uuid, name: String, title: &str, state: SurfaceState, closing: Cl
     }
 }
 
-/// The documented write that cancels a job.
+/// The documented write that cancels a job, which nothing can make wait again.
 fn cancel(id: Uuid, row: &Row, name: &str) -> Closing {
-    Closing::Set(RowWrite::new(
-        TABLE,
-        id,
-        row,
-        format!("cancel job '{name}'"),
-        [("statecode", json!(3)), ("statuscode", json!(32))],
-    ))
+    let name = format!("cancel job '{name}'");
+    let canceled = [("statecode", json!(3)), ("statuscode", json!(32))];
+    let write = RowWrite::new(TABLE, id, row, name, canceled);
+    Closing::Set(write.destructive())
 }
 
 /// All jobs of one type, about which a person decides.
@@ -223,7 +223,8 @@ fn ask(title: &str, names: &[String]) -> Surface {
         closing: Closing::Ask {
             instructions: vec![
                 format!("{jobs} of type {title} waited in the source and would run now: {shown}."),
-                "Cancel those that must not run (Settings > System > System Jobs in the target)."
+                "Cancel those that must not run (Settings > System > System Jobs in the target). A \
+                 canceled job cannot be restored."
                     .to_owned(),
                 "Or write in the runbook, under `containment`: `jobs: cancel` to cancel all, \
                  `jobs: keep` to let all run, or the names of some under `allow`; then run again."
@@ -246,6 +247,21 @@ mod tests {
         }
         assert_eq!(class(Some(4711)), Class::Unknown);
         assert_eq!(class(None), Class::Unknown);
+    }
+
+    #[test]
+    fn a_canceled_job_cannot_be_restored() {
+        let row = Row {
+            etag: None,
+            text: String::new(),
+            value: serde_json::Map::new(),
+        };
+        let closing = cancel(Uuid::from_u128(1), &row, "Spring newsletter");
+        let Closing::Set(write) = closing else {
+            panic!("it is written");
+        };
+        assert!(write.is_destructive, "a plan marks it");
+        assert_eq!(write.name, "cancel job 'Spring newsletter'");
     }
 
     #[test]

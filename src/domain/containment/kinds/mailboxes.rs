@@ -8,9 +8,12 @@ use serde_json::json;
 
 use super::super::kind::SurfaceKind;
 use super::super::scope::{Scope, integer};
+use super::super::sealed_state::waiver;
 use super::super::surface::{Closing, RowWrite, Surface, SurfaceState};
+use crate::domain::keys;
 use crate::domain::names::{Fields, is_active, text};
 use crate::engine::Failure;
+use crate::runbook::StepName;
 
 const TABLE: &str = "mailbox";
 
@@ -26,6 +29,50 @@ const COLUMNS: [&str; 7] = [
 
 /// The kind.
 pub(crate) struct Mailboxes;
+
+/// A mailbox that sends although mailboxes are turned off.
+pub(in crate::domain::containment) struct Sender {
+    pub(super) name: String,
+    pub(super) address: String,
+    /// The entry or the waiver that allows it.
+    pub(super) by: String,
+}
+
+/// The mailboxes that still send, because the runbook or a waiver allows them one by one. None is
+/// read if nothing can be allowed.
+pub(in crate::domain::containment) async fn senders(
+    scope: &Scope<'_>,
+) -> Result<Vec<Sender>, Failure> {
+    let task = keys::task(StepName::ExitAdministrationMode, keys::CONTAIN);
+    let is_waived = scope
+        .journal
+        .is_some_and(|journal| journal.is_waived(&task));
+    if !is_waived && !scope.policy.allows_something() {
+        return Ok(Vec::new());
+    }
+    let columns = [
+        "name",
+        "emailaddress",
+        "outgoingemaildeliverymethod",
+        "statecode",
+    ];
+    let rows = scope.rows(TABLE, &columns, None).await?;
+    let senders = rows.into_iter().filter_map(|(id, row)| {
+        let sends = integer(&row.value, "outgoingemaildeliverymethod").unwrap_or(0) != 0;
+        if !sends || !is_active(&row.value) {
+            return None;
+        }
+        let name = text(&row.value, "name").unwrap_or_else(|| id.to_string());
+        let address = text(&row.value, "emailaddress").unwrap_or_default();
+        let waiver = || waiver(scope.journal?, Mailboxes.key(), &id.to_string());
+        let by = scope
+            .policy
+            .keeps_mailbox(&name, &address)
+            .or_else(waiver)?;
+        Some(Sender { name, address, by })
+    });
+    Ok(senders.collect())
+}
 
 /// What a mailbox does by itself. Delivery methods: 0 none, 1 Outlook, 2 the server, 3 a forward
 /// mailbox; of appointments: 0 Outlook, 1 the server, 2 none. Outlook is a person's program, but

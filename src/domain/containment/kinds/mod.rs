@@ -12,9 +12,12 @@
 //!                   what sends and receives e-mail, and e-mail that waits
 //! callbacks.rs      trigger registrations of flows
 //! jobs.rs           jobs that waited in the source
-//! rows.rs           tables whose rows hold an address: sites, data sources, connectors, bots, …
+//! yammer.rs         posts to Yammer, which no system job shows
+//! rows/             tables whose rows hold an address: sites, data sources, connectors, bots, …
+//! virtual_finance.rs
+//!                   where virtual tables of Finance and Operations read and write
 //! scripts.rs        scripts and pages of forms
-//! finance.rs        Finance and Operations: batch jobs, e-mail, business events
+//! finance/          Finance and Operations: batch jobs, e-mail, business events, printing
 //! ```
 
 pub(crate) mod callbacks;
@@ -30,5 +33,7 @@ pub(crate) mod rows;
 pub(crate) mod scripts;
 pub(crate) mod slas;
 mod steps;
+pub(crate) mod virtual_finance;
 pub(crate) mod webhooks;
 pub(crate) mod workflows;
+pub(crate) mod yammer;

@@ -11,6 +11,7 @@ use super::super::scope::Scope;
 use super::super::surface::{Closing, RowWrite, Surface, SurfaceState};
 use super::endpoints::endpoints;
 use super::steps::{PlugInStep, TABLE, enabled};
+use crate::base::text::{count, list_first};
 use crate::domain::keys;
 use crate::domain::names::text;
 use crate::engine::Failure;
@@ -41,13 +42,52 @@ impl SurfaceKind for PlugIns {
                 .handler
                 .is_some_and(|handler| endpoints.contains_key(&handler))
         });
-        Ok(of_plug_ins
-            .filter_map(|step| self.judge(scope, &step))
-            .collect())
+        let mut surfaces = Vec::new();
+        let mut secret: Vec<String> = Vec::new();
+        for step in of_plug_ins {
+            match self.judge(scope, &step) {
+                Some(surface) => surfaces.push(surface),
+                None if step.has_secret && scope.policy.allows_name(&step.name).is_none() => {
+                    secret.push(format!("'{}'", step.name));
+                }
+                None => {}
+            }
+        }
+        let allowed = scope.policy.allows_name(SECRETS);
+        let allowed = allowed.or_else(|| scope.policy.keeps_plug_ins());
+        surfaces.extend(self.secrets(&secret, allowed));
+        Ok(surfaces)
     }
 }
 
+/// The one name for all steps with a configuration that cannot be read.
+const SECRETS: &str = "secret configurations of plug-in steps";
+
 impl PlugIns {
+    /// The steps whose secret configuration may hold anything of production, as one surface. Takes
+    /// their names, and by what they are allowed.
+    fn secrets(&self, steps: &[String], allowed: Option<String>) -> Option<Surface> {
+        let (state, closing) = match allowed {
+            Some(by) => (SurfaceState::Allowed(by), Closing::Nothing),
+            None => (
+                SurfaceState::Unclear("nobody can read what it holds".to_owned()),
+                Closing::Finding(SECRETS_REMEDY.to_owned()),
+            ),
+        };
+        let number = count(steps.len(), "plug-in step");
+        (!steps.is_empty()).then(|| Surface {
+            kind: self.key(),
+            id: "secret-configurations".to_owned(),
+            name: SECRETS.to_owned(),
+            reach: format!(
+                "{number} with a secret configuration: {}",
+                list_first(steps, NAMED, ", ")
+            ),
+            state,
+            closing,
+        })
+    }
+
     fn judge(&self, scope: &Scope<'_>, step: &PlugInStep) -> Option<Surface> {
         let configuration = text(&step.row.value, "configuration")?;
         let named = scope.names_production(&configuration);
@@ -84,5 +124,30 @@ impl PlugIns {
     }
 }
 
+/// How many steps with a secret configuration a line names.
+const NAMED: usize = 10;
+
+const SECRETS_REMEDY: &str = "ask who made the steps whether their secret configuration leads to \
+                              production, and set the target's own with the Plug-in Registration \
+                              tool; then write the steps' names, or `secret configurations of \
+                              plug-in steps`, under `containment.allow`";
+
 const REMEDY: &str = "write `plug-ins: off` under `containment` to disable such steps, or a rule \
                       under `replace`; or allow the step by its name under `allow`";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_secret_configuration_holds_is_for_a_person_to_look_at() {
+        assert!(PlugIns.secrets(&[], None).is_none());
+        let steps = ["'Call the carrier'".to_owned()];
+        let surface = PlugIns.secrets(&steps, None).unwrap();
+        assert_eq!(surface.state.label(), "unclear");
+        let reach = "1 plug-in step with a secret configuration: 'Call the carrier'";
+        assert_eq!(surface.reach, reach);
+        let allowed = PlugIns.secrets(&steps, Some("plug-ins: keep".to_owned()));
+        assert_eq!(allowed.unwrap().state.label(), "allowed");
+    }
+}

@@ -17,8 +17,9 @@ use crate::engine::Failure;
 pub(super) const TABLE: &str = "sdkmessageprocessingstep";
 
 /// The columns that are read. The secure configuration is another table's, and never read.
-const COLUMNS: [&str; 8] = [
+const COLUMNS: [&str; 9] = [
     "name",
+    "_sdkmessageprocessingstepsecureconfigid_value",
     "statecode",
     "statuscode",
     "mode",
@@ -33,6 +34,8 @@ pub(super) struct PlugInStep {
     pub(super) id: Uuid,
     pub(super) name: String,
     pub(super) handler: Option<Uuid>,
+    /// Does it have a configuration that nobody can read?
+    pub(super) has_secret: bool,
     pub(super) row: Row,
 }
 
@@ -46,6 +49,7 @@ pub(super) async fn enabled(scope: &Scope<'_>) -> Result<Vec<PlugInStep>, Failur
         id,
         name: text(&row.value, "name").unwrap_or_else(|| id.to_string()),
         handler: lookup(&row.value, "eventhandler"),
+        has_secret: lookup(&row.value, "sdkmessageprocessingstepsecureconfigid").is_some(),
         row,
     });
     Ok(steps.collect())

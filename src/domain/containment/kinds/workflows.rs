@@ -1,5 +1,5 @@
 //! Classic workflows (`workflow`, category 0) that are on and call an address or send e-mail. A
-//! copy leaves them on: only of cloud flows Microsoft Learn says that they arrive off. A background
+//! copy leaves them on: Microsoft Learn says only that cloud flows arrive off. A background
 //! workflow runs when background operations do; a real-time one also in administration mode
 //! (inferred).
 
@@ -53,22 +53,30 @@ impl SurfaceKind for Workflows {
 
     async fn find(&self, scope: &Scope<'_>) -> Result<Vec<Surface>, Failure> {
         let rows = scope.rows(TABLE, &COLUMNS, Some(ON)).await?;
-        let surfaces = rows
-            .iter()
-            .filter_map(|(id, row)| self.judge(scope, *id, row));
-        Ok(surfaces.collect())
+        let mut surfaces = Vec::new();
+        for (id, row) in &rows {
+            surfaces.extend(self.judge(scope, *id, row).await?);
+        }
+        Ok(surfaces)
     }
 }
 
 impl Workflows {
-    fn judge(&self, scope: &Scope<'_>, id: uuid::Uuid, row: &Row) -> Option<Surface> {
-        let xaml = text(&row.value, "xaml")?;
+    async fn judge(
+        &self,
+        scope: &Scope<'_>,
+        id: uuid::Uuid,
+        row: &Row,
+    ) -> Result<Option<Surface>, Failure> {
+        let Some(xaml) = text(&row.value, "xaml") else {
+            return Ok(None);
+        };
         let mut hosts = hosts_in(&xaml);
         hosts.retain(|host| !LANGUAGE.contains(&host.as_str()));
         let named = scope.names_production(&xaml);
         let mails = xaml.contains("SendEmail");
         if hosts.is_empty() && named.is_empty() && !mails {
-            return None;
+            return Ok(None);
         }
         let name = text(&row.value, "name").unwrap_or_else(|| id.to_string());
         let manner = match integer(&row.value, "mode") {
@@ -83,7 +91,7 @@ impl Workflows {
         let allowed = scope.allows(&name, (&xaml, &hosts));
         let allowed = allowed.or_else(|| scope.policy.keeps_everything());
         let (state, closing) = if allowed.is_none() && only_mails {
-            (state_by_mailboxes(scope), Closing::Nothing)
+            state_by_mailboxes(scope, &name, None).await?
         } else {
             SurfaceState::allowed_or(allowed, || {
                 let change = format!("turn off classic workflow '{name}'");
@@ -91,13 +99,13 @@ impl Workflows {
                 Closing::Set(RowWrite::new(TABLE, id, row, change, values))
             })
         };
-        Some(Surface {
+        Ok(Some(Surface {
             kind: self.key(),
             id: id.to_string(),
             name,
             reach: format!("reaches {} {manner}", reach.join(", ")),
             state,
             closing,
-        })
+        }))
     }
 }

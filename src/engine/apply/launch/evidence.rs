@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use super::decision::{Evidence, Listed, OperationState, RequestAnswer, TargetState, Time};
 use super::{ABSENT_LOOKS, Application, Attempt};
-use crate::engine::{Failure, FailureKind, Found, Launch, Progress, Proof, Repeat, Trace};
+use crate::engine::{
+    Failure, FailureKind, Found, Launch, Progress, Proof, Repeat, TargetComparison,
+};
 
 /// How long a process looks for a launch beyond its settling time, before it leaves it open.
 const GRACE: Duration = Duration::from_mins(10);
@@ -121,11 +123,12 @@ impl Application<'_> {
     }
 
     /// Reads what the target shows. Unless the operation reports success, an end state that was
-    /// there before the request does not prove it.
+    /// there before the request does not prove it. Whether anything has changed matters only once
+    /// the time to settle is over, so until then a look reads the target once.
     pub(super) async fn read_target(
         &self,
         attempt: &Attempt,
-        operation: OperationState,
+        (operation, time): (OperationState, Time),
         look: &mut Look,
     ) -> Result<TargetState, Failure> {
         let handle = attempt.handle.clone().unwrap_or_default();
@@ -134,13 +137,13 @@ impl Application<'_> {
             OperationState::Succeeded | OperationState::Nonexistent
         );
         if !is_stated {
-            match self.launch.trace(&attempt.probed).await {
-                Ok(Trace::Changed(note)) => look.note = note,
-                Ok(Trace::Same) => return Ok(TargetState::AsBefore),
-                Ok(Trace::NothingRecorded) if attempt.handle.is_none() => {
+            match self.launch.compare_target(&attempt.probed).await {
+                Ok(TargetComparison::Changed(note)) => look.note = note,
+                Ok(TargetComparison::Same) => return Ok(TargetState::AsBefore),
+                Ok(TargetComparison::NothingRecorded) if attempt.handle.is_none() => {
                     return Ok(TargetState::NothingRecorded);
                 }
-                Ok(Trace::NothingRecorded) => {}
+                Ok(TargetComparison::NothingRecorded) => {}
                 Err(failure) => {
                     look.note = unread(failure)?;
                     return Ok(TargetState::Unreadable);
@@ -153,7 +156,7 @@ impl Application<'_> {
                 return Ok(TargetState::Proved);
             }
             Ok(Proof::Disproved(why)) => {
-                look.note = format!("it ended, but not as intended: {why}");
+                look.note = format!("it ended with the wrong result: {why}");
                 return Ok(TargetState::Disproved);
             }
             Ok(Proof::NotYet(missing)) => look.note = missing,
@@ -162,12 +165,14 @@ impl Application<'_> {
                 return Ok(TargetState::Unreadable);
             }
         }
-        if operation != OperationState::Nonexistent {
+        if operation != OperationState::Nonexistent || time == Time::Early {
             return Ok(TargetState::Changed);
         }
-        Ok(match self.launch.trace(&attempt.probed).await {
-            Ok(Trace::Same) => TargetState::AsBefore,
-            Ok(Trace::Changed(_) | Trace::NothingRecorded) => TargetState::Changed,
+        Ok(match self.launch.compare_target(&attempt.probed).await {
+            Ok(TargetComparison::Same) => TargetState::AsBefore,
+            Ok(TargetComparison::Changed(_) | TargetComparison::NothingRecorded) => {
+                TargetState::Changed
+            }
             Err(failure) => {
                 look.note = unread(failure)?;
                 TargetState::Unreadable

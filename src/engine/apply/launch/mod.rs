@@ -169,7 +169,7 @@ impl Application<'_> {
             service_date,
         };
         self.context.record(launched).await?;
-        self.place.accepted.notify_one();
+        self.place.accept(self.change);
         Ok(())
     }
 
@@ -212,8 +212,8 @@ impl Application<'_> {
                         evidence.listed = self.read_list(&attempt, &mut look).await?;
                     }
                     Decision::ReadTarget => {
-                        let operation = evidence.operation;
-                        evidence.target = self.read_target(&attempt, operation, &mut look).await?;
+                        let known = (evidence.operation, evidence.time);
+                        evidence.target = self.read_target(&attempt, known, &mut look).await?;
                     }
                     decision => break decision,
                 }

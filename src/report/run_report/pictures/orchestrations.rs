@@ -114,7 +114,7 @@ pub(super) fn gather(
     outline: &impl Fn(&str) -> Option<GraphOutline>,
     title: &impl Fn(&Value) -> Option<String>,
 ) -> Vec<OrchestrationPicture> {
-    // A seal of one provider that is reinstalled again has a number at its end; the newest wins.
+    // A seal of one provider that is reinstalled has a number at its end; the newest wins.
     let seals = state.seals.values();
     let seals = seals.filter(|seal| seal.seal.starts_with("orchestrations"));
     let mut rows: BTreeMap<&str, (&SealState, &Arc<SealedRow>)> = BTreeMap::new();
@@ -157,21 +157,21 @@ fn picture(
     let name = quoted.map_or(clear.intent.name.as_str(), |(_, rest)| {
         rest.strip_suffix('\'').unwrap_or(rest)
     });
-    let cleared = &clear.intent.payload;
+    let (before, cleared) = (clear.intent.before.value(), clear.intent.after.value());
     let restored = restore.map(|restore| {
         let title = if restore.done.is_some() {
             "After"
         } else {
             "After (not done yet)"
         };
-        (title, &restore.intent.after)
+        (title, restore.intent.after.value())
     });
     let edits = Edits {
-        before: &cleared.before,
-        cleared: &cleared.after,
+        before: &before,
+        cleared: &cleared,
         is_cleared: clear.done.is_some(),
         removes_tiles: clear.intent.name.starts_with("remove "),
-        restored,
+        restored: restored.as_ref().map(|(title, after)| (*title, after)),
     };
     Some(OrchestrationPicture {
         name: clean(name),

@@ -125,7 +125,7 @@ impl Reader {
     fn read(&mut self, record: &Record, time: Timestamp, last: Timestamp) {
         match record {
             Record::Opened(_) => {
-                // What was killed worked until its last record.
+                // A killed process worked until its last record.
                 self.steps().for_each(|open| open.end(last, "interrupted"));
                 if let Some(pause) = self.rows.get_mut(&(BarKind::Pause, String::new())) {
                     pause.begin(last);

@@ -74,8 +74,8 @@ pub(super) fn gather(state: &State) -> Vec<Wire> {
             let intent = &set.intent;
             let wire = wire(
                 &intent.name,
-                &intent.before,
-                &intent.after,
+                &intent.before.value(),
+                &intent.after.value(),
                 set.done.is_some(),
             )?;
             Some((intent.number, wire))

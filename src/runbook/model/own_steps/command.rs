@@ -8,11 +8,11 @@ use serde_json::json;
 
 use crate::runbook::grammar::keys::section;
 use crate::runbook::grammar::kind::{Kind, by_name, list, one_or_more_texts};
-use crate::runbook::grammar::scalars::{any_text, duration, read_word, word};
+use crate::runbook::grammar::scalars::{any_text, duration, keyword, read_keyword};
 use crate::runbook::grammar::{Binder, Field};
 use crate::runbook::model::endpoints::ServiceKey;
+use crate::runbook::model::keywords::{Keyword as _, keywords};
 use crate::runbook::model::secret::{Secret, secret};
-use crate::runbook::model::words::{Word as _, words};
 use crate::runbook::source::Located;
 use crate::runbook::tree::Content;
 
@@ -41,7 +41,7 @@ section! {
     }
 }
 
-words! {
+keywords! {
     /// A service for which a command can get a token. It gets none for the source.
     pub enum TokenService {
         /// The target's Dataverse.
@@ -96,13 +96,13 @@ fn seconds() -> Kind<u64> {
 }
 
 fn token_service() -> Kind<Located<TokenService>> {
-    word::<TokenService>().read_by(|binder, field| {
-        if field.text() == Some(ServiceKey::DataverseSource.word()) {
+    keyword::<TokenService>().read_by(|binder, field| {
+        if field.text() == Some(ServiceKey::DataverseSource.keyword()) {
             let message = "a command gets no token for the source";
             let help = "remove it: the source is only read, and only by this program";
             return binder.refuse(field.node.span, message, help);
         }
-        read_word(binder, field)
+        read_keyword(binder, field)
     })
 }
 

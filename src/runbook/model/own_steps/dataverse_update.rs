@@ -8,11 +8,11 @@ use serde_json::json;
 use super::filter;
 use crate::runbook::grammar::keys::section;
 use crate::runbook::grammar::kind::{Kind, by_name, map_of};
-use crate::runbook::grammar::scalars::{text, whole_number, word};
+use crate::runbook::grammar::scalars::{keyword, text, whole_number};
 use crate::runbook::grammar::{Binder, Field};
 use crate::runbook::model::iom::{is_logical_name, logical_name};
+use crate::runbook::model::keywords::keywords;
 use crate::runbook::model::secret::{Secret, secret};
-use crate::runbook::model::words::words;
 use crate::runbook::source::Located;
 use crate::runbook::tree::Content;
 
@@ -65,7 +65,7 @@ pub struct Literal {
     pub plain: bool,
 }
 
-words! {
+keywords! {
     /// When a value was recorded.
     pub enum Captured {
         /// What the row had in the target before the copy.
@@ -124,7 +124,7 @@ fn column_value() -> Kind<Located<ColumnValue>> {
         keys.required(
             "captured",
             documentation,
-            &word::<Captured>().with_example("before-copy"),
+            &keyword::<Captured>().with_example("before-copy"),
         )
     });
     let described = captured.clone();

@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use super::filter;
 use crate::runbook::grammar::keys::section;
-use crate::runbook::grammar::kind::{self, Kind, one_or_more_texts, word_or_map};
-use crate::runbook::grammar::scalars::{text, word};
+use crate::runbook::grammar::kind::{self, Kind, keyword_or_map, one_or_more_texts};
+use crate::runbook::grammar::scalars::{keyword, text};
 use crate::runbook::model::iom::logical_name;
-use crate::runbook::model::words::words;
+use crate::runbook::model::keywords::keywords;
 use crate::runbook::source::Located;
 
 section! {
@@ -37,7 +37,7 @@ pub enum Evidence {
     Rows(EvidenceRows),
 }
 
-words! {
+keywords! {
     /// How many rows a filter must select.
     pub enum ExpectedRows {
         /// No row.
@@ -55,7 +55,7 @@ section! {
         /// The condition that selects the rows, as in the query option `$filter` of the Web API.
         "filter" filter: Located<String> = required(filter());
         /// How many rows the filter selects once the step is done.
-        "rows" rows: Located<ExpectedRows> = required(word().with_example("none"));
+        "rows" rows: Located<ExpectedRows> = required(keyword().with_example("none"));
     }
 }
 
@@ -64,5 +64,5 @@ fn evidence() -> Kind<Located<Evidence>> {
     let rows = kind::section::<EvidenceRows>(EXAMPLE).map(Evidence::Rows);
     let help =
         "write `{ table: TABLE, filter: CONDITION, rows: none }`, or `none` if only a person knows";
-    word_or_map(("none", Evidence::None), rows, "`none` or a map", help).with_example(EXAMPLE)
+    keyword_or_map(("none", Evidence::None), rows, "`none` or a map", help).with_example(EXAMPLE)
 }

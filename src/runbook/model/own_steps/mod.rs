@@ -7,11 +7,11 @@
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
+use super::keywords::{Keyword as _, find_keyword, keywords};
 use super::steps::{Common, StepName, visit_common};
-use super::words::{Word as _, find_word, words};
 use crate::runbook::grammar::keys::{Keys, Section};
 use crate::runbook::grammar::kind::{Kind, map_of};
-use crate::runbook::grammar::scalars::{text_matching, word};
+use crate::runbook::grammar::scalars::{keyword, text_matching};
 use crate::runbook::grammar::{Binder, Field};
 use crate::runbook::source::{Located, Span};
 use crate::runbook::tree::Content;
@@ -30,7 +30,7 @@ const LONGEST_NAME: usize = 60;
 /// Declares the kinds: each with its name in the runbook; its options are the struct of that name.
 macro_rules! own_kinds {
     ($($(#[doc = $doc:literal])+ $kind:ident = $word:literal,)+) => {
-        words! {
+        keywords! {
             /// A kind of step of the customer's own, by its name in the runbook.
             pub enum OwnKind {
                 $($(#[doc = $doc])+ $kind = $word,)+
@@ -79,7 +79,7 @@ own_kinds! {
     Command = "command",
 }
 
-words! {
+keywords! {
     /// What a failure of a step of the customer's own stops.
     pub enum OnFailure {
         /// Every step after it.
@@ -163,7 +163,7 @@ fn visit_own<T: Section>(
     let on_failure = keys.with_default(
         "on-failure",
         "What a failure of this step stops.",
-        &word::<OnFailure>(),
+        &keyword::<OnFailure>(),
         OnFailure::Stop,
     );
     let (skip, common) = common?;
@@ -182,7 +182,7 @@ fn describe_own<T: Section>(keys: &mut Keys<'_>, kind: OwnKind, wrap: fn(T) -> O
     let step = map_of("{ name: NAME, … }", move |keys| {
         visit_own(keys, None, wrap)
     });
-    drop(keys.optional(kind.word(), kind.description(), &step));
+    drop(keys.optional(kind.keyword(), kind.description(), &step));
 }
 
 /// The name of a step of the customer's own.
@@ -194,7 +194,7 @@ fn step_name() -> Kind<Located<String>> {
             && name.len() <= LONGEST_NAME
     };
     let schema = || {
-        let eight: Vec<&str> = StepName::ALL.iter().map(|name| name.word()).collect();
+        let eight: Vec<&str> = StepName::ALL.iter().map(|name| name.keyword()).collect();
         json!({
             "type": ["string", "boolean"],
             "pattern": format!("^[a-z][a-z0-9-]{{0,{}}}$", LONGEST_NAME - 1),
@@ -204,7 +204,7 @@ fn step_name() -> Kind<Located<String>> {
     let help = "write lower-case letters, digits and hyphens, a letter first, 60 at most";
     text_matching(is_name, schema, "a name", help)
         .and_then(|binder, _, name| {
-            if find_word::<StepName>(&name).is_some() {
+            if find_keyword::<StepName>(&name).is_some() {
                 let message = format!("`{name}` is the name of one of the eight steps");
                 let help = "give this step another name, such as what it does";
                 return binder.refuse(name.span, message, help);
@@ -258,7 +258,7 @@ pub(super) fn serialize_by_name<S: Serializer>(
     let entries = steps.iter().map(|step| {
         let after = previous
             .filter(|earlier| earlier.follows == step.follows)
-            .map_or(step.follows.word(), |earlier| earlier.name.as_str());
+            .map_or(step.follows.keyword(), |earlier| earlier.name.as_str());
         previous = Some(step);
         let meaning: Value = json!({
             "after": after,
