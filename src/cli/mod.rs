@@ -140,12 +140,9 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, Failure> {
         _ => false,
     };
     // `init` has no request in flight that would have to be finished.
-    let stopping = match &command {
-        Command::Init(_) => None,
-        _ => Some(signals::STOPPING),
-    };
+    let has_requests = !matches!(&command, Command::Init(_));
     if !follows {
-        session.listen_to_signals(stopping);
+        session.listen_to_signals(has_requests);
     }
     let printer = &session.printer;
     match command {
@@ -158,7 +155,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, Failure> {
         Command::Status(arguments) => status::status(session, &arguments).await,
         Command::Fleet(arguments) => fleet::fleet(session, &arguments),
         Command::Complete(arguments) => Box::pin(complete::complete(session, &arguments)).await,
-        Command::Preflight(arguments) => preflight::preflight(session, &arguments).await,
+        Command::Preflight(arguments) => Box::pin(preflight::preflight(session, &arguments)).await,
         Command::Verify(arguments) => Box::pin(verify::verify(session, &arguments)).await,
         Command::Report(arguments) => report::report(session, &arguments).await,
         Command::Graph(arguments) => Box::pin(graph::graph(session, &arguments)).await,

@@ -1,13 +1,19 @@
 //! `iomcopy preflight`: can a run succeed? Online, reads only.
 
-use super::common_arguments::{Output, RunbookArguments, state_file_beside};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::common_arguments::{Output, RunFiles, RunbookArguments, state_file_beside};
 use super::connect;
 use super::exit_code::DONE;
+use super::run::suggested_commands;
 use super::session::Session;
 use crate::base::redaction::redacted_line;
 use crate::base::text::{count, escape};
 use crate::checks::{self, CheckResult, Verdict};
-use crate::engine::{Failure, FailureKind};
+use crate::domain::environments::{UNFINISHED_RUN, has_begun};
+use crate::engine::{Failure, FailureKind, JournalView};
+use crate::journal;
 use crate::report::{CheckLine, ChecksDocument, Palette, Version, document};
 
 /// Runs every check and shows every result. The exit code is that of the first failed check, as for
@@ -20,16 +26,68 @@ pub(super) async fn preflight(
     // A run takes the lease first. Without the copy, it ends like this.
     let path = state_file_beside(&arguments.runbook, &runbook);
     connect::state_is_leased(&runbook, None, &path)?;
-    let findings = connect::with_services(session, runbook, async |connected| {
-        checks::preflight(&connected.refresh).await
+    let own_run = OpenRun::read(arguments, &path);
+    let (mut findings, next) = connect::with_services(session, runbook, async |connected| {
+        let refresh = &connected.refresh;
+        let begun = own_run.filter(|run| has_begun(refresh, &run.journal));
+        let findings = checks::preflight(refresh).await;
+        findings.map(|findings| (findings, begun.map(|run| run.next)))
     })
     .await?;
+    if let Some(next) = &next {
+        advise_own_run(&mut findings, next);
+    }
     print_findings(session, &findings);
+    if let Some(next) = next.filter(|_| session.output == Output::Human) {
+        session.printer.text(&format!("\nnext: {next}"));
+    }
     let failed = findings
         .iter()
         .find(|finding| finding.verdict == Verdict::Fail);
     let stops = failed.or_else(|| first_unavailable(&findings));
     Ok(stops.map_or(DONE, |finding| session.exit_code(finding.kind)))
+}
+
+/// The run in the runbook's own state file, which has not finished.
+struct OpenRun {
+    journal: JournalView,
+    /// The command that continues or watches it.
+    next: String,
+}
+
+impl OpenRun {
+    /// `None` if there is none, and if the file cannot be read: then `run` says why.
+    fn read(arguments: &RunbookArguments, path: &Path) -> Option<Self> {
+        if !journal::exists(path) {
+            return None;
+        }
+        let contents = journal::read_state_file(path).ok()?;
+        if contents.state.finished.is_some() {
+            return None;
+        }
+        let files = RunFiles {
+            runbook: arguments.runbook.clone(),
+            values: arguments.values.clone(),
+            state: None,
+        };
+        let next = suggested_commands(&files, &contents).next;
+        Some(Self {
+            journal: JournalView::from_journal(Arc::new(contents.state)),
+            next,
+        })
+    }
+}
+
+/// Where an unfinished run was found, advises only to continue this runbook's own, which has begun
+/// to replace the target. Takes the command for that.
+fn advise_own_run(findings: &mut [CheckResult], next: &str) {
+    for finding in findings {
+        if finding.verdict == Verdict::Fail && finding.remedy.as_deref() == Some(UNFINISHED_RUN) {
+            finding.remedy = Some(format!(
+                "`{next}`: it is this runbook's own run, which has not finished"
+            ));
+        }
+    }
 }
 
 /// The first check without a result because a service is unavailable. A run needs that result
@@ -163,5 +221,50 @@ fn findings_document(findings: &[CheckResult]) -> ChecksDocument {
     ChecksDocument {
         v: Version,
         checks: findings.iter().map(line).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::Clock;
+    use crate::cli::testing::began;
+    use crate::journal::Finished;
+
+    #[test]
+    fn the_runbooks_own_unfinished_run_is_only_to_be_continued() {
+        let finding = |verdict, remedy: &str| {
+            let mut finding = CheckResult::with_verdict("no unfinished run", verdict);
+            finding.remedy = Some(remedy.to_owned());
+            finding
+        };
+        let mut findings = [
+            finding(Verdict::Fail, UNFINISHED_RUN),
+            finding(Verdict::Unknown, UNFINISHED_RUN),
+            finding(Verdict::Fail, "grant the role"),
+        ];
+        advise_own_run(&mut findings, "iomcopy run uat.yaml");
+        let [own, unknown, other] = findings.map(|finding| finding.remedy.unwrap());
+        assert!(own.starts_with("`iomcopy run uat.yaml`"), "{own}");
+        assert!(!own.contains("--abandon-captures"), "{own}");
+        assert_eq!(unknown, UNFINISHED_RUN);
+        assert_eq!(other, "grant the role");
+    }
+
+    #[tokio::test]
+    async fn the_own_run_is_read_until_it_has_finished() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let arguments = RunbookArguments {
+            runbook: "uat.yaml".into(),
+            values: None,
+        };
+        assert!(OpenRun::read(&arguments, &path).is_none());
+        let open = journal::begin(&path, Clock::new(1.0), began()).unwrap();
+        let run = OpenRun::read(&arguments, &path).unwrap();
+        // This process has the file.
+        assert_eq!(run.next, "iomcopy status uat.yaml --follow");
+        open.journal.append(Finished {}).await.unwrap();
+        assert!(OpenRun::read(&arguments, &path).is_none());
     }
 }

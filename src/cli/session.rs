@@ -11,7 +11,7 @@ use super::common_arguments::{Color, Common, Output};
 use super::exit_code::{exit_code, exit_code_without_output, outcome_name};
 use super::logging::{FinishTrace, start_logging};
 use super::process_environment::environment_variable;
-use super::signals::stop_on_signals;
+use super::signals::{Activity, stop_on_signals};
 use super::warnings::Warnings;
 use crate::base::cancellation::Cancellation;
 use crate::base::clock::Clock;
@@ -34,6 +34,8 @@ pub(super) struct Session {
     pub(super) warnings: Arc<Warnings>,
     /// What did not succeed at first.
     pub(super) end_summary: Arc<EndSummary>,
+    /// What the message at Ctrl-C depends on.
+    pub(super) activity: Arc<Activity>,
     /// The pipeline that this process runs in.
     pub(super) pipeline: Option<Pipeline>,
     /// Writes annotations for the pipeline; `None` if stdout is JSON.
@@ -72,6 +74,7 @@ impl Session {
             printer,
             warnings: Arc::default(),
             end_summary: Arc::default(),
+            activity: Arc::default(),
             pipeline,
             annotations,
             output: common.output,
@@ -112,13 +115,14 @@ impl Session {
         )
     }
 
-    /// Stops on Ctrl-C and SIGTERM, with a message at the first.
-    pub(super) fn listen_to_signals(&self, stopping: Option<&'static str>) {
+    /// Stops on Ctrl-C and SIGTERM. Takes whether the command may have requests to finish.
+    pub(super) fn listen_to_signals(&self, has_requests: bool) {
         stop_on_signals(
             self.cancellation.clone(),
             Arc::clone(&self.printer),
             Arc::clone(&self.is_terminated),
-            stopping,
+            Arc::clone(&self.activity),
+            has_requests,
         );
     }
 

@@ -63,12 +63,16 @@ pub(super) async fn verify(session: &Session, files: &RunFiles) -> Result<u8, Fa
 /// Adds to each check that did not pass that the run has not ended and may still correct it. Takes
 /// the command that continues or watches the run.
 fn advise_open_run(findings: &mut [CheckResult], next: &str) {
+    let run = format!("`{next}`");
+    let resumes = format!("{run} resumes the run");
     for finding in findings {
         let Some(remedy) = &mut finding.remedy else {
             continue;
         };
-        // The remedy of a step's own changes is the run already.
-        if finding.verdict != Verdict::Pass && !remedy.contains(next) {
+        // The remedy of a step's own changes is the run already. Others name the run after what a
+        // person does, or with flags that need a finished run.
+        let is_run = remedy.starts_with(&run) || remedy.contains(&resumes);
+        if finding.verdict != Verdict::Pass && !is_run {
             *remedy = format!(
                 "the run has not finished and may still do this: `{next}`; if it is the same after \
                  the run: {remedy}"
@@ -164,6 +168,26 @@ mod tests {
         );
         assert!(portal.ends_with(": turn it on in the portal"), "{portal}");
         assert_eq!(run, "`iomcopy run uat.yaml` resumes the run");
+    }
+
+    #[test]
+    fn in_an_open_run_advice_that_names_the_run_after_something_else_comes_second() {
+        let remedies = [
+            "name a connection under `connections`, then `iomcopy run uat.yaml`",
+            "turn it on; only if that does not help: `iomcopy run uat.yaml --again \
+             reinstall-providers --provider msdyn_d`",
+        ];
+        let mut findings = remedies.map(|remedy| {
+            let mut finding = CheckResult::with_verdict("every flow is on", Verdict::Fail);
+            finding.remedy = Some(remedy.to_owned());
+            finding
+        });
+        advise_open_run(&mut findings, "iomcopy run uat.yaml");
+        for (finding, remedy) in findings.iter().zip(remedies) {
+            let advice = finding.remedy.as_deref().unwrap_or_default();
+            assert!(advice.starts_with("the run has not finished"), "{advice}");
+            assert!(advice.ends_with(remedy), "{advice}");
+        }
     }
 
     #[test]

@@ -242,6 +242,9 @@ pub(crate) fn warehouse_mapping(id: Uuid) -> String {
 /// definition; what follows a further slash is a part of the provider.
 pub(crate) const NEW_PROVIDERS: &str = "provider/new/";
 
+/// The phase that activates new providers.
+pub(crate) const ACTIVATE_PROVIDERS: &str = "activate";
+
 /// Installing the provider of a definition.
 pub(crate) fn new_provider(definition: &str) -> String {
     format!("{NEW_PROVIDERS}{definition}")

@@ -32,7 +32,7 @@ pub(crate) struct Summary {
     pub published: Vec<String>,
     /// Orchestrations left as the drafts they were, by name.
     pub drafts: Vec<String>,
-    /// Providers that were reinstalled.
+    /// Providers that were reinstalled and are active.
     pub providers: usize,
     /// Cloud flows that this run turned on.
     pub flows_on: usize,
@@ -72,24 +72,33 @@ pub(crate) fn summary(refresh: &RefreshContext, journal: &JournalView) -> Result
         ..Summary::default()
     };
     count_orchestrations(&mut summary, &refresh.names, journal)?;
-    // A provider's own name has no slash; what follows one is a part of it, such as its activation.
-    for (_, maker) in journal
-        .made_changes(keys::NEW_PROVIDERS)
-        .into_iter()
-        .filter(|(name, _)| !name.contains('/'))
-    {
-        count_made(
-            Some(maker),
-            1,
-            &mut summary.providers,
-            &mut summary.by_hand.providers,
-        );
-    }
+    count_providers(&mut summary, journal);
     // Before the step has begun, no flow was left off: it is not decided yet.
     if journal.has_step(StepName::ActivateFlows.keyword()) {
         count_flows(&mut summary, refresh, journal);
     }
     Ok(summary)
+}
+
+/// Counts the providers that are active again. While the phase works that activates them, those are
+/// active whose activation was made.
+fn count_providers(summary: &mut Summary, journal: &JournalView) {
+    let step = StepName::ReinstallProviders.keyword();
+    let are_active = journal.has_phase_ended(step, keys::ACTIVATE_PROVIDERS);
+    for (name, maker) in journal.made_changes(keys::NEW_PROVIDERS) {
+        // A provider's own name has no slash; what follows one is a part of it.
+        let is_provider = !name.contains('/');
+        let is_active =
+            || are_active || journal.maker(&keys::new_provider_activate(name)).is_some();
+        if is_provider && is_active() {
+            count_made(
+                Some(maker),
+                1,
+                &mut summary.providers,
+                &mut summary.by_hand.providers,
+            );
+        }
+    }
 }
 
 /// Counts the slots and names the orchestrations of the whole run. What was opened again for one
@@ -325,6 +334,49 @@ fn names(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::clock::Clock;
+    use crate::engine::records::ChangeKind;
+    use crate::engine::records::testing::{
+        done, intent, open, phase_began, phase_ended, step_began,
+    };
+
+    #[tokio::test]
+    async fn a_provider_is_reinstalled_once_it_is_active() {
+        let step = StepName::ReinstallProviders.keyword();
+        let folder = tempfile::tempdir().unwrap();
+        let opening = open(&folder.path().join("s.iomcopy.jsonl"), &Clock::new(1.0));
+        let providers = || {
+            let mut summary = Summary::default();
+            let journal = JournalView::from_journal(opening.journal.state());
+            count_providers(&mut summary, &journal);
+            summary.providers
+        };
+        let mut installed = vec![step_began(step), phase_began(step, "install")];
+        for name in ["a", "b"] {
+            let key = keys::new_provider(name);
+            installed.push(intent(step, "install", &key, ChangeKind::Set));
+            installed.push(done(&key));
+        }
+        installed.push(phase_ended(step, "install"));
+        opening.journal.append_all(installed).await.unwrap();
+        assert_eq!(providers(), 0);
+
+        let (phase, key) = (keys::ACTIVATE_PROVIDERS, keys::new_provider_activate("a"));
+        let one_is_active = vec![
+            phase_began(step, phase),
+            intent(step, phase, &key, ChangeKind::Set),
+            done(&key),
+        ];
+        opening.journal.append_all(one_is_active).await.unwrap();
+        assert_eq!(providers(), 1);
+        // The other one was active at once, without a request.
+        opening
+            .journal
+            .append_all(vec![phase_ended(step, phase)])
+            .await
+            .unwrap();
+        assert_eq!(providers(), 2);
+    }
 
     #[test]
     fn flows_that_were_refused_are_named_with_the_reason_however_many_they_are() {

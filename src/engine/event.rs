@@ -62,6 +62,8 @@ pub struct StepTotal {
     pub by_hand_begun: usize,
     /// How many of them the tenant shows to be done.
     pub by_hand_done: usize,
+    /// How many of them are not done because their task was waived.
+    pub by_hand_waived: usize,
     /// How long the processes worked, in seconds.
     pub seconds: f64,
 }
@@ -75,6 +77,7 @@ impl StepTotal {
             changes_done: automatic.done,
             by_hand_begun: by_hand.begun,
             by_hand_done: by_hand.done,
+            by_hand_waived: state.waived(step),
             seconds: seconds(worked.unwrap_or_default()),
         }
     }

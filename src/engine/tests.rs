@@ -659,6 +659,7 @@ async fn a_waived_task_proves_nothing_about_what_a_person_did() {
     let journal = JournalView::from_journal(opening.journal.state());
     assert!(journal.was_asked_for("asked"));
     assert!(!journal.is_done_by_hand("asked"), "nobody did it");
+    assert_eq!(opening.journal.state().waived("step"), 1);
     assert_eq!(
         journal.waived_task_of("asked").as_deref(),
         Some("step/phase")

@@ -39,7 +39,7 @@ pub enum JournalError {
     },
     /// The last process did not close the file, and it was on another machine.
     #[error(
-        "the state file {} was last opened on {host} by process {pid} at {since}, and not closed",
+        "the state file {} was last opened on {host} by process {pid} at {since:.0}, and not closed",
         path.display()
     )]
     OtherMachine {
@@ -338,7 +338,7 @@ fn help_remote_copy(kind: CopyErrorKind) -> &'static str {
 fn describe_holder(holder: Option<&LockHolder>) -> String {
     match holder {
         Some(holder) => format!(
-            "process {} on {} since {}",
+            "process {} on {} since {:.0}",
             holder.pid, holder.host, holder.since
         ),
         None => "another process".to_owned(),

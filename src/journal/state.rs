@@ -446,4 +446,19 @@ impl State {
         let changes = changes.filter(|change| change.intent.step == step);
         ChangeCounts::of(changes.map(|change| change.done.is_some()))
     }
+
+    /// How many manual changes of `step` are not done because a person waived their task.
+    pub fn waived(&self, step: &str) -> usize {
+        let is_waived = |intent: &Intent| {
+            let task = format!("{}/{}", intent.step, intent.phase);
+            let task = self.tasks.get(task.as_str());
+            let completed = task.and_then(|task| task.completed.as_ref());
+            completed.is_some_and(|completed| completed.waived.is_some())
+        };
+        let left = self
+            .manual_changes
+            .values()
+            .filter(|change| change.intent.step == step && change.done.is_none());
+        left.filter(|change| is_waived(&change.intent)).count()
+    }
 }

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use super::change_counts::StepCounts;
 use super::documents::StepCondition;
 use super::durations::seconds;
-use super::status::describe_changes;
 use super::{Palette, Printer};
 use crate::base::redaction::redact;
 use crate::base::text::{count, escape};
@@ -246,7 +246,7 @@ fn step_end_line(
         StepOutcome::Done if automatic.begun + by_hand.begun == 0 => "  nothing to do".to_owned(),
         StepOutcome::Done => format!(
             "  {} in {}",
-            describe_changes(StepCondition::Done, automatic, by_hand),
+            StepCounts::of_total(total, None).describe(StepCondition::Done),
             seconds(total.seconds)
         ),
         StepOutcome::Skipped => format!("  skipped: {}", note.unwrap_or_default()),
@@ -388,6 +388,7 @@ mod tests {
                 changes_done: 12,
                 by_hand_begun: 2,
                 by_hand_done: 2,
+                by_hand_waived: 0,
                 seconds: 3900.0,
             },
         };

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::change_counts::StepCounts;
 use super::documents::StepCondition;
-use super::status::describe_changes;
 use crate::base::redaction::redacted_line;
 use crate::base::text::escape;
 use crate::engine::{EventKind, StepLine, StepTotal};
@@ -226,8 +226,8 @@ impl LiveStep {
             Condition::Failed => StepCondition::Failed,
             _ => StepCondition::Done,
         };
-        let (automatic, by_hand) = self.total.unwrap_or_default().counts();
-        describe_changes(condition, automatic, by_hand)
+        let total = self.total.unwrap_or_default();
+        StepCounts::of_total(&total, self.planned).describe(condition)
     }
 
     /// For how long processes have worked on the running step.

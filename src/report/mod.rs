@@ -23,12 +23,15 @@
 //! plan/           a plan for those who approve it, as text and as a page
 //! page/           a page for a browser: its frame and style, texts as markup
 //! status.rs       a state file's fold as a table
+//! change_counts.rs
+//!                 how many changes of a step are done, in words
 //! fleet.rs        many runs at once
 //! under_way.rs    what a run does now, how long it has taken, when it should end
 //! run_report/     what a run did, as Markdown, HTML, JUnit XML and JSON
 //! ```
 
 mod annotations;
+mod change_counts;
 mod documents;
 mod durations;
 mod end_summary;

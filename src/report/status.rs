@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::change_counts::StepCounts;
 use super::documents::{
     LastProcess, RunState, StatusDocument, StepCondition, StepFailure, StepStatus, Target, Version,
     Worksheet,
 };
 use super::under_way::{self, Outlook};
 use super::{Palette, duration};
-use crate::base::text::{count, escape};
+use crate::base::text::escape;
 use crate::journal::{
-    ChangeCounts, Occupancy, State, StateFileContents, StepOutcome, StepState, TaskState as Task,
+    Occupancy, State, StateFileContents, StepOutcome, StepState, TaskState as Task,
 };
 
 /// The commands that a message about a run suggests.
@@ -261,11 +262,7 @@ fn work_time(step: &StepState) -> Option<Duration> {
 }
 
 pub(super) fn describe_step(state: &State, step: &StepState) -> String {
-    let changes = describe_changes(
-        step_condition(Some(step)),
-        state.progress(&step.step, None),
-        state.by_hand(&step.step),
-    );
+    let changes = StepCounts::of(state, &step.step).describe(step_condition(Some(step)));
     let time = work_time(step).map(|time| format!(", {}", duration(time)));
     // The whole failure of a step is shown below the table.
     let note = step
@@ -281,29 +278,6 @@ pub(super) fn describe_step(state: &State, step: &StepState) -> String {
         time.unwrap_or_default(),
         note.unwrap_or_default()
     )
-}
-
-/// How many changes of a step are done, as every table, line and report says it. Takes the automatic
-/// and the manual ones.
-pub(super) fn describe_changes(
-    condition: StepCondition,
-    automatic: ChangeCounts,
-    by_hand: ChangeCounts,
-) -> String {
-    let manual = match (by_hand.done, by_hand.begun) {
-        (0, 0) => None,
-        (done, begun) if done == begun => Some(format!("{done} by hand")),
-        (done, begun) => Some(format!("{done} of {begun} by hand")),
-    };
-    let program = match (automatic.done, automatic.begun) {
-        (0, 0) if manual.is_some() => None,
-        (0, 0) if condition == StepCondition::Done => Some("nothing to do".to_owned()),
-        (0, 0) => Some("no changes".to_owned()),
-        (done, begun) if done == begun => Some(count(done, "change")),
-        (done, begun) => Some(format!("{done} of {}", count(begun, "change"))),
-    };
-    let parts: Vec<String> = program.into_iter().chain(manual).collect();
-    parts.join(", ")
 }
 
 /// The state file as one JSON document. Takes the next command.
@@ -343,15 +317,16 @@ pub fn status_document(
 /// One step of a run for a document, even if it has not begun.
 pub(super) fn step_status(state: &State, name: &str) -> StepStatus {
     let step = state.step(name);
-    let progress = state.progress(name, None);
-    let by_hand = state.by_hand(name);
+    let counts = StepCounts::of(state, name);
     StepStatus {
         name: name.to_owned(),
         state: step_condition(step),
-        changes_begun: progress.begun,
-        changes_done: progress.done,
-        by_hand_begun: by_hand.begun,
-        by_hand_done: by_hand.done,
+        changes_begun: counts.automatic.begun,
+        changes_done: counts.automatic.done,
+        changes_planned: counts.planned,
+        by_hand_begun: counts.by_hand.begun,
+        by_hand_done: counts.by_hand.done,
+        by_hand_waived: counts.waived,
         began: step.map(|step| format!("{:.0}", step.began)),
         seconds: step.and_then(work_time).map(|time| time.as_secs()),
         note: match step {

@@ -314,18 +314,34 @@ fn operation_end(
     end_of(contents, left, outlook.now)
 }
 
+/// What is known of something that was requested and whose outcome no process reads. Takes the time
+/// of the last reading.
+pub(super) fn not_read(since: &str) -> String {
+    format!("was requested; not read since {since}")
+}
+
+/// The line about an operation whose end is unknown. It runs at the service only as far as a process
+/// reads it: else nobody knows. Takes its name, safe to show.
+pub(super) fn operation_line(contents: &StateFileContents, name: &str) -> String {
+    if is_running(contents) {
+        return format!("running at the service: {name}");
+    }
+    let since = format!("{:.0}", contents.state.last_time);
+    format!("{name}: {}", not_read(&since))
+}
+
 /// The lines about the operations at the services.
 pub(super) fn operation_lines(contents: &StateFileContents, outlook: &Outlook) -> String {
     let mut text = String::new();
     for launch in contents.state.launches_in_doubt() {
         let intent = &launch.intent;
-        let so_far = elapsed(contents, intent.time, outlook.now);
-        text += &format!(
-            "\nrunning at the service: {}\n  since {:.0}, for {}\n",
-            escape(&intent.name),
-            intent.time,
-            duration(so_far)
-        );
+        let line = operation_line(contents, &escape(&intent.name));
+        text += &if is_running(contents) {
+            let so_far = duration(elapsed(contents, intent.time, outlook.now));
+            format!("\n{line}\n  since {:.0}, for {so_far}\n", intent.time)
+        } else {
+            format!("\n{line}\n  requested {:.0}\n", intent.time)
+        };
         if let Some(stage) = outlook.stages.get(&intent.name) {
             text += &format!("  the service reports: {}\n", escape(stage));
         } else if launch.launched.is_none() {
@@ -335,6 +351,8 @@ pub(super) fn operation_lines(contents: &StateFileContents, outlook: &Outlook) -
             let why = &expected.why;
             text += &match operation_end(contents, launch, outlook) {
                 Some(end) => format!("  expected end: about {} ({why})\n", clock_time(end)),
+                // Without a process it may have ended.
+                None if !is_running(contents) => String::new(),
                 None => format!("  longer than expected ({why})\n"),
             };
         }

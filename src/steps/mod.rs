@@ -31,7 +31,9 @@ mod tasks;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::reinstall_providers::{SEALS_OF_A_REINSTALLATION, installed_definitions};
+pub use self::reinstall_providers::{
+    LibraryDefinition, SEALS_OF_A_REINSTALLATION, library_definitions,
+};
 pub use self::tasks::task_names;
 use async_trait::async_trait;
 

@@ -150,6 +150,12 @@ fn refused(stage: &Stage, tenant: &mut Tenant, command: &[&str], refusals: &[Ref
                 *tenant = stage.tenant(&[]);
                 answer.code
             }
+            WrongName => {
+                let answer = stage.call(&arguments);
+                // It is refused before any check warns.
+                assert!(!answer.stderr.contains("  fix: "), "{}", answer.stderr);
+                answer.code
+            }
             _ => stage.call(&arguments).code,
         };
         assert_eq!(code, Some(refusal.code()), "{command:?} {refusal:?}");

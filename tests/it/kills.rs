@@ -271,7 +271,7 @@ fn control_c_exits_with_130_and_running_again_resumes() {
     assert_eq!(status.code(), Some(130));
     let shown = stage.call(&["status", "rehearsal.yaml"]).exits(0);
     assert!(
-        shown.stdout.contains("running at the service"),
+        shown.stdout.contains("was requested; not read since"),
         "{}",
         shown.stdout
     );

@@ -41,6 +41,10 @@ fn the_targets_settings_are_not_captured_after_the_copy() {
         second.stderr
     );
     assert!(!stage.path("second.jsonl").exists());
+    // With its state file, preflight advises nothing but to resume it.
+    let own = stage.call(&["preflight", "rehearsal.yaml"]).exits(5).stdout;
+    assert!(own.contains("next: iomcopy run rehearsal.yaml"), "{own}");
+    assert!(!own.contains("--abandon-captures"), "{own}");
     // No state file and no record: the tenant shows the unfinished run.
     let moved = stage.path("moved.jsonl");
     fs::rename(stage.state(), &moved).expect("the state file can be moved");

@@ -177,12 +177,7 @@ fn after_again_nothing_else_dangles() {
         line.expect("the slots are counted").to_owned()
     };
     let whole = slots(&stage.run().exits(0).stdout);
-    let again = [
-        "--again",
-        "reinstall-providers",
-        "--provider",
-        "msdyn_fedex",
-    ];
+    let again = ["--again", "reinstall-providers", "--provider", "FedEx"];
     let run = stage.run_with(&again).exits(0);
     // The figures are those of the whole run.
     assert_eq!(slots(&run.stdout), whole);

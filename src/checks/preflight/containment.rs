@@ -8,6 +8,7 @@ use super::super::check_result::CheckResult;
 use super::super::text_scan;
 use crate::base::text::count;
 use crate::domain::RefreshContext;
+use crate::domain::containment::figures::forecast;
 use crate::domain::containment::inventory::KindInventory;
 use crate::domain::containment::{Closing, Inventory, Scope, Surface, SurfaceState};
 use crate::engine::Failure;
@@ -46,7 +47,7 @@ fn judge(kind: &KindInventory) -> Option<CheckResult> {
         Check::protecting(
             closing_step(kind),
             format!("what is done about {title} is known"),
-            format!("{title} could act from the copy"),
+            forecast(title),
             advice,
         )
     };

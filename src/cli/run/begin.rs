@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::confirm_target::confirm_target;
+use super::confirm_target::{Scope, confirm_target, require_target_name};
 use super::forecast::step_forecasts;
 use super::run_binding::new_began_record;
 use super::{PreparedRun, RunArguments, archive, preflight_gate, reopen};
@@ -40,6 +40,10 @@ pub(super) async fn prepare(
     if arguments.provider.is_some() {
         return Err(reopen::not_finished());
     }
+    // A wrong name is refused before anything is read.
+    let target = &runbook.target.name.value;
+    let given = arguments.confirm_target.as_deref();
+    require_target_name(given, target)?;
     if session.shows_progress_bar() {
         let note = "reading both environments, for the checks and the plan; nothing is changed yet";
         session.printer.info(note);
@@ -50,7 +54,6 @@ pub(super) async fn prepare(
     if let Some(approved) = &arguments.plan {
         plan_file::require_approved(approved, &plan, &digest)?;
     }
-    let target = &runbook.target.name.value;
     if session.output == Output::Human {
         let (by_hand, all) = (plan.by_hand(), plan.len());
         session.printer.info(&format!(
@@ -59,8 +62,8 @@ pub(super) async fn prepare(
             all - by_hand
         ));
     }
-    let given = arguments.confirm_target.as_deref();
-    let confirmed = confirm_target(session, given, target, &plan, &digest, None).await?;
+    let scope = Scope::Refresh;
+    let confirmed = confirm_target(session, given, target, &plan, &digest, scope).await?;
     Ok(PreparedRun {
         state_file: open_state_file(session, connected, place).await?,
         records: vec![

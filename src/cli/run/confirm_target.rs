@@ -6,12 +6,36 @@ use tokio::sync::oneshot;
 
 use crate::base::cancellation::Cancellation;
 use crate::base::platform;
-use crate::base::text::count;
+use crate::base::text::{count, escape};
 use crate::cli::actor::current_actor;
 use crate::cli::session::Session;
 use crate::engine::{Failure, FailureKind, Plan};
-use crate::journal::Confirmed;
+use crate::journal::{Confirmed, State};
 use crate::report::expected_duration;
+
+/// How much of the refresh is confirmed.
+#[derive(Clone, Copy)]
+pub(super) enum Scope<'a> {
+    /// All that is left of it.
+    Refresh,
+    /// One step of a finished run, which is repaired (`--only`).
+    Step(&'a str),
+    /// One provider of a finished run, which is reinstalled (`--again`): its definition.
+    Provider(&'a str),
+}
+
+impl<'a> Scope<'a> {
+    /// What is left of the run in this state. A run that was opened again for one step or one
+    /// provider has finished everything else.
+    pub(super) fn of(state: &'a State) -> Self {
+        let provider = state.reopened.last().map(|last| last.provider.as_str());
+        match (&state.repair, provider) {
+            (Some(repair), _) => Self::Step(&repair.step),
+            (None, Some(provider)) => Self::Provider(provider),
+            (None, None) => Self::Refresh,
+        }
+    }
+}
 
 /// Refuses a `--confirm-target` that names another target.
 pub(super) fn require_target_name(given: Option<&str>, target: &str) -> Result<(), Failure> {
@@ -25,39 +49,23 @@ pub(super) fn require_target_name(given: Option<&str>, target: &str) -> Result<(
 }
 
 /// Prompts for the target's name, unless the flag gives it. Takes the plan that is confirmed and
-/// its digest, and the step that is repaired if it is a repair; returns the record of the
-/// confirmation.
+/// its digest, and how much of the refresh it is; returns the record of the confirmation.
 pub(super) async fn confirm_target(
     session: &Session,
     given: Option<&str>,
     target: &str,
     plan: &Plan,
     digest: &str,
-    repaired: Option<&str>,
+    scope: Scope<'_>,
 ) -> Result<Confirmed, Failure> {
     require_target_name(given, target)?;
     let how = match given {
         Some(_) => "--confirm-target",
         None if Session::can_prompt() => {
-            prompt(session, target, &describe(target, plan, repaired)).await?;
+            prompt(session, target, &describe(target, plan, scope)).await?;
             "typed"
         }
-        None => {
-            return Err(Failure::new(
-                FailureKind::Unconfirmed,
-                match repaired {
-                    Some(step) => format!(
-                        "{step} will be repaired in '{target}' with {}, and there is no terminal to confirm at",
-                        count(plan.len(), "change")
-                    ),
-                    None => format!(
-                        "'{target}' will be overwritten, {} cannot be undone, and there is no terminal to confirm at",
-                        count(plan.destructive_changes().count(), "change")
-                    ),
-                },
-            )
-            .with_help(format!("look at `iomcopy plan`, then run with --confirm-target \"{target}\"")));
-        }
+        None => return Err(unconfirmed(target, plan, scope)),
     };
     if session.cancellation.is_stop_requested() {
         return Err(stopped_before_confirmation());
@@ -72,22 +80,69 @@ pub(super) async fn confirm_target(
     })
 }
 
-/// What the operator confirms, in words.
-fn describe(target: &str, plan: &Plan, repaired: Option<&str>) -> String {
-    let (changes, time) = (count(plan.len(), "change"), expected_duration(plan));
-    let destructive = plan.destructive_changes().count();
-    match repaired {
-        Some(step) if destructive == 0 => {
-            format!("This repairs {step} in '{target}': {changes}.")
+/// The refusal without a terminal. `iomcopy plan` shows only what is left of a whole refresh.
+fn unconfirmed(target: &str, plan: &Plan, scope: Scope<'_>) -> Failure {
+    let changes = count(plan.len(), "change");
+    let (what, look) = match scope {
+        Scope::Step(step) => (
+            format!("{step} will be repaired in '{target}' with {changes}"),
+            "look at the same command with --dry-run",
+        ),
+        Scope::Provider(provider) => (
+            format!(
+                "'{}' will be reinstalled in '{target}' with {changes}",
+                escape(provider)
+            ),
+            "look at the same command with --dry-run",
+        ),
+        Scope::Refresh => (
+            format!(
+                "'{target}' will be overwritten, {} cannot be undone",
+                count(plan.destructive_changes().count(), "change")
+            ),
+            "look at `iomcopy plan`",
+        ),
+    };
+    Failure::new(
+        FailureKind::Unconfirmed,
+        format!("{what}, and there is no terminal to confirm at"),
+    )
+    .with_help(format!(
+        "{look}, then run with --confirm-target \"{target}\""
+    ))
+}
+
+/// What the operator confirms, in words. What cannot be undone is listed where `iomcopy plan` does
+/// not list it: there, the run has finished.
+fn describe(target: &str, plan: &Plan, scope: Scope<'_>) -> String {
+    let changes = count(plan.len(), "change");
+    let destructive: Vec<String> = plan
+        .destructive_changes()
+        .map(|change| format!("\n  ! {}", escape(&change.name)))
+        .collect();
+    let what = match scope {
+        Scope::Refresh => {
+            return format!(
+                "This overwrites '{target}': {changes}, of which {} cannot be undone \
+                 (`iomcopy plan` lists them).\n{}.",
+                destructive.len(),
+                expected_duration(plan)
+            );
         }
-        Some(step) => format!(
-            "This repairs {step} in '{target}': {changes}, of which {destructive} cannot be undone."
+        Scope::Step(step) => format!("This repairs {step} in '{target}': {changes}"),
+        Scope::Provider(provider) => format!(
+            "This reinstalls '{}' in '{target}' (steps 5 to 7): {changes}",
+            escape(provider)
         ),
-        None => format!(
-            "This overwrites '{target}': {changes}, of which {destructive} cannot be undone \
-             (`iomcopy plan` lists them).\n{time}."
-        ),
+    };
+    if destructive.is_empty() {
+        return format!("{what}.");
     }
+    format!(
+        "{what}, of which {} cannot be undone:{}",
+        destructive.len(),
+        destructive.concat()
+    )
 }
 
 async fn prompt(session: &Session, target: &str, question: &str) -> Result<(), Failure> {
@@ -105,8 +160,11 @@ async fn prompt(session: &Session, target: &str, question: &str) -> Result<(), F
 pub(super) async fn ask(session: &Session, question: &str) -> Result<Option<String>, Failure> {
     let input = std::io::stdin();
     platform::discard_typed_ahead(&input);
+    session.activity.set_asking(true);
     session.printer.prompt(question);
-    read_line(input, &session.cancellation).await
+    let answer = read_line(input, &session.cancellation).await;
+    session.activity.set_asking(false);
+    answer
 }
 
 /// Reads one line from `input`; `None` if it cannot be read. A request to stop ends the wait at
@@ -143,7 +201,79 @@ fn stopped_before_confirmation() -> Failure {
 mod tests {
     use std::io::Write as _;
 
+    use serde_json::json;
+
     use super::*;
+    use crate::base::clock::Clock;
+    use crate::cli::testing::began;
+    use crate::journal::{self, Finished, Reopened, RepairBegan};
+
+    /// A plan that deletes a provider and installs it again.
+    fn plan() -> Plan {
+        let change = |name: &str, key: &str, kind: &str, destructive: bool| {
+            json!({
+                "phase": "delete", "key": key, "kind": kind, "name": name, "before": null,
+                "after": null, "destructive": destructive, "expected-seconds": 1,
+            })
+        };
+        let steps = json!([{ "name": "reinstall-providers", "changes": [
+            change("delete provider 'FedEx'", "provider/1/delete", "ask", true),
+            change("install provider 'FedEx'", "provider/new/1", "set", false),
+        ] }]);
+        Plan {
+            steps: serde_json::from_value(steps).unwrap(),
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_undone_is_listed_where_the_plan_of_a_finished_run_does_not_list_it() {
+        let of = |scope| describe("UAT", &plan(), scope);
+        for (scope, what) in [
+            (Scope::Provider("msdyn_fedex"), "reinstalls 'msdyn_fedex'"),
+            (Scope::Step("activate-flows"), "repairs activate-flows"),
+        ] {
+            let question = of(scope);
+            assert!(question.contains(what), "{question}");
+            assert!(
+                question.ends_with("\n  ! delete provider 'FedEx'"),
+                "{question}"
+            );
+            assert!(!question.contains("install provider"), "{question}");
+            assert!(!question.contains("iomcopy plan"), "{question}");
+            let refused = unconfirmed("UAT", &plan(), scope);
+            assert_eq!(refused.kind, FailureKind::Unconfirmed);
+            let help = refused.help.unwrap_or_default();
+            assert!(help.contains("--dry-run"), "{help}");
+        }
+        assert!(of(Scope::Refresh).contains("`iomcopy plan` lists them"));
+        let help = unconfirmed("UAT", &plan(), Scope::Refresh).help;
+        assert!(help.unwrap_or_default().contains("`iomcopy plan`"));
+    }
+
+    #[tokio::test]
+    async fn a_run_that_was_opened_again_is_confirmed_for_what_it_was_opened_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let open = journal::begin(&path, Clock::new(1.0), began()).unwrap();
+        assert!(matches!(Scope::of(&open.journal.state()), Scope::Refresh));
+        open.journal.append(Finished {}).await.unwrap();
+        let reopened = Reopened {
+            provider: "msdyn_fedex".to_owned(),
+            seals: Vec::new(),
+            who: "a".to_owned(),
+        };
+        open.journal.append(reopened).await.unwrap();
+        let state = open.journal.state();
+        assert!(matches!(Scope::of(&state), Scope::Provider("msdyn_fedex")));
+        open.journal.append(Finished {}).await.unwrap();
+        let repair = RepairBegan {
+            step: "activate-flows".to_owned(),
+            who: "a".to_owned(),
+        };
+        open.journal.append(repair).await.unwrap();
+        let state = open.journal.state();
+        assert!(matches!(Scope::of(&state), Scope::Step("activate-flows")));
+    }
 
     #[tokio::test]
     async fn a_request_to_stop_ends_the_prompt_at_once() {

@@ -117,8 +117,8 @@ pub(super) struct RunArguments {
     #[arg(long, help_heading = PART, value_name = "STEP", requires = "provider",
         value_parser = [StepName::ReinstallProviders.keyword()])]
     pub(super) again: Option<String>,
-    /// With --again: the name of the provider's definition, such as `msdyn_bigcommerce`
-    #[arg(long, help_heading = PART, value_name = "NAME", requires = "again")]
+    /// With --again: the provider's definition, such as `msdyn_bigcommerce`, or its display name
+    #[arg(long, help_heading = PART, value_name = "DEFINITION", requires = "again")]
     pub(super) provider: Option<String>,
     /// Archive the state file of a run that has ended, and begin a new refresh
     #[arg(long, help_heading = STATE)]
@@ -330,10 +330,11 @@ fn event_sink(session: &Session, clock: Clock, path: &Path, notifier: &Arc<Notif
     let warnings = Box::new(Arc::clone(&session.warnings));
     let stages = Box::new(Stages::of(path));
     let end_summary = Box::new(Arc::clone(&session.end_summary));
+    let activity = Box::new(Arc::clone(&session.activity));
     let notifier = Box::new(Arc::clone(notifier));
     EventSink::new(
         clock,
-        vec![listener, warnings, end_summary, stages, notifier],
+        vec![listener, warnings, end_summary, stages, activity, notifier],
     )
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::confirm_target::{confirm_target, require_target_name};
+use super::confirm_target::{Scope, confirm_target, require_target_name};
 use super::forecast::step_forecasts;
 use super::{PreparedRun, RunArguments, resume};
 use crate::cli::actor::current_actor;
@@ -148,18 +148,14 @@ pub(super) async fn prepare(
         plan_file::require_covered(approved, &plan)?;
     }
     if session.output == Output::Human {
-        let shown = PlanReport {
-            names: connected.refresh.known_names.all(),
-            ..PlanReport::of(&plan, target)
-        };
-        let text = plan_text(&shown, session.data_palette(), session.verbose);
-        session.printer.text(text.trim_end());
+        show_plan(session, connected, &plan);
         session
             .printer
             .info(&format!("note: only {step} is surveyed and repaired"));
     }
     let digest = plan.digest(&runbook.pinned_digest());
-    let confirmed = confirm_target(session, given, target, &plan, &digest, Some(step)).await?;
+    let scope = Scope::Step(step);
+    let confirmed = confirm_target(session, given, target, &plan, &digest, scope).await?;
     let mut records = Vec::new();
     records.extend(resume::runbook_change(session, connected, &state));
     records.extend(repair.map(Record::from));
@@ -175,6 +171,17 @@ pub(super) async fn prepare(
         records,
         copies: Vec::new(),
     }))
+}
+
+/// Shows the changes that are to be confirmed, for people.
+pub(super) fn show_plan(session: &Session, connected: &Connected, plan: &Plan) {
+    let refresh = &connected.refresh;
+    let shown = PlanReport {
+        names: refresh.known_names.all(),
+        ..PlanReport::of(plan, &refresh.runbook.target.name.value)
+    };
+    let text = plan_text(&shown, session.data_palette(), session.verbose);
+    session.printer.text(text.trim_end());
 }
 
 /// Reports that a step is as the run left it.

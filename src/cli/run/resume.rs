@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::confirm_target::{confirm_target, require_target_name};
+use super::confirm_target::{Scope, confirm_target, require_target_name};
 use super::{
     PreparedRun, RunArguments, confirm_overwrite, confirm_repeat, confirmed_keys, preflight_gate,
     reopen, repair, seal_copies,
@@ -12,6 +12,7 @@ use super::{
 use crate::base::clock::Clock;
 use crate::base::text::escape;
 use crate::checks::preflight;
+use crate::cli::common_arguments::Output;
 use crate::cli::connect::Connected;
 use crate::cli::plan_file;
 use crate::cli::session::Session;
@@ -53,15 +54,15 @@ pub(super) async fn prepare(
     let mut records = Vec::new();
     records.extend(runbook_change(session, connected, &state));
     records.extend(reopened.map(Record::from));
+    // A wrong name is refused before anything else is asked or warned about.
+    let given = arguments.confirm_target.as_deref();
+    require_target_name(given, target)?;
     // Once the copy has begun, preflight would judge a target that is being replaced; the steps'
     // surveys decide then.
     let journal = JournalView::from_journal(Arc::clone(&state));
     if !environments::has_begun(refresh, &journal) {
         preflight_gate::require_no_failure(session, &preflight(refresh).await?)?;
     }
-    // A wrong name is refused before any other question is asked.
-    let given = arguments.confirm_target.as_deref();
-    require_target_name(given, target)?;
     let token = arguments.confirm_repeat.as_deref();
     let repeats = confirm_repeat::confirm_repeat(session, token, &arguments.files, &state).await?;
     let confirms = must_confirm(&state) || given.is_some() || !repeats.is_empty();
@@ -173,8 +174,12 @@ async fn confirm_remaining(
     let runbook = &connected.refresh.runbook;
     let digest = plan.digest(&runbook.pinned_digest());
     let target = &runbook.target.name.value;
-    let repair = state.repair.as_ref().map(|repair| repair.step.as_str());
-    let mut confirmed = confirm_target(session, given, target, plan, &digest, repair).await?;
+    let scope = Scope::of(state);
+    // `iomcopy plan` showed nothing of it: until now the run had finished.
+    if matches!(scope, Scope::Provider(_)) && session.output == Output::Human {
+        repair::show_plan(session, connected, plan);
+    }
+    let mut confirmed = confirm_target(session, given, target, plan, &digest, scope).await?;
     confirmed.destructive.extend(confirmed_keys(state));
     confirmed.destructive.sort();
     confirmed.destructive.dedup();

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::suggested_commands;
 use crate::base::clock::Clock;
+use crate::base::text::escape;
 use crate::cli::common_arguments::{Output, RunFiles};
 use crate::cli::connect::Connected;
 use crate::cli::exit_code::{DONE, outcome_name};
@@ -15,8 +16,8 @@ use crate::cli::step_names::step_names;
 use crate::domain::RefreshContext;
 use crate::domain::containment::{Inventory, inventory};
 use crate::domain::summary::{Summary, summary};
-use crate::engine::{Failure, JournalView, Outcome};
-use crate::journal::{self, Closed, Occupancy, OpenStateFile};
+use crate::engine::{Failure, FailureKind, JournalView, Outcome};
+use crate::journal::{self, Closed, Occupancy, OpenStateFile, State};
 use crate::report::{Outlook, status_table};
 
 /// Closes the state file and reports how the run ended. Returns the exit code.
@@ -61,9 +62,24 @@ pub(super) async fn end_run(
     }
     // Last, where the reader looks: what comes before it may be longer than the terminal.
     if let Some(next) = next {
-        session.printer.text(&format!("\nnext: {next}"));
+        let state = state_file.journal.state();
+        let other = complete_command(&files.as_arguments(), &state, failure)
+            .map_or_else(String::new, |command| {
+                format!("\n  or, when a person has done the task: {command}")
+            });
+        session.printer.text(&format!("\nnext: {next}{other}"));
     }
     exit
+}
+
+/// The command that checks what a person has done, if the process was stopped while a task waits: `run`
+/// would wait for it again. The failure of a run that does not wait names it already. Takes the
+/// arguments that name the files.
+fn complete_command(files: &str, state: &State, failure: Option<&Failure>) -> Option<String> {
+    let is_stopped = failure.is_some_and(|failure| failure.kind == FailureKind::Interrupted);
+    let task = state.waiting().next().filter(|_| is_stopped)?;
+    let task = escape(&task.waiting.task);
+    Some(format!("iomcopy complete {files} {task}"))
 }
 
 /// How a process's part of a run ended.
@@ -169,7 +185,10 @@ fn print_result(
     let is_finished = state_file.journal.state().finished.is_some();
     let report = format!("iomcopy report {}", files.as_arguments());
     let shown_by = (!is_finished).then_some(report.as_str());
-    let warnings = session.warnings.all();
+    let mut warnings = session.warnings.all();
+    if let Some(containment) = figures.containment.as_ref().filter(|_| is_finished) {
+        warnings.retain(|warning| !containment.settles(warning));
+    }
     let end_summary = session.end_summary.text(&warnings, shown_by);
     if !end_summary.is_empty() {
         session.printer.text(end_summary.trim_end());
@@ -209,4 +228,30 @@ fn print_result(
         .printer
         .data(&format!("\nstate file: {}", path.display()));
     next
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::testing::began;
+    use crate::journal::Waiting;
+
+    #[tokio::test]
+    async fn a_run_that_is_stopped_while_a_task_waits_offers_to_complete_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let open = journal::begin(&path, Clock::new(1.0), began()).unwrap();
+        let command =
+            |failure: &Failure| complete_command("uat.yaml", &open.journal.state(), Some(failure));
+        assert_eq!(command(&Failure::interrupted()), None, "no task waits");
+        let waiting = Waiting {
+            task: "activate-flows/turn-on".to_owned(),
+            worksheet: json!({}),
+        };
+        open.journal.append(waiting).await.unwrap();
+        let offered = command(&Failure::interrupted());
+        let expected = "iomcopy complete uat.yaml activate-flows/turn-on";
+        assert_eq!(offered.as_deref(), Some(expected));
+        assert_eq!(command(&Failure::failed("the service failed")), None);
+    }
 }

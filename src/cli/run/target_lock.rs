@@ -86,7 +86,7 @@ impl TargetLock {
             state: absolute(state),
             pid: std::process::id(),
             host: platform::host_name(),
-            since: Clock::new(1.0).time_of_day().to_string(),
+            since: format!("{:.0}", Clock::new(1.0).time_of_day()),
         };
         let mut lock = Self {
             files: None,

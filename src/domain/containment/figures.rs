@@ -20,6 +20,11 @@ const LISTED: usize = 1000;
 /// How many open surfaces a line names.
 const NAMED: usize = 5;
 
+/// The forecast of preflight that the surfaces of a kind could act. Takes the kind's title.
+pub(crate) fn forecast(title: &str) -> String {
+    format!("{title} could act from the copy")
+}
+
 /// The outcome for every surface.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -151,6 +156,17 @@ impl ContainmentFigures {
         self.surfaces = surfaces;
     }
 
+    /// Is this warning a forecast about a kind whose surfaces in the target are all settled? Preflight
+    /// read the source; this run has read the copy since.
+    pub(crate) fn settles(&self, warning: &str) -> bool {
+        let headline = warning.strip_prefix("warning: ").unwrap_or(warning);
+        let is_about = |surface: &&ListedSurface| headline.starts_with(&forecast(&surface.kind));
+        let mut about = self.surfaces.iter().filter(is_about).peekable();
+        let is_settled =
+            |surface: &ListedSurface| !matches!(surface.state.as_str(), "open" | "unclear");
+        about.peek().is_some() && about.all(is_settled)
+    }
+
     /// What keeps a finished run from being as it should be: surfaces that can act, although nobody
     /// allowed it. Takes the target's name and the runbook's file.
     pub(crate) fn finding(&self, target: &str, runbook: &str) -> Option<Failure> {
@@ -233,6 +249,35 @@ mod tests {
         }]));
         assert_eq!((figures.open, figures.closed), (1, 1));
         assert_eq!(figures.surfaces[1].state, "open");
+    }
+
+    #[test]
+    fn a_forecast_is_settled_once_no_surface_of_its_kind_is_open_in_the_copy() {
+        let surface = |kind: &str, state: &str| ListedSurface {
+            kind: kind.to_owned(),
+            name: "Orders".to_owned(),
+            reach: String::new(),
+            state: state.to_owned(),
+            detail: String::new(),
+            id: String::new(),
+        };
+        let figures = ContainmentFigures {
+            surfaces: vec![
+                surface("mailboxes", "open"),
+                surface("batch jobs", "allowed"),
+                surface("batch jobs", "closed"),
+                surface("mailboxes", "closed"),
+            ],
+            ..ContainmentFigures::default()
+        };
+        let settles = |kind: &str| {
+            let headline = forecast(kind);
+            figures.settles(&format!("warning: {headline} (protects step 2) (2 found)"))
+        };
+        assert!(settles("batch jobs"));
+        assert!(!settles("mailboxes"), "one is open");
+        assert!(!settles("queues"), "nothing is known of them");
+        assert!(!figures.settles("warning: batch jobs are slow"));
     }
 
     #[test]

@@ -135,10 +135,14 @@ pub(in crate::report) struct StepStatus {
     pub(in crate::report) changes_begun: usize,
     /// Changes that are done.
     pub(in crate::report) changes_done: usize,
+    /// Changes that its plan has, automatic and manual, if that is known.
+    pub(in crate::report) changes_planned: Option<usize>,
     /// Manual changes that were handed out; they are not among the changes above.
     pub(in crate::report) by_hand_begun: usize,
     /// Manual changes that are done, as the tenant shows.
     pub(in crate::report) by_hand_done: usize,
+    /// Manual changes that are not done because their task was waived.
+    pub(in crate::report) by_hand_waived: usize,
     /// When it first began, RFC 3339.
     pub(in crate::report) began: Option<String>,
     /// How long processes worked on it, if it has ended: pauses between them do not count.

@@ -391,7 +391,7 @@ fn no_line_is_wider_than_the_terminal_and_a_failed_step_blocks_the_next() {
         "{text}"
     );
     for row in [
-        "reinstall-providers       failed   no changes, 16 min 40 s",
+        "reinstall-providers       failed   0 of 105 changes, 16 min 40 s",
         "restore-provider-actions  blocked  it needs reinstall-providers, which…",
     ] {
         assert!(text.contains(row), "{text}");

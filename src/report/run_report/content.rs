@@ -8,11 +8,11 @@ use serde::Serialize;
 use super::figures::Figures;
 use super::pictures::Pictures;
 use crate::journal::{ChangeCounts, ChangeKind};
+use crate::report::change_counts::StepCounts;
 use crate::report::documents::{RunState, StepCondition, StepFailure, StepStatus, Target, Version};
 use crate::report::duration;
 use crate::report::durations::real_time;
-use crate::report::status::describe_changes;
-use crate::report::under_way::is_short;
+use crate::report::under_way::{is_short, not_read};
 
 /// What a run did so far. Times are RFC 3339 in UTC. Durations are whole seconds in which processes
 /// worked, by the program's clock; in a rehearsal that clock is simulated.
@@ -177,7 +177,15 @@ impl StepReport {
         };
         match status.state {
             StepCondition::NotBegun | StepCondition::Skipped => String::new(),
-            condition => describe_changes(condition, automatic, by_hand),
+            condition => {
+                let counts = StepCounts {
+                    automatic,
+                    by_hand,
+                    waived: status.by_hand_waived,
+                    planned: status.changes_planned,
+                };
+                counts.describe(condition)
+            }
         }
     }
 }
@@ -218,6 +226,9 @@ pub(super) struct ChangeReport {
     pub(super) seconds: Option<u64>,
     /// The number of the attempt, from 1.
     pub(super) attempt: u32,
+    /// Since when nobody has read how it ended, if that is unknown and no process works on the run.
+    #[serde(skip)]
+    pub(super) unread_since: Option<String>,
     /// Every value that it changes, before and after. A secret is shown as its fingerprint.
     pub(super) values: Vec<ValueChange>,
 }
@@ -236,12 +247,14 @@ pub(in crate::report) struct ValueChange {
 
 impl ChangeReport {
     /// Its result as text. A manual change has its own texts.
-    pub(super) fn describe_result(&self) -> &'static str {
-        match (self.kind, self.result) {
-            (ChangeKind::ManualTask, ChangeResult::Done) => "done by hand",
-            (ChangeKind::ManualTask, _) => "left for a person",
-            (_, result) => result.as_text(),
-        }
+    pub(super) fn describe_result(&self) -> String {
+        let text = match (self.kind, self.result, &self.unread_since) {
+            (ChangeKind::ManualTask, ChangeResult::Done, _) => "done by hand",
+            (ChangeKind::ManualTask, _, _) => "left for a person",
+            (_, ChangeResult::Begun, Some(since)) => return not_read(since),
+            (_, result, _) => result.as_text(),
+        };
+        text.to_owned()
     }
 }
 

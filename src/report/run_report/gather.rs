@@ -14,14 +14,14 @@ use super::values::value_changes;
 use crate::base::clock::between;
 use crate::base::text::count;
 use crate::journal::{
-    ChangeState, Closed, Intent, LaunchOutcome, LaunchState, Record, Stamped, State,
+    ChangeState, Closed, Intent, LaunchOutcome, LaunchState, Occupancy, Record, Stamped, State,
     StateFileContents,
 };
 use crate::report::documents::{StepFailure, Version};
 use crate::report::status::{
     condition, simulation_note, step_failures, step_not_begun, step_status, torn_note, worksheet,
 };
-use crate::report::under_way::pauses;
+use crate::report::under_way::{operation_line, pauses};
 
 /// The report of a run. Takes the content and the path of its state file, the names of all steps in
 /// order, and the next command.
@@ -34,6 +34,11 @@ pub fn gather_report(
     let state = &contents.state;
     let (text, condition) = condition(contents);
     let figures = figures(contents);
+    let mut step_reports: Vec<StepReport> =
+        steps.iter().map(|name| step_report(state, name)).collect();
+    if contents.occupancy == Occupancy::Free {
+        mark_unread(&mut step_reports, &at(state.last_time));
+    }
     RunReport {
         v: Version,
         state_file: file.to_owned(),
@@ -43,7 +48,7 @@ pub fn gather_report(
         run: Some(facts(state)),
         confirmations: confirmations(contents),
         processes: processes(contents),
-        steps: steps.iter().map(|name| step_report(state, name)).collect(),
+        steps: step_reports,
         tasks: tasks(state),
         findings: findings(contents, figures.as_ref()),
         figures,
@@ -83,6 +88,14 @@ pub fn not_begun_report(runbook: &str, file: &str, steps: &[&str], next: &str) -
         steps: steps.iter().map(step).collect(),
         next: Some(next.to_owned()),
         ..RunReport::default()
+    }
+}
+
+/// Notes since when nobody has read how the changes ended whose outcome is unknown.
+fn mark_unread(steps: &mut [StepReport], since: &str) {
+    let changes = steps.iter_mut().flat_map(|step| &mut step.changes);
+    for change in changes.filter(|change| change.result == ChangeResult::Begun) {
+        change.unread_since = Some(since.to_owned());
     }
 }
 
@@ -233,6 +246,7 @@ fn change(
         began: at(intent.time),
         seconds: done.map(|done| state.change_time(intent, done).as_secs()),
         attempt,
+        unread_since: None,
         values: value_changes(&intent.before.value(), &intent.after.value(), &state.names),
     }
 }
@@ -348,7 +362,7 @@ fn warnings(contents: &StateFileContents) -> Vec<String> {
     warnings.extend(state.work.speed().map(simulation_note));
     let in_doubt = state
         .launches_in_doubt()
-        .map(|launch| format!("running at the service: {}", clean(&launch.intent.name)));
+        .map(|launch| operation_line(contents, &clean(&launch.intent.name)));
     warnings.extend(in_doubt);
     for entry in &contents.entries {
         let warning = record_warning(&entry.record);
@@ -422,7 +436,7 @@ mod tests {
     use super::*;
     use crate::base::clock::Clock;
     use crate::journal::testing::{done, intent, open, phase_began, step_began};
-    use crate::journal::{ChangeKind, Failed};
+    use crate::journal::{ChangeKind, Failed, read_state_file};
 
     #[tokio::test]
     async fn a_refused_change_has_failed_and_is_done_by_hand_once_a_person_made_it() {
@@ -458,5 +472,33 @@ mod tests {
         ];
         opening.journal.append_all(made).await.unwrap();
         assert_eq!(results(), ["done by hand"]);
+    }
+
+    #[tokio::test]
+    async fn an_operation_that_no_process_reads_is_not_said_to_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.iomcopy.jsonl");
+        let opening = open(&path, &Clock::new(1.0));
+        let requested = vec![
+            step_began("s"),
+            phase_began("s", "p"),
+            intent("s", "p", "copy", ChangeKind::Launch),
+        ];
+        opening.journal.append_all(requested).await.unwrap();
+        let mut contents = read_state_file(&path).unwrap();
+        let shown = |contents: &StateFileContents| {
+            let report = gather_report(contents, "s", &["s"], "iomcopy run");
+            let result = report.steps[0].changes[0].describe_result();
+            (report.warnings.join("; "), result)
+        };
+        let (warnings, result) = shown(&contents);
+        assert!(warnings.contains("running at the service: "), "{warnings}");
+        assert_eq!(result, "begun, outcome unknown");
+        contents.occupancy = Occupancy::Free;
+        let (warnings, result) = shown(&contents);
+        let not_read = "was requested; not read since ";
+        assert!(warnings.contains(&format!(": {not_read}")), "{warnings}");
+        assert!(!warnings.contains("running"), "{warnings}");
+        assert!(result.starts_with(not_read), "{result}");
     }
 }

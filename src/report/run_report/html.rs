@@ -341,6 +341,7 @@ mod tests {
             began: String::new(),
             seconds: Some(3),
             attempt: 1,
+            unread_since: None,
             values: vec![ValueChange {
                 name: "owner".to_owned(),
                 before: Some("<old>".to_owned()),

@@ -151,7 +151,7 @@ fn change_case(step: &StepReport, change: &ChangeReport) -> TestCase {
     let status = match change.result {
         ChangeResult::Done => TestCaseStatus::success(),
         ChangeResult::Failed => failed(change.result.as_text(), None),
-        ChangeResult::Begun | ChangeResult::Absent => skipped(change.describe_result()),
+        ChangeResult::Begun | ChangeResult::Absent => skipped(&change.describe_result()),
     };
     let mut case = case(step, &change.phase, &change.name, status);
     if let Some(seconds) = change.seconds {

@@ -65,13 +65,13 @@ mod settings;
 mod shared_readings;
 mod vanished_providers;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::try_join;
+use uuid::Uuid;
 
 use self::activation::Activate;
 use self::cascades::Release;
@@ -163,7 +163,7 @@ fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
             ActivateConnections(Arc::clone(&shared)),
         )
         .independent_of(BEFORE_CONNECTIONS),
-        Phase::changes("activate", Activate(Arc::clone(&shared))),
+        Phase::changes(keys::ACTIVATE_PROVIDERS, Activate(Arc::clone(&shared))),
     ]
 }
 
@@ -182,19 +182,43 @@ const BEFORE_CONNECTIONS: &[&str] = &[
 /// The seals that are made again when one provider is reinstalled after the run has finished.
 pub const SEALS_OF_A_REINSTALLATION: [&str; 2] = [seals::ORCHESTRATIONS, seals::PROVIDERS];
 
-/// The logical names of the definitions of the providers that are installed in the target, in
-/// order.
+/// A provider definition of the target's library, as an operator may name it.
+#[derive(Clone, Debug)]
+pub struct LibraryDefinition {
+    /// Its logical name, which no other definition has.
+    pub logical_name: String,
+    /// Its display name, which another definition may have too.
+    pub name: String,
+    /// How many providers of this definition are installed.
+    pub installed: usize,
+}
+
+/// The provider definitions of the target's library, in the order of their logical names.
 ///
 /// # Errors
 ///
-/// Fails if the target's providers cannot be read.
-pub async fn installed_definitions(refresh: &RefreshContext) -> Result<BTreeSet<String>, Failure> {
+/// Fails if the target's providers or their definitions cannot be read.
+pub async fn library_definitions(
+    refresh: &RefreshContext,
+) -> Result<Vec<LibraryDefinition>, Failure> {
     let catalogue = Catalogue::read(refresh, View::Target(&refresh.target.dataverse)).await?;
-    let definitions = catalogue.providers.values();
-    let definitions = definitions.filter_map(|provider| catalogue.definition_of(provider));
-    Ok(definitions
-        .map(|definition| definition.logical_name.clone())
-        .collect())
+    let installed = |id: Uuid| {
+        let providers = catalogue.providers.values();
+        providers
+            .filter(|provider| provider.definition == Some(id))
+            .count()
+    };
+    let mut definitions: Vec<LibraryDefinition> = catalogue
+        .definitions
+        .values()
+        .map(|definition| LibraryDefinition {
+            logical_name: definition.logical_name.clone(),
+            name: definition.name.clone(),
+            installed: installed(definition.id),
+        })
+        .collect();
+    definitions.sort_by(|one, other| one.logical_name.cmp(&other.logical_name));
+    Ok(definitions)
 }
 
 /// The tables that the seal holds.
