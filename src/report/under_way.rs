@@ -105,7 +105,7 @@ pub(super) fn pauses(state: &State, end: Timestamp) -> Duration {
     between(state.began.time, end).saturating_sub(state.work.real())
 }
 
-/// Is a pause too short to be told from the time that a process takes to begin?
+/// May a pause be only the time that a process takes to begin?
 pub(super) fn is_short(pause: Duration) -> bool {
     pause < Duration::from_mins(1)
 }
@@ -320,14 +320,19 @@ pub(super) fn not_read(since: &str) -> String {
     format!("was requested; not read since {since}")
 }
 
-/// The line about an operation whose end is unknown. It runs at the service only as far as a process
-/// reads it: else nobody knows. Takes its name, safe to show.
+/// Since when no process has read what the services do; `None` while a process works on the run.
+pub(super) fn unread_since(contents: &StateFileContents) -> Option<String> {
+    let last_time = contents.state.last_time;
+    (!is_running(contents)).then(|| format!("{last_time:.0}"))
+}
+
+/// The line about an operation whose end is unknown. That it runs at the service is known only while
+/// a process reads it. Takes its name, safe to show.
 pub(super) fn operation_line(contents: &StateFileContents, name: &str) -> String {
-    if is_running(contents) {
-        return format!("running at the service: {name}");
+    match unread_since(contents) {
+        None => format!("running at the service: {name}"),
+        Some(since) => format!("{name}: {}", not_read(&since)),
     }
-    let since = format!("{:.0}", contents.state.last_time);
-    format!("{name}: {}", not_read(&since))
 }
 
 /// The lines about the operations at the services.

@@ -176,7 +176,7 @@ impl Evidence {
     }
 }
 
-/// The active rows of the runtime configuration; none if there is no such table.
+/// The active rows of the runtime configuration. Without that table, an empty list.
 async fn active_configurations(dataverse: &Dataverse) -> Result<Vec<Configuration>, Failure> {
     let Some(table) = dataverse.table(RUNTIME_CONFIGURATION).await? else {
         return Ok(Vec::new());

@@ -14,14 +14,14 @@ use super::values::value_changes;
 use crate::base::clock::between;
 use crate::base::text::count;
 use crate::journal::{
-    ChangeState, Closed, Intent, LaunchOutcome, LaunchState, Occupancy, Record, Stamped, State,
+    ChangeState, Closed, Intent, LaunchOutcome, LaunchState, Record, Stamped, State,
     StateFileContents,
 };
 use crate::report::documents::{StepFailure, Version};
 use crate::report::status::{
     condition, simulation_note, step_failures, step_not_begun, step_status, torn_note, worksheet,
 };
-use crate::report::under_way::{operation_line, pauses};
+use crate::report::under_way::{operation_line, pauses, unread_since};
 
 /// The report of a run. Takes the content and the path of its state file, the names of all steps in
 /// order, and the next command.
@@ -36,8 +36,8 @@ pub fn gather_report(
     let figures = figures(contents);
     let mut step_reports: Vec<StepReport> =
         steps.iter().map(|name| step_report(state, name)).collect();
-    if contents.occupancy == Occupancy::Free {
-        mark_unread(&mut step_reports, &at(state.last_time));
+    if let Some(since) = unread_since(contents) {
+        mark_unread(&mut step_reports, &since);
     }
     RunReport {
         v: Version,
@@ -436,7 +436,7 @@ mod tests {
     use super::*;
     use crate::base::clock::Clock;
     use crate::journal::testing::{done, intent, open, phase_began, step_began};
-    use crate::journal::{ChangeKind, Failed, read_state_file};
+    use crate::journal::{ChangeKind, Failed, Occupancy, read_state_file};
 
     #[tokio::test]
     async fn a_refused_change_has_failed_and_is_done_by_hand_once_a_person_made_it() {

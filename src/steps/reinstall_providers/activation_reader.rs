@@ -88,7 +88,7 @@ pub(super) struct LatestRows {
 /// What one read of the provider's row shows.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct ProviderRow {
-    /// Whether it is active; none if there is no row.
+    /// Is it active? `None` if the row does not exist.
     pub(super) active: Option<bool>,
     pub(super) error: ErrorText,
 }

@@ -1,8 +1,8 @@
 //! The data source of virtual tables of Finance and Operations: a virtual table reads and writes live
 //! where the row of `msdyn_financeandoperationsvirtualentity` points (Microsoft Learn, *Invoice
-//! capture: prerequisites*, names the table and its fields), and the copy brings production's row. Of
-//! an environment that is linked to Finance and Operations, Microsoft says that the row is no longer
-//! used (*Configure Dataverse virtual entities*).
+//! capture: prerequisites*, names the table and its fields), and the copy brings production's row. An
+//! environment that is linked to Finance and Operations no longer uses the row (Microsoft Learn,
+//! *Configure Dataverse virtual entities*).
 //!
 //! The row also holds an application and its secret, so the program does not write the address alone.
 

@@ -76,7 +76,7 @@ pub(super) async fn rows(scope: &Scope<'_>, entity: &EntityRead) -> Result<Entit
     }
 }
 
-/// Why there is no client although the environment has Finance and Operations.
+/// The reason if an environment has Finance and Operations, and no client can read it.
 const NOT_REACHED: &str = "its address is not shown, or the token under `identity` is another \
                            environment's";
 

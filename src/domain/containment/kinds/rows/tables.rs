@@ -83,7 +83,7 @@ pub(crate) const CONNECTOR_SOURCES: AddressRows = AddressRows {
 };
 
 /// A custom connector is reached only through a connection, and step 3 gives every reference a
-/// connection of the target. Its state does not stop its API, and a policy of its own can change the
+/// connection of the target. Its state does not stop its API, and its own policy can change the
 /// host of its description (both inferred).
 pub(crate) const CONNECTORS: AddressRows = AddressRows {
     key: "custom-connector",
