@@ -13,7 +13,7 @@
 //!   engine                       survey, change, verify; knows no service
 //!   clients | runbook | journal
 //!   base                         clock, text, cancellation, files, secrets, platform
-//!   rehearsal                    the stand-in tenant (cargo feature `rehearsal`); shares no code
+//!   rehearsal                    the rehearsal tenant (cargo feature `rehearsal`); shares no code
 //! ```
 //!
 //! - [`cli`]: a file for each command; the only module that knows clap.
@@ -24,10 +24,10 @@
 //! - [`engine`]: runs each phase until a survey finds nothing left to do.
 //! - [`runbook`]: turns a document into a checked value; every error has a position.
 //! - [`clients`]: one HTTP chain, and one file or directory for each service.
-//! - [`journal`]: the state file: append, replay, seal, lock. What it needs of a copy at a service
-//!   is a trait in [`base`], which a client implements and `cli` connects.
+//! - [`journal`]: the state file: append, replay, seal, lock. What it needs of a remote
+//!   state is a trait in [`base`], which a client implements and `cli` connects.
 //! - [`base`]: what every module may use; everything that differs by operating system.
-//! - `rehearsal`: a stand-in tenant that the clients reach over HTTP.
+//! - `rehearsal`: a simulated tenant that the clients reach over HTTP.
 
 pub mod base;
 pub mod checks;

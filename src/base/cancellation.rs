@@ -1,4 +1,5 @@
-//! Three ways to stop a run.
+//! Three ways to stop a run, and the lease that every request needs if the state is in Azure Storage:
+//! without it, the run is halted.
 //!
 //! - A stop request (the first Ctrl-C): nothing new begins; the responses to requests in flight are
 //!   completed and recorded.
@@ -10,7 +11,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use tokio_util::sync::CancellationToken;
 
-use super::remote_copy::RemoteCopy;
+use super::remote_state::RemoteState;
 use super::sync::lock;
 
 /// The requests to stop, shared by all clones.
@@ -19,9 +20,9 @@ pub struct Cancellation {
     stop: CancellationToken,
     immediate: CancellationToken,
     halted: CancellationToken,
-    /// The copy of the journal whose lease must be certain before a request is sent. The journal owns
-    /// it, and releases the lease when it ends.
-    copy: Arc<Mutex<Option<Weak<dyn RemoteCopy>>>>,
+    /// The remote state whose lease must be certain before a request is sent. The journal owns it,
+    /// and releases the lease when it ends.
+    remote_state: Arc<Mutex<Option<Weak<dyn RemoteState>>>>,
 }
 
 impl Cancellation {
@@ -57,17 +58,17 @@ impl Cancellation {
         self.halted.cancelled().await;
     }
 
-    /// Makes the lease of this copy a condition of every further request.
-    pub fn require_lease(&self, copy: &Arc<dyn RemoteCopy>) {
-        *lock(&self.copy) = Some(Arc::downgrade(copy));
+    /// Makes the lease of this remote state a condition of every further request.
+    pub fn require_lease(&self, state: &Arc<dyn RemoteState>) {
+        *lock(&self.remote_state) = Some(Arc::downgrade(state));
     }
 
-    /// Confirms the lease, if there is a remote copy. A run whose lease is lost is halted when this
+    /// Confirms the lease, if there is a remote state. A run whose lease is lost is halted when this
     /// returns.
     pub async fn confirm_lease(&self) {
-        let copy = lock(&self.copy).as_ref().and_then(Weak::upgrade);
-        if let Some(copy) = copy {
-            copy.confirm_lease().await;
+        let state = lock(&self.remote_state).as_ref().and_then(Weak::upgrade);
+        if let Some(state) = state {
+            state.confirm_lease().await;
         }
     }
 

@@ -8,9 +8,9 @@
 //! packed_texts.rs  many similar texts in little memory
 //! platform/        everything that differs between Linux, macOS and Windows
 //! program.rs       runs a program with a time limit
-//! redaction.rs     secrets replaced in texts
-//! remote_copy.rs   a copy of the state file at a service, as the journal needs it
-//! secrets/         secret values, removed from every text that leaves the program
+//! redaction.rs     redacts a text: known secrets (`secrets`), and what looks like a credential
+//! remote_state.rs  the state file's content at a service, as the journal needs it
+//! secrets/         the known secret values, and hides them in texts
 //! shell.rs         command lines that a user copies into a shell
 //! suggestions.rs   the name that was probably meant
 //! sync.rs          locks a mutex, also after a panic
@@ -26,7 +26,7 @@ pub mod packed_texts;
 pub mod platform;
 pub mod program;
 pub mod redaction;
-pub mod remote_copy;
+pub mod remote_state;
 pub mod secrets;
 pub mod shell;
 pub mod suggestions;

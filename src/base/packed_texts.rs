@@ -122,7 +122,7 @@ impl PackedTexts {
     }
 }
 
-/// The texts one after the other; a block that was read is given up.
+/// The texts one after the other; a block that was read is freed.
 #[derive(Debug)]
 pub struct IntoTexts {
     blocks: std::vec::IntoIter<Block>,

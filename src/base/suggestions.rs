@@ -55,7 +55,7 @@ pub fn misspelled<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> 
     nearest(given, names).filter(is_misspelling)
 }
 
-/// How near two names are; the nearest is the least. Takes how many characters differ.
+/// How near two names are; the nearest is the least. The numbers count the characters that differ.
 #[derive(Eq, Ord, PartialEq, PartialOrd)]
 enum Nearness {
     /// At most a third of the characters.

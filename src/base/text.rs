@@ -113,9 +113,9 @@ pub fn count(number: usize, noun: &str) -> String {
     }
 }
 
-/// Names in one line: at most the first `most`, then how many more there are.
-pub fn list_first(names: &[impl AsRef<str>], most: usize, separator: &str) -> String {
-    let listed: Vec<&str> = names.iter().take(most).map(AsRef::as_ref).collect();
+/// Names in one line: at most the first `limit`, then how many more there are.
+pub fn list_first(names: &[impl AsRef<str>], limit: usize, separator: &str) -> String {
+    let listed: Vec<&str> = names.iter().take(limit).map(AsRef::as_ref).collect();
     let line = listed.join(separator);
     match names.len() - listed.len() {
         0 => line,

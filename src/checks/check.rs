@@ -75,8 +75,8 @@ impl Check {
         }
     }
 
-    /// A check after a run, whose `Fail` ends a run as refused. Takes a statement that is true if it
-    /// passes, one that is true if it fails, and what to do in the second case.
+    /// A check that protects no step (`verify`). If it fails, the command ends as refused. `name` is
+    /// true if the check passes, `problem` is true if it fails, and `advice` is what to do then.
     pub(super) fn new(
         name: impl Into<String>,
         problem: impl Into<String>,
@@ -111,7 +111,7 @@ impl Check {
         self
     }
 
-    /// The same, whose `Fail` passes with time: run again later.
+    /// The same, whose failure is temporary: run again later.
     pub(super) fn temporary(mut self) -> Self {
         self.kind = FailureKind::Temporary;
         self

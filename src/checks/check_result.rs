@@ -36,8 +36,8 @@ pub struct CheckResult {
 pub enum Protected {
     /// One of the eight.
     Standard(StepName),
-    /// One of the customer's own, by its name.
-    Own(String),
+    /// A custom step, by its name.
+    Custom(String),
 }
 
 impl From<StepName> for Protected {
@@ -50,7 +50,7 @@ impl std::fmt::Display for Protected {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Standard(step) => step.fmt(formatter),
-            Self::Own(name) => formatter.write_str(name),
+            Self::Custom(name) => formatter.write_str(name),
         }
     }
 }
@@ -83,11 +83,11 @@ impl CheckResult {
         }
     }
 
-    /// The step that the check protects, for people: `protects step 6`.
+    /// The first step that would fail or do harm, for people: `affects step 6`.
     pub fn protection(&self) -> Option<String> {
         Some(match self.protects.as_ref()? {
-            Protected::Standard(step) => format!("protects step {}", *step as usize + 1),
-            Protected::Own(name) => format!("protects step '{name}'"),
+            Protected::Standard(step) => format!("affects step {}", *step as usize + 1),
+            Protected::Custom(name) => format!("affects step '{name}'"),
         })
     }
 }

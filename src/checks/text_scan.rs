@@ -6,8 +6,8 @@ use crate::domain::containment::{Scope, text_scan};
 use crate::domain::failure::unless_interrupted;
 use crate::engine::Failure;
 
-/// The result of this check, with what was read. Takes whether the tables of order management are
-/// read too.
+/// Scans the rows, and returns the check's result. `with_order_management`: also the tables of order
+/// management.
 pub(super) async fn result(
     check: &Check,
     scope: &Scope<'_>,

@@ -70,7 +70,7 @@ pub(super) enum Command {
     Verify(RunFiles),
     /// Report what a run did, from its state file only: Markdown, HTML, worksheets, JUnit, JSON
     Report(ReportArguments),
-    /// Print an orchestration's graph before, detached and after: Mermaid or SVG
+    /// Print an orchestration's graph before the run, after step 5 and after step 7: Mermaid or SVG
     Graph(GraphArguments),
     /// Show many runs at once, from their state files only
     Fleet(FleetArguments),

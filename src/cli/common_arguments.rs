@@ -24,7 +24,7 @@ pub(super) struct Common {
     /// When to use colour
     #[arg(long, global = true, value_enum, default_value = "auto", help_heading = GLOBAL)]
     pub(super) color: Color,
-    /// Show more detail: checks that pass, what a plan sets, phases, what each survey finds; twice:
+    /// Show more detail: passed checks, the values that a plan changes, phases, survey results; twice:
     /// also every request
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = GLOBAL)]
     pub(super) verbose: u8,
@@ -59,8 +59,8 @@ pub(super) struct RunbookArguments {
     /// The runbook file
     #[arg(value_hint = ValueHint::FilePath)]
     pub(super) runbook: PathBuf,
-    /// File of single values by their paths, so that one runbook serves several targets [default: the
-    /// runbook's `values`]
+    /// Values file: replaces single values of the runbook, such as `target.environment`, so that one
+    /// runbook serves several targets [default: the runbook's `values`]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) values: Option<PathBuf>,
 }
@@ -78,12 +78,12 @@ pub(super) struct RunFiles {
     /// The runbook file
     #[arg(value_hint = ValueHint::FilePath)]
     pub(super) runbook: PathBuf,
-    /// File of single values by their paths, so that one runbook serves several targets [default: the
-    /// runbook's `values`]
+    /// Values file: replaces single values of the runbook, such as `target.environment`, so that one
+    /// runbook serves several targets [default: the runbook's `values`]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) values: Option<PathBuf>,
     /// State file [default: <name>.iomcopy.jsonl next to the runbook]; or the address of a container
-    /// of Azure Storage that holds a copy of it, as `state` in the runbook
+    /// of Azure Storage that holds it too, as `state` in the runbook
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) state: Option<PathBuf>,
 }
@@ -112,8 +112,8 @@ impl RunFiles {
         is_address.then_some(text)
     }
 
-    /// The same failure with these files in the commands of its help, which what failed could not
-    /// know: it says `RUNBOOK`.
+    /// Replaces `RUNBOOK` in the commands of a failure's help by these files: the code that makes the
+    /// failure does not know them.
     pub(super) fn named_in(&self, mut failure: Failure) -> Failure {
         let arguments = self.as_arguments();
         let named = |help: String, command: &str| {

@@ -1,28 +1,35 @@
 //! `iomcopy complete`: completes a manual task. Its evidence is read and recorded, or waived.
+//!
+//! ```text
+//! evidence.rs  what the tenant shows to be left
+//! ```
+
+mod evidence;
 
 use std::path::Path;
 
 use clap::Args;
 use serde_json::json;
 
+use self::evidence::read_evidence;
 use super::actor::current_actor;
 use super::common_arguments::{Output, RunFiles};
 use super::connect;
 use super::did_you_mean;
-use super::exit_code::DONE;
+use super::exit_code::{DONE, WAITING};
+use super::run::run_binding::require_same_runbook;
 use super::session::Session;
 use super::step_names::TASK;
 use crate::base::clock::Clock;
 use crate::base::text::{count, escape, list_first};
 use crate::engine::{
-    Change, Failure, FailureKind, JournalView, Phase, Step, Work, Worksheet, completed,
-    done_by_hand, unreadable_evidence,
+    Change, Failure, FailureKind, JournalView, OpenWorksheet, Worksheet, completed, done_by_hand,
+    hand_out_records,
 };
 use crate::journal::{
-    self, ChangeKind, Completed, JournalError, LockedStateFile, Record, ResumeOptions, State,
+    self, Closed, Completed, JournalError, LockedStateFile, Record, ResumeOptions, State,
 };
 use crate::report::{CompleteDocument, TaskOutcome, Version, document};
-use crate::runbook::Runbook;
 
 /// How many changes that the program makes are named; more are counted.
 const NAMED: usize = 5;
@@ -57,12 +64,12 @@ async fn complete_task(session: &Session, arguments: &CompleteArguments) -> Resu
     }
     let (runbook, path) = arguments.files.read()?;
     let given = arguments.files.container();
-    let remote_copy = connect::open_state_copy(&runbook, given, &path, false)?;
+    let remote_state = connect::open_state_copy(&runbook, given, &path, false)?;
     let options = ResumeOptions {
-        remote_copy: remote_copy.as_ref(),
+        remote_state: remote_state.as_ref(),
         ..ResumeOptions::default()
     };
-    if remote_copy.is_none() && !journal::exists(&path) {
+    if remote_state.is_none() && !journal::exists(&path) {
         let message = format!("the run has not begun: {} does not exist", path.display());
         let help = format!("`iomcopy run {}` begins it", arguments.files.as_arguments());
         return Err(Failure::new(FailureKind::InvalidInput, message).with_help(help));
@@ -71,37 +78,149 @@ async fn complete_task(session: &Session, arguments: &CompleteArguments) -> Resu
     let locked = journal::lock_state_file_with(&path, now, options)
         .map_err(|error| locked_by_run(error, &path))?;
     let task = &arguments.task;
+    require_same_runbook(&locked.state(), &runbook)?;
     require_open(&locked.state(), task)?;
-    if let Some(reason) = &arguments.waive {
-        let reason = reason.trim();
-        let waived = Completed {
-            task: task.clone(),
-            evidence: json!("waived"),
-            who: current_actor(),
-            waived: Some(reason.to_owned()),
-        };
-        let open = other_tasks(&locked.state(), task);
-        record(session, locked, vec![Record::from(waived)]).await?;
-        let line = format!("waived: {task} ({reason}); recorded in the state file");
-        let outcome = TaskOutcome::Waived;
-        print_outcome(session, arguments, outcome, &line, open);
-        return Ok(DONE);
-    }
     let journal = JournalView::from_journal(locked.state()).with_state_file(&path);
-    let left = Box::pin(require_evidence(session, runbook, &journal, task)).await?;
+    let read = Box::pin(read_evidence(
+        session,
+        runbook,
+        &journal,
+        &locked.state(),
+        task,
+    ))
+    .await?;
+    match (read, &arguments.waive) {
+        (Ok(left), _) if !left.iter().any(Change::is_manual) => {
+            record_done(session, arguments, locked, &left).await
+        }
+        (Ok(left), None) => record_partly_done(session, task, locked, &left).await,
+        (read, Some(reason)) => waive(session, arguments, locked, read, reason.trim()).await,
+        (Err(unread), None) => Err(unread),
+    }
+}
+
+/// Records that the task is done. `left` are the changes that follow it, which the program makes.
+async fn record_done(
+    session: &Session,
+    arguments: &CompleteArguments,
+    locked: LockedStateFile,
+    left: &[Change],
+) -> Result<u8, Failure> {
+    let task = &arguments.task;
     // The survey finds no change of the worksheet, so every one of them is done.
-    let mut records = done_by_hand(&locked.state(), task, &left);
+    let mut records = done_by_hand(&locked.state(), task, left);
     let mut done = completed(task, current_actor());
     if !left.is_empty() {
         done.evidence = json!({ "survey": "nothing is left for a person" });
     }
     records.push(Record::from(done));
     let open = other_tasks(&locked.state(), task);
-    record(session, locked, records).await?;
-    let rest = describe_rest(&left);
-    let line = format!("done: {task}; verified in the tenant{rest}");
-    print_outcome(session, arguments, TaskOutcome::Done, &line, open);
+    record(
+        session,
+        locked,
+        records,
+        Closed::new("completed", DONE, None),
+    )
+    .await?;
+    let rest = describe_rest(left);
+    let needless = match arguments.waive {
+        Some(_) => "; nothing was left to waive",
+        None => "",
+    };
+    let line = format!("done: {task}; verified in the tenant{needless}{rest}");
+    print_outcome(session, arguments, Outcome::done(line), open);
     Ok(DONE)
+}
+
+/// Records which of the things are done, and fails with those that are left.
+async fn record_partly_done(
+    session: &Session,
+    task: &str,
+    locked: LockedStateFile,
+    left: &[Change],
+) -> Result<u8, Failure> {
+    let (worksheet, records) = partly_done(&locked.state(), task, left);
+    let failure = worksheet.not_done(task);
+    if !records.is_empty() {
+        let closed = Closed::new("waiting", WAITING, Some(failure.message.clone()));
+        record(session, locked, records, closed).await?;
+    }
+    for line in worksheet.instructions() {
+        session.printer.info(&format!("  [ ] {}", escape(line)));
+    }
+    Err(failure)
+}
+
+/// Waives the evidence of what is left, or of every open thing if the evidence cannot be read.
+async fn waive(
+    session: &Session,
+    arguments: &CompleteArguments,
+    locked: LockedStateFile,
+    read: Result<Vec<Change>, Failure>,
+    reason: &str,
+) -> Result<u8, Failure> {
+    let task = &arguments.task;
+    let (mut records, things, evidence) = match &read {
+        Ok(left) => {
+            let (worksheet, records) = partly_done(&locked.state(), task, left);
+            let things = worksheet.things().to_vec();
+            let evidence = json!({ "left": things });
+            (records, things, evidence)
+        }
+        Err(unread) => {
+            let state = locked.state();
+            let open = state.tasks.get(task.as_str());
+            let open = open.map(|open| OpenWorksheet::of(&state, open));
+            let evidence = json!({ "unread": unread.message });
+            (Vec::new(), open.unwrap_or_default().things, evidence)
+        }
+    };
+    records.push(Record::from(Completed {
+        task: task.clone(),
+        evidence,
+        who: current_actor(),
+        waived: Some(reason.to_owned()),
+    }));
+    let open = other_tasks(&locked.state(), task);
+    record(
+        session,
+        locked,
+        records,
+        Closed::new("completed", DONE, None),
+    )
+    .await?;
+    let unread = read.err();
+    let line = describe_waiver(task, reason, &things, unread.as_ref());
+    print_outcome(session, arguments, Outcome::waived(line, things), open);
+    Ok(DONE)
+}
+
+/// What a waiver covers, one thing a line.
+fn describe_waiver(
+    task: &str,
+    reason: &str,
+    things: &[String],
+    unread: Option<&Failure>,
+) -> String {
+    let number = count(things.len(), "thing");
+    let mut text = format!("waived: {task} ({reason}), {number}; recorded in the state file");
+    for thing in things {
+        text += &format!("\n  waived: {}", escape(thing));
+    }
+    if let Some(unread) = unread {
+        text += &format!("\n  all that was open, because {}", unread.message);
+    }
+    text
+}
+
+/// What is left of a task for a person, and the records of what is done and of what is asked for
+/// again.
+fn partly_done(state: &State, task: &str, left: &[Change]) -> (Worksheet, Vec<Record>) {
+    let manual: Vec<Change> = left.iter().filter(|it| it.is_manual()).cloned().collect();
+    let mut records = done_by_hand(state, task, left);
+    let phase = task.split_once('/').unwrap_or((task, ""));
+    records.extend(hand_out_records(state, phase, &manual));
+    (Worksheet::new(&manual), records)
 }
 
 /// What the program makes after what a person did, by name; empty if nothing is left.
@@ -181,64 +300,63 @@ async fn record(
     session: &Session,
     locked: LockedStateFile,
     records: Vec<Record>,
+    closed: Closed,
 ) -> Result<(), Failure> {
     let state_file = locked.open(Clock::new(1.0))?;
     session.warn(&state_file.warnings);
     state_file.journal.append_all(records).await?;
-    state_file.journal.close("completed", DONE, None).await?;
+    state_file.journal.append(closed).await?;
     Ok(())
 }
 
-/// Reads the evidence of a task from the tenant; fails with what is left for a person. Returns what
-/// is left for the program, which follows what the person did.
-async fn require_evidence(
-    session: &Session,
-    runbook: Runbook,
-    journal: &JournalView,
-    task: &str,
-) -> Result<Vec<Change>, Failure> {
-    let left = connect::with_services(session, runbook, async |connected| {
-        let phase = find_phase(&connected.steps, task)?;
-        let Work::Changes(survey) = &phase.work else {
-            let message = format!("'{task}' is not a manual task");
-            return Err(Failure::new(FailureKind::InvalidInput, message));
-        };
-        let left = survey.survey(journal).await;
-        left.map_err(|failure| failure.during(unreadable_evidence(task)))
-    })
-    .await?;
-    let is_manual = |change: &Change| change.kind() == ChangeKind::ManualTask;
-    if !left.iter().any(is_manual) {
-        return Ok(left);
+/// How a task ended, for the user.
+struct Outcome {
+    ending: TaskOutcome,
+    line: String,
+    /// The things whose evidence was waived, by name.
+    waived: Vec<String>,
+}
+
+impl Outcome {
+    fn done(line: String) -> Self {
+        Self {
+            ending: TaskOutcome::Done,
+            line,
+            waived: Vec::new(),
+        }
     }
-    let worksheet = Worksheet::new(&left);
-    for line in worksheet.instructions() {
-        session.printer.info(&format!("  [ ] {}", escape(line)));
+
+    fn waived(line: String, things: Vec<String>) -> Self {
+        Self {
+            ending: TaskOutcome::Waived,
+            line,
+            waived: things,
+        }
     }
-    Err(worksheet.not_done(task))
 }
 
 /// Prints the outcome with what follows, or as one JSON document. Takes the other open tasks.
 fn print_outcome(
     session: &Session,
     arguments: &CompleteArguments,
-    outcome: TaskOutcome,
-    line: &str,
+    outcome: Outcome,
     waiting: Vec<String>,
 ) {
     if session.output == Output::Human {
-        session.printer.data(line);
+        session.printer.data(&outcome.line);
         session
             .printer
             .info(&what_follows(&arguments.files.as_arguments(), &waiting));
         return;
     }
     let reason = arguments.waive.as_ref();
+    let reason = reason.filter(|_| matches!(outcome.ending, TaskOutcome::Waived));
     session.printer.data(&document(&CompleteDocument {
         v: Version,
         task: arguments.task.clone(),
-        outcome,
+        outcome: outcome.ending,
         reason: reason.map(|reason| reason.trim().to_owned()),
+        waived: outcome.waived,
         waiting,
     }));
 }
@@ -257,21 +375,6 @@ fn what_follows(files: &str, waiting: &[String]) -> String {
         tasks.join("\n  "),
         escape(first)
     )
-}
-
-fn find_phase<'a>(steps: &'a [Step], task: &str) -> Result<&'a Phase, Failure> {
-    let (step, phase) = task.split_once('/').unwrap_or((task, ""));
-    let found = steps
-        .iter()
-        .filter(|candidate| candidate.name == step)
-        .flat_map(|candidate| &candidate.phases)
-        .find(|candidate| candidate.name == phase);
-    found.ok_or_else(|| {
-        Failure::new(
-            FailureKind::InvalidInput,
-            format!("no step has the phase '{task}'"),
-        )
-    })
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub const INTERRUPTED: u8 = 130;
 /// Ended by SIGTERM, state saved.
 pub const TERMINATED: u8 = 143;
 
-/// The exit code of a failure. Takes whether SIGTERM requested the stop.
+/// The exit code of a failure. `is_terminated`: SIGTERM requested the stop.
 pub fn exit_code(kind: FailureKind, is_terminated: bool) -> u8 {
     match kind {
         FailureKind::Failed => FAILED,

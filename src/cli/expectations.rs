@@ -9,8 +9,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::base::files;
-use crate::journal::{self, LaunchOutcome, Occupancy, State, StateFileContents, StepOutcome};
-use crate::report::{EarlierRun, Expected, Outlook, duration};
+use crate::journal::{
+    self, ChangeTime, LaunchOutcome, Occupancy, State, StateFileContents, StepOutcome, TimeSource,
+};
+use crate::report::{Estimates, Expected, duration};
 use crate::steps;
 
 /// How many earlier runs are read, the newest first.
@@ -27,7 +29,8 @@ pub(super) struct Expectations {
 #[derive(Default)]
 struct EarlierRuns {
     operations: BTreeMap<String, Expected>,
-    last: Option<EarlierRun>,
+    /// How long the steps of the last finished run took.
+    last: Option<BTreeMap<String, Duration>>,
 }
 
 impl EarlierRuns {
@@ -49,9 +52,13 @@ impl EarlierRuns {
             if ended.outcome != LaunchOutcome::Succeeded {
                 continue;
             }
-            let takes = state.work.elapsed(launch.intent.time, ended.time);
-            let why = format!("{} in the last run", duration(takes));
-            let expected = Expected { takes, why };
+            // Skip an operation whose end time is unknown.
+            let time = state.operation_time(launch);
+            let Some(takes) = time.and_then(ChangeTime::known) else {
+                continue;
+            };
+            let basis = format!("{} in the last run", duration(takes));
+            let expected = Expected { takes, basis };
             self.operations.entry(key.to_string()).or_insert(expected);
         }
         if self.last.is_none() && state.finished.is_some() {
@@ -59,8 +66,9 @@ impl EarlierRuns {
                 .steps
                 .iter()
                 .filter(|step| step.outcome == Some(StepOutcome::Done));
-            let steps = done.map(|step| (step.step.clone(), step.worked)).collect();
-            self.last = Some(EarlierRun { steps });
+            // A step whose time is not known is expected to take as long as its plan says.
+            let steps = done.filter_map(|step| Some((step.step.clone(), state.step_time(step)?)));
+            self.last = Some(steps.collect());
         }
     }
 }
@@ -74,45 +82,64 @@ impl Expectations {
         }
     }
 
-    /// How long the steps of the last finished run took. Empty if there is none.
+    /// How long the steps of the last finished run took, for a new run. Empty if there is none. A
+    /// run whose place the new one takes is not archived yet.
     pub(super) fn steps_of_last_run(&self) -> BTreeMap<String, Duration> {
-        let earlier = self.earlier.get_or_init(|| EarlierRuns::read(&self.path));
-        let last = earlier.last.as_ref();
-        last.map_or_else(BTreeMap::new, |last| last.steps.clone())
+        let mut replaced = EarlierRuns::default();
+        if let Ok(contents) = journal::read_state_file(&self.path) {
+            replaced.add(&contents.state);
+        }
+        let earlier = || self.earlier.get_or_init(|| EarlierRuns::read(&self.path));
+        let last = replaced.last.or_else(|| earlier().last.clone());
+        last.unwrap_or_default()
     }
 
-    /// What to expect of the run as its state file is now. Takes what the services report.
-    pub(super) fn outlook(
+    /// What to expect of the run as its state file is now. `stages` is what the services report.
+    pub(super) fn estimates(
         &self,
         contents: &StateFileContents,
         now: Timestamp,
         stages: BTreeMap<String, String>,
-    ) -> Outlook {
+    ) -> Estimates {
         let state = &contents.state;
-        let outlook = Outlook {
+        let estimates = Estimates {
             stages,
-            ..Outlook::at(now)
+            ..Estimates::at(now)
         };
-        let is_under_way = contents.occupancy != Occupancy::Free && state.finished.is_none();
-        if !is_under_way && state.launches_in_doubt().next().is_none() {
-            return outlook;
+        let is_working = contents.occupancy != Occupancy::Free && state.finished.is_none();
+        if !is_working && state.launches_in_doubt().next().is_none() {
+            return estimates;
         }
         let earlier = self.earlier.get_or_init(|| EarlierRuns::read(&self.path));
         let mut operations = earlier.operations.clone();
         for launch in state.launches_in_doubt() {
             let key = &launch.intent.key;
             if let Some(takes) = steps::documented_duration(key) {
-                let why = format!("up to {} as a rule", duration(takes));
-                let expected = Expected { takes, why };
+                let basis = format!("usually up to {}", duration(takes));
+                let expected = Expected { takes, basis };
                 operations.entry(key.clone()).or_insert(expected);
             }
         }
-        Outlook {
+        Estimates {
             operations,
-            earlier: earlier.last.clone(),
-            ..outlook
+            ..estimates
         }
     }
+}
+
+/// How long the steps of a run should still take by the last finished run, as its plan has it: less
+/// what processes have worked on them. Empty for a run that was opened again or is repaired: the
+/// duration of a whole run says nothing about it.
+pub(super) fn left_of_last_run(state: &State) -> BTreeMap<String, Duration> {
+    let is_whole = state.finished.is_none() && state.repair.is_none() && state.reopened.is_empty();
+    let planned = state.planned.iter().filter(|_| is_whole);
+    let left = planned.filter_map(|(name, planned)| {
+        let worked = state.step(name).map(|step| step.worked).unwrap_or_default();
+        let left = Duration::from_secs(planned.seconds).saturating_sub(worked);
+        let is_known = planned.source == TimeSource::LastRun && !left.is_zero();
+        is_known.then(|| (name.clone(), left))
+    });
+    left.collect()
 }
 
 /// The archived state files next to this one, the newest first: their names contain the run's id,
@@ -147,7 +174,9 @@ mod tests {
     use super::*;
     use crate::base::clock::Clock;
     use crate::cli::testing::began;
-    use crate::journal::{ChangeKind, Intent, PhaseBegan, Planned, StepBegan, StepForecast};
+    use crate::journal::{
+        ChangeKind, Finished, Intent, PhaseBegan, Planned, StepBegan, StepEnded, StepForecast,
+    };
     use crate::report::{Palette, SuggestedCommands, status_table};
 
     fn intent(kind: ChangeKind, key: &str) -> Intent {
@@ -167,8 +196,12 @@ mod tests {
         "copy-environments".to_owned()
     }
 
-    fn forecast(changes: usize, seconds: u64) -> StepForecast {
-        StepForecast { changes, seconds }
+    fn forecast(changes: usize, seconds: u64, source: TimeSource) -> StepForecast {
+        StepForecast {
+            changes,
+            seconds,
+            source,
+        }
     }
 
     #[tokio::test]
@@ -184,7 +217,7 @@ mod tests {
         open.journal.append(begins).await.unwrap();
         let begins = PhaseBegan { step, phase };
         open.journal.append(begins).await.unwrap();
-        let steps = [(step_name(), forecast(12, 7200))].into();
+        let steps = [(step_name(), forecast(12, 7200, TimeSource::Plan))].into();
         let digest = "d".to_owned();
         open.journal
             .append(Planned {
@@ -199,61 +232,55 @@ mod tests {
         }
         let contents = journal::read_state_file(&path).unwrap();
         let hour = Duration::from_hours(1);
-        let steps = ["copy-environments", "activate-flows"].map(str::to_owned);
-        let earlier = EarlierRuns {
-            operations: BTreeMap::new(),
-            last: Some(EarlierRun {
-                steps: steps.map(|step| (step, hour)).into(),
-            }),
-        };
-        let expectations = Expectations {
-            earlier: earlier.into(),
-            ..Expectations::of(&path)
-        };
+        let expectations = Expectations::of(&path);
         let stages = [("change copy/2222".to_owned(), "CopyDatabase".to_owned())];
         let now = contents.state.last_time;
-        let outlook = expectations.outlook(&contents, now, stages.into());
+        let estimates = expectations.estimates(&contents, now, stages.into());
         let commands = SuggestedCommands {
             arguments: "uat.yaml".to_owned(),
             next: "iomcopy status uat.yaml --follow".to_owned(),
+            ran: "iomcopy status uat.yaml".to_owned(),
         };
         let steps = ["copy-environments", "activate-flows"];
-        let table = |outlook: &Outlook| {
+        let table = |estimates: &Estimates| {
             status_table(
                 &contents,
                 &steps,
                 &commands,
-                outlook,
+                estimates,
                 Palette::plain(),
                 None,
             )
         };
-        let shown = table(&outlook);
+        let shown = table(&estimates);
         for part in [
             "\nbegan  ",
             "\nnow    [1/2] copy-environments, copy, 0 of 12: change name\n",
             "\nend    about ",
-            "if it takes as long as the last finished run (2 h)",
+            "if it takes as long as its plan (2 h)",
             "\nrunning at the service: change copy/2222\n  since ",
             "\n  the service reports: CopyDatabase\n  expected end: about ",
-            "(up to 8 h as a rule)",
+            "(usually up to 8 h)",
         ] {
             assert!(shown.contains(part), "{part}: {shown}");
         }
-        // Without an earlier run, the plan says how long it takes.
-        let planned = Outlook {
-            earlier: None,
-            ..outlook.clone()
+        for row in ["copy-environments  running ", "activate-flows     waiting"] {
+            assert!(shown.contains(row), "{row}: {shown}");
+        }
+        let stopping = Estimates {
+            is_stopping: true,
+            ..estimates.clone()
         };
-        let shown_without = table(&planned);
+        let shown = table(&stopping);
         assert!(
-            shown_without.contains("if it takes as long as its plan (2 h)"),
-            "{shown_without}"
+            shown.contains("\nstop   requested: no new change begins\n"),
+            "{shown}"
         );
+        assert!(!shown.contains("\nend    "), "{shown}");
         // Nine hours later the operation is late.
-        let late = Outlook::at(now + hour * 9);
-        let late = Outlook {
-            operations: outlook.operations.clone(),
+        let late = Estimates::at(now + hour * 9);
+        let late = Estimates {
+            operations: estimates.operations.clone(),
             ..late
         };
         let shown = table(&late);
@@ -271,6 +298,56 @@ mod tests {
             "{shown}"
         );
         drop(open);
+    }
+
+    /// Ends a run whose only step this is, and reads its state.
+    async fn finished(path: &Path) -> State {
+        let open = journal::begin(path, Clock::new(1.0), began()).unwrap();
+        let begins = StepBegan {
+            step: step_name(),
+            speed: None,
+        };
+        open.journal.append(begins).await.unwrap();
+        let ended = StepEnded {
+            step: step_name(),
+            outcome: StepOutcome::Done,
+            note: None,
+        };
+        open.journal.append(ended).await.unwrap();
+        open.journal.append(Finished {}).await.unwrap();
+        State::clone(&open.journal.state())
+    }
+
+    #[tokio::test]
+    async fn a_new_run_expects_what_the_run_took_whose_place_it_takes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let last = || Expectations::of(&path).steps_of_last_run();
+        assert!(last().is_empty());
+        let state = finished(&path).await;
+        assert_eq!(
+            last()[&step_name()],
+            state.step(&step_name()).unwrap().worked
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_left_of_the_last_run_is_less_by_what_was_worked_since() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut state = finished(&folder.path().join("uat.jsonl")).await;
+        let other = "activate-flows".to_owned();
+        state.planned = [
+            (step_name(), forecast(12, 7200, TimeSource::LastRun)),
+            (other, forecast(12, 7200, TimeSource::Plan)),
+        ]
+        .into();
+        assert!(left_of_last_run(&state).is_empty(), "it has finished");
+        state.finished = None;
+        let worked = state.step(&step_name()).unwrap().worked;
+        let left = left_of_last_run(&state);
+        // The changes of a step that the last run does not have show what is left of it.
+        assert_eq!(left.len(), 1);
+        assert_eq!(left[&step_name()] + worked, Duration::from_hours(2));
     }
 
     #[test]

@@ -1,26 +1,29 @@
 //! `iomcopy fleet`: many runs at once, each from its state file alone. It starts nothing and repairs
-//! nothing.
+//! nothing. `containers` reads the state files in a container of Azure Storage.
 
 mod containers;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum, ValueHint};
 use url::Url;
 
-use self::containers::{Copies, parse_address};
-use super::common_arguments::Output;
+use self::containers::{Copies, GivenRunbook, parse_address};
+use super::common_arguments::{Output, RunFiles, state_file_beside};
 use super::connect;
 use super::exit_code::DONE;
 use super::expectations::Expectations;
-use super::run::stages;
+use super::run::operation_reports;
 use super::runbook_file::read_runbook;
 use super::session::Session;
 use super::step_names::names_that_ran;
 use crate::base::clock::Clock;
+use crate::base::files::parent_folder;
+use crate::base::shell::quote_argument;
 use crate::engine::{Failure, FailureKind};
 use crate::journal::{self, StateFileContents};
-use crate::report::{FleetRun, fleet_run, unreadable_run};
+use crate::report::{FleetRun, fleet_run, folder_without_runs, unreadable_run};
 
 /// The end of a state file's name. An archived one has the id of its run before the last part.
 const NAME: &str = ".iomcopy.jsonl";
@@ -33,7 +36,7 @@ const DEEPEST: usize = 4;
 #[derive(Debug, Args)]
 pub(super) struct FleetArguments {
     /// State files, folders in which every file `*.iomcopy.jsonl` is one, and containers of Azure
-    /// Storage with copies of state files: `https://ACCOUNT.blob.core.windows.net/CONTAINER`
+    /// Storage with state files: `https://ACCOUNT.blob.core.windows.net/CONTAINER`
     #[arg(required_unless_present = "runbook", value_name = "STATE", value_hint = ValueHint::AnyPath)]
     states: Vec<PathBuf>,
     /// Output format [default: table, and json with --output json]
@@ -43,7 +46,7 @@ pub(super) struct FleetArguments {
     /// that its `state` names is read [default: sign in with the `AZURE_*` variables or the Azure CLI]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     runbook: Option<PathBuf>,
-    /// File of values of that runbook
+    /// Values file of that runbook
     #[arg(long, value_name = "FILE", requires = "runbook", value_hint = ValueHint::FilePath)]
     values: Option<PathBuf>,
 }
@@ -74,7 +77,10 @@ pub(super) fn fleet(session: &Session, arguments: &FleetArguments) -> Result<u8,
     let fleet = crate::report::fleet(runs, Clock::new(1.0).time_of_day());
     let printer = &session.printer;
     match format {
-        FleetFormat::Table => printer.data(&fleet.table(session.data_palette())),
+        // A command in it stays one line, to be copied.
+        FleetFormat::Table => {
+            printer.data(&fleet.table(session.data_palette(), printer.columns()));
+        }
         FleetFormat::Html => printer.data(&fleet.page()),
         FleetFormat::Json => printer.data(&fleet.json()),
     }
@@ -86,7 +92,7 @@ enum Place {
     /// A file or a folder.
     Path(PathBuf),
     /// At a service.
-    Container(Copies),
+    Container(Box<Copies>),
 }
 
 /// The places that the command line names.
@@ -99,15 +105,26 @@ fn places(arguments: &FleetArguments) -> Result<Vec<Place>, Failure> {
         Some(runbook) => connect::runbook_container(runbook)?,
         None => None,
     };
+    let given = arguments.runbook.clone().zip(runbook.as_ref());
+    let given = given.map(|(path, runbook)| GivenRunbook {
+        name: runbook.name.value.clone(),
+        arguments: RunFiles {
+            runbook: path,
+            values: arguments.values.clone(),
+            state: None,
+        }
+        .as_arguments(),
+    });
     let open = |address: Url, only: Option<String>| -> Result<Place, Failure> {
-        Ok(Place::Container(Copies {
+        Ok(Place::Container(Box::new(Copies {
             container: connect::open_container(&address, runbook.as_ref())?,
             // A runbook with `state` needs no flag; with a signature, a flag would not do.
             is_argument: of_runbook.as_ref() != Some(&address)
                 && std::env::var_os("AZURE_STORAGE_SAS_TOKEN").is_none(),
             address,
             only,
-        }))
+            runbook: given.clone(),
+        })))
     };
     if arguments.states.is_empty() {
         let address = of_runbook.clone().ok_or_else(|| {
@@ -165,7 +182,7 @@ fn runs_of_folder(path: &Path) -> Vec<FleetRun> {
     }
     if files.is_empty() {
         let why = format!("the folder has no file `{NAME_PATTERN}`");
-        return vec![unreadable_run(&path.display().to_string(), &why, None)];
+        return vec![folder_without_runs(&path.display().to_string(), &why)];
     }
     files.sort();
     files.iter().map(|file| read_run(file)).collect()
@@ -175,30 +192,58 @@ fn runs_of_folder(path: &Path) -> Vec<FleetRun> {
 fn read_run(path: &Path) -> FleetRun {
     let file = path.display().to_string();
     match journal::read_state_file(path) {
-        Ok(contents) => describe(path, Some(&file), &contents),
+        Ok(contents) => {
+            let again = runbook_beside(path, &contents).map_or_else(
+                || format!("iomcopy run RUNBOOK --state {}", quote_argument(&file)),
+                |runbook| format!("iomcopy run {}", quote_argument(&runbook)),
+            );
+            describe(path, &again, &contents)
+        }
         Err(error) => unreadable_run(&file, &error.to_string(), Some(&error.help())),
     }
 }
 
-/// The row of a run. Takes the value of `--state` with which it is continued.
-fn describe(path: &Path, argument: Option<&str>, contents: &StateFileContents) -> FleetRun {
-    let stages = stages::read(path, &contents.occupancy);
+/// The runbook beside a state file of a run that has not finished, if it is the only one there whose
+/// state file this is. One that needs values is not known.
+fn runbook_beside(state_file: &Path, contents: &StateFileContents) -> Option<String> {
+    if contents.state.finished.is_some() {
+        return None;
+    }
+    let entries = std::fs::read_dir(parent_folder(state_file)).ok()?;
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
+    let paths = paths.map(|name| state_file.with_file_name(name));
+    let is_yaml = |path: &PathBuf| {
+        let extension = path.extension().and_then(OsStr::to_str);
+        extension.is_some_and(|extension| matches!(extension, "yaml" | "yml"))
+    };
+    let owns_file = |path: &PathBuf| {
+        let runbook = read_runbook(path, None);
+        runbook.is_ok_and(|runbook| state_file_beside(path, &runbook) == state_file)
+    };
+    let mut found = paths.filter(is_yaml).filter(owns_file);
+    let first = found.next()?;
+    found.next().is_none().then(|| first.display().to_string())
+}
+
+/// The row of a run. Takes the command that continues it.
+fn describe(path: &Path, again: &str, contents: &StateFileContents) -> FleetRun {
+    let reports = operation_reports::read_reports(path, &contents.occupancy);
     let now = Clock::new(1.0).time_of_day();
-    let outlook = Expectations::of(path).outlook(contents, now, stages);
+    let estimates = Expectations::of(path).estimates(contents, now, reports.stages);
     let names = names_that_ran(&contents.state);
     fleet_run(
         &path.display().to_string(),
-        argument,
+        again,
         contents,
         &names,
-        &outlook,
+        &estimates,
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::testing::{began, fleet_json};
+    use crate::cli::testing::{began, fleet_json, runbook_text};
     use crate::journal::Closed;
 
     #[tokio::test]
@@ -239,6 +284,13 @@ mod tests {
         assert_eq!(states[1]["waits-for"], waits);
         let again = states[1]["to-do"].as_str().unwrap();
         assert!(again.starts_with("iomcopy run RUNBOOK --state "), "{again}");
+        // Beside its runbook, it needs no `--state`.
+        let runbook = inner.join("my-uat.yaml");
+        let text = runbook_text("public", "").replace("name: test\n", "name: uat\n");
+        std::fs::write(&runbook, text).unwrap();
+        let beside = fleet_json(vec![read_run(&good)]);
+        let again = format!("iomcopy run {}", runbook.display());
+        assert_eq!(beside["runs"][0]["to-do"], again);
         assert_eq!(states[2]["state"], "running");
         assert_eq!(std::fs::read(&good).unwrap(), before);
         drop(held);

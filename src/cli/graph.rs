@@ -15,7 +15,7 @@ use super::exit_code::DONE;
 use super::report::outline;
 use super::session::Session;
 use crate::domain::Names;
-use crate::domain::present_graphs::PresentGraphs;
+use crate::domain::current_orchestrations::CurrentOrchestrations;
 use crate::engine::{Failure, FailureKind, JournalView};
 use crate::journal::{self, State};
 use crate::report::{GraphDocument, GraphPicture, document, graph_pictures};
@@ -28,7 +28,7 @@ pub(super) struct GraphArguments {
     files: RunFiles,
     /// The orchestration's name
     orchestration: String,
-    /// Form of the graph
+    /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "mermaid")]
     format: GraphFormat,
 }
@@ -65,7 +65,7 @@ pub(super) async fn graph(session: &Session, arguments: &GraphArguments) -> Resu
     let name = &arguments.orchestration;
     let mut state = None;
     if journal::exists(&path) {
-        let recorded = recorded(&runbook, &path)?;
+        let recorded = recorded(session, &runbook, &path)?;
         if !recorded.pictures.is_empty() {
             let pictures = recorded.pictures.iter();
             let names: Vec<&str> = pictures.map(GraphPicture::name).collect();
@@ -101,8 +101,9 @@ struct Recorded {
     state: State,
 }
 
-fn recorded(runbook: &Runbook, path: &Path) -> Result<Recorded, Failure> {
+fn recorded(session: &Session, runbook: &Runbook, path: &Path) -> Result<Recorded, Failure> {
     let contents = journal::read_state_file(path)?;
+    session.warn_of_lost_records(&contents);
     // Offline, the tenant's names are those of the runbook.
     let names = Names::unchecked(&runbook.iom);
     let title = |row: &Value| {
@@ -127,7 +128,7 @@ async fn present(
         Some(state) => JournalView::from_journal(Arc::new(state)).for_planning(),
         None => JournalView::empty(),
     };
-    let graphs = PresentGraphs::read(refresh, &journal).await?;
+    let graphs = CurrentOrchestrations::read(refresh, &journal).await?;
     let names: Vec<&str> = graphs.all().iter().map(|it| it.name.as_str()).collect();
     let found = &graphs.all()[find(name, &names)?];
     let values = graphs.values(found)?;

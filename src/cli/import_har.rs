@@ -18,7 +18,7 @@ pub(super) struct ImportHarArguments {
     /// The recording: a HAR file that the browser's network log saved
     pub(super) file: PathBuf,
     /// The request that the click sends, such as `delete-provider`; it decides which values become
-    /// placeholders; without it the request is the one that table and method show
+    /// placeholders; without it, the table and the method of the request decide
     #[arg(long, value_name = "REQUEST", value_parser = keyword_parser::<IomRequest>())]
     pub(super) request: Option<IomRequest>,
 }

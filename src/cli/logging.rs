@@ -18,7 +18,7 @@ fn is_event(metadata: &tracing::Metadata<'_>) -> bool {
     metadata.is_event()
 }
 
-/// Sends log lines through the printer, so that they do not break the progress bar. Takes how often
+/// Sends log lines through the printer, so that they do not break the table. Takes how often
 /// `-v` was given: once shows more of the program's own lines, twice also a line for each request.
 /// Returns what ends the trace, if this process sends one.
 pub(super) fn start_logging(printer: &Arc<Printer>, verbose: u8) -> Option<FinishTrace> {

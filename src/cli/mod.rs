@@ -6,9 +6,14 @@
 //! common_arguments.rs    the flags of every command, and arguments that several commands have
 //! run/                   `run`: the order of a run, and its parts
 //! init/                  `init`: a starter runbook, by flags or by questions
-//! plan.rs preflight.rs verify.rs complete.rs                    online commands
-//! validate.rs status.rs fleet.rs report.rs state.rs import_har.rs        offline commands
-//! schema.rs completions.rs man.rs rehearsal.rs                  for editors, shells and rehearsals
+//! plan.rs preflight.rs verify.rs complete.rs complete/ graph.rs
+//!                        commands that read the services
+//! status.rs fleet.rs fleet/
+//!                        commands that read state files, also those in Azure Storage
+//! validate.rs report.rs state.rs import_har.rs
+//!                        commands that read local files only
+//! schema.rs completions.rs man.rs rehearsal.rs
+//!                        commands for editors, shells and rehearsals
 //!
 //! connect/               a runbook's services: addresses, sign-in, both environments
 //! session.rs             what every command needs: printer, output format, cancellation
@@ -23,7 +28,8 @@
 //! environment_lookup.rs  finds an environment by id, display name or address
 //! actor.rs               who confirms, completes or waives, for the state file
 //! warnings.rs            the warnings of this process
-//! example_pipelines.rs   a test of the pipelines under `runbooks/`
+//! example_pipelines_tests.rs
+//!                        tests of the pipelines under `runbooks/`
 //! testing.rs             what the unit tests of the commands share
 //! usage.rs               an invalid command line
 //! signals.rs logging.rs  Ctrl-C and SIGTERM; log lines
@@ -39,7 +45,7 @@ mod connect;
 mod did_you_mean;
 mod environment_lookup;
 #[cfg(test)]
-mod example_pipelines;
+mod example_pipelines_tests;
 mod exit_code;
 mod expectations;
 mod fleet;
@@ -83,6 +89,7 @@ pub use exit_code::*;
 
 use self::arguments::{Arguments, Command};
 use self::session::Session;
+use self::signals::Stopped;
 use crate::engine::Failure;
 
 /// Runs the program with these arguments (the program's name first) and returns its exit code. May
@@ -139,10 +146,15 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, Failure> {
         Command::Report(arguments) => arguments.follow.is_some(),
         _ => false,
     };
-    // `init` has no request in flight that would have to be finished.
-    let has_requests = !matches!(&command, Command::Init(_));
+    let stopped = match &command {
+        // It has no request in flight that would have to be finished.
+        Command::Init(_) => Stopped::Nothing,
+        #[cfg(feature = "rehearsal")]
+        Command::Rehearsal(_) => Stopped::Server,
+        _ => Stopped::Requests,
+    };
     if !follows {
-        session.listen_to_signals(has_requests);
+        session.listen_to_signals(stopped);
     }
     let printer = &session.printer;
     match command {

@@ -1,28 +1,31 @@
 //! `iomcopy plan`: what a run would do now. Except for token requests, it sends only GET.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use super::common_arguments::{Output, RunFiles};
 use super::connect::{self, Connected};
 use super::exit_code::{CHANGES, DONE};
-use super::expectations::Expectations;
+use super::expectations::{Expectations, left_of_last_run};
 use super::report::outline;
 use super::run::{reopen, repair};
 use super::session::Session;
 use super::{plan_file, plan_notes};
 use crate::base::clock::Clock;
 use crate::base::shell::quote_argument;
-use crate::domain::present_graphs::PresentGraphs;
+use crate::domain::current_orchestrations::CurrentOrchestrations;
 use crate::domain::{RefreshContext, keys};
 use crate::engine::{Failure, FailureKind, JournalView, Plan};
-use crate::journal::{self, State};
+use crate::journal::{self, LostRecords, State};
 use crate::report::{
-    GraphPicture, PlanDocument, PlanFacts, PlanReport, document, plan_page, plan_text,
+    GraphPicture, PlanDocument, PlanFacts, PlanReport, document, expected_steps, plan_page,
+    plan_text,
 };
-use crate::steps::own_step_runner;
+use crate::steps::{custom_step_runner, repair_command};
 
 /// The arguments of `plan`.
 #[derive(Debug, Args)]
@@ -36,7 +39,7 @@ pub(super) struct PlanArguments {
     /// plan
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
-    /// Form of the plan [default: text, and json with --output json]
+    /// Output format [default: text, and json with --output json]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(super) format: Option<PlanFormat>,
     /// From `run --dry-run --again`: the provider's definition
@@ -69,8 +72,12 @@ pub(super) async fn plan(session: &Session, arguments: &PlanArguments) -> Result
     let format = choose_format(session, arguments)?;
     let (runbook, path) = arguments.files.read_state()?;
     // A new run does not use the journal of the run that it replaces.
+    let mut lost = None;
     let state = if journal::exists(&path) && !arguments.fresh {
-        Some(Arc::new(journal::read_state_file(&path)?.state))
+        let contents = journal::read_state_file(&path)?;
+        session.warn_of_lost_records(&contents);
+        lost = contents.lost;
+        Some(Arc::new(contents.state))
     } else {
         None
     };
@@ -81,6 +88,7 @@ pub(super) async fn plan(session: &Session, arguments: &PlanArguments) -> Result
             connected,
             format,
             expectations: Expectations::of(&path),
+            lost,
         };
         view.show(state).await
     })
@@ -107,6 +115,8 @@ struct PlanView<'a> {
     connected: &'a Connected,
     format: PlanFormat,
     expectations: Expectations,
+    /// What the state file lacks of its run.
+    lost: Option<LostRecords>,
 }
 
 impl PlanView<'_> {
@@ -115,6 +125,7 @@ impl PlanView<'_> {
         let (session, arguments) = (self.session, self.arguments);
         let refresh = &self.connected.refresh;
         let is_resumed = state.is_some();
+        let last_run = self.time_known(state.as_deref());
         let has_finished = state.as_ref().is_some_and(|state| state.finished.is_some());
         let journal = match &state {
             Some(state) => JournalView::from_journal(Arc::clone(state)).for_planning(),
@@ -138,7 +149,7 @@ impl PlanView<'_> {
             Some(approved) if is_resumed => plan_file::require_covered(approved, &plan),
             Some(approved) => plan_file::require_approved(approved, &plan, &digest),
         };
-        let report = self.report(&plan);
+        let report = self.report(&plan, &last_run);
         match self.format {
             PlanFormat::Text => {
                 let text = plan_text(&report, session.data_palette(), session.verbose);
@@ -182,11 +193,18 @@ impl PlanView<'_> {
             return;
         }
         let next = match (has_finished, arguments.fresh) {
+            _ if self.lost.is_some() => format!("next: {}", self.next()),
             (true, false) if plan.is_empty() => format!(
                 "This run has finished; a new refresh begins with: iomcopy run {} --fresh",
                 arguments.files.as_arguments()
             ),
-            (true, false) => return,
+            (true, false) => match repairs(plan, &arguments.files.as_arguments()).as_slice() {
+                [] => return,
+                commands => format!(
+                    "This run has finished; these changes are made by: {}",
+                    commands.join("; ")
+                ),
+            },
             (_, fresh) => {
                 let fresh = if fresh { " --fresh" } else { "" };
                 format!("next: {}{fresh}", self.next())
@@ -195,8 +213,12 @@ impl PlanView<'_> {
         self.session.printer.info(&format!("\n{next}"));
     }
 
-    /// The command that makes this plan's changes.
+    /// The command that makes this plan's changes; that checks the state file, if a run would be
+    /// refused.
     fn next(&self) -> String {
+        if let Some(lost) = &self.lost {
+            return lost.check().to_owned();
+        }
         let out = self.arguments.out.as_ref();
         let approved = out.or(self.arguments.approved.as_ref()).map(|path| {
             let path = quote_argument(&path.display().to_string());
@@ -209,21 +231,33 @@ impl PlanView<'_> {
         )
     }
 
-    /// The plan with what its reader should know.
-    fn report<'p>(&'p self, plan: &'p Plan) -> PlanReport<'p> {
+    /// How long steps should take by the last finished run. Takes the run that the plan continues.
+    fn time_known(&self, run: Option<&State>) -> BTreeMap<String, Duration> {
+        let arguments = self.arguments;
+        match run {
+            _ if arguments.only.is_some() || arguments.provider.is_some() => BTreeMap::new(),
+            Some(run) => left_of_last_run(run),
+            None => self.expectations.steps_of_last_run(),
+        }
+    }
+
+    /// The plan with what its reader should know. `last_run` is how long each step took in the last
+    /// finished run.
+    fn report<'p>(
+        &'p self,
+        plan: &'p Plan,
+        last_run: &BTreeMap<String, Duration>,
+    ) -> PlanReport<'p> {
         let refresh = &self.connected.refresh;
         let runbook = &refresh.runbook;
-        let last = self.expectations.steps_of_last_run();
-        let open = plan.steps.iter().filter(|step| !step.changes.is_empty());
-        let took = open.filter_map(|step| last.get(&step.name)).sum();
         PlanReport {
             replacing_step: plan_notes::replacing_step(runbook),
             left_off: plan_notes::left_off(plan, runbook),
             differences: plan_notes::differences(plan, runbook),
             unknowns: plan_notes::unknowns(plan, runbook, |step, is_forecast| {
-                own_step_runner(refresh, step).unknown_in_plan(is_forecast)
+                custom_step_runner(refresh, step).unknown_in_plan(is_forecast)
             }),
-            last_run: (!last.is_empty()).then_some(took),
+            expected: expected_steps(plan, last_run),
             names: refresh.known_names.all(),
             ..PlanReport::of(plan, &runbook.target.name.value)
         }
@@ -254,7 +288,7 @@ impl PlanView<'_> {
         if !changes().any(|change| change.key.starts_with("orchestration/")) {
             return Ok(Vec::new());
         }
-        let graphs = PresentGraphs::read(&self.connected.refresh, journal).await?;
+        let graphs = CurrentOrchestrations::read(&self.connected.refresh, journal).await?;
         let drawn = graphs.all().iter().filter_map(|graph| {
             let clear = change(keys::orchestration_clear(graph.id))?;
             let restore = change(keys::orchestration_restore(graph.id));
@@ -263,6 +297,15 @@ impl PlanView<'_> {
         });
         Ok(drawn.collect())
     }
+}
+
+/// The commands that repair the steps of a finished run which have changes. Takes the arguments that
+/// name the run's files.
+fn repairs(plan: &Plan, arguments: &str) -> Vec<String> {
+    let changed = plan.steps.iter().filter(|step| !step.changes.is_empty());
+    changed
+        .filter_map(|step| repair_command(arguments, &step.name))
+        .collect()
 }
 
 /// The journal that a run would start with: empty before its first record; with a provider, as it is

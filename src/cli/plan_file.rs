@@ -56,6 +56,11 @@ fn read(path: &Path) -> Result<SavedPlan, Failure> {
     }
 }
 
+/// Fails if the approved plan cannot be read.
+pub(super) fn require_readable(path: &Path) -> Result<(), Failure> {
+    read(path).map(drop)
+}
+
 /// Refuses a plan that differs from the approved plan, and shows the differences.
 pub(super) fn require_approved(path: &Path, plan: &Plan, digest: &str) -> Result<(), Failure> {
     let saved = read(path)?;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::base::text::list_first;
 use crate::domain::keys;
 use crate::engine::Plan;
-use crate::runbook::{Keyword as _, ListedStep, OwnStep, Runbook, StepName};
+use crate::runbook::{CustomStep, Keyword as _, ListedStep, Runbook, StepName};
 
 /// How many changes are named; more are counted.
 const NAMED: usize = 5;
@@ -60,14 +60,20 @@ pub(super) fn differences(plan: &Plan, runbook: &Runbook) -> Vec<String> {
                 .to_owned(),
         );
     }
-    let installs = |key: &str| key.starts_with("provider/new/");
     let mut changes = plan.steps.iter().flat_map(|step| &step.changes);
+    reasons.extend(fewer_flows(plan));
+    let installs = |key: &str| key.starts_with("provider/new/");
     if changes.any(|change| installs(&change.key)) {
         reasons.push(
             "the exact actions, parameters and connection references of a new provider are known \
              once it is installed"
                 .to_owned(),
         );
+        reasons.push(format!(
+            "a new provider may come from the library with parameters and transformations as they \
+             should be; {} then makes fewer changes",
+            StepName::ReinstallProviders.keyword()
+        ));
     }
     if !plan.is_empty() {
         reasons.push(
@@ -79,12 +85,28 @@ pub(super) fn differences(plan: &Plan, runbook: &Runbook) -> Vec<String> {
     reasons
 }
 
-/// What the plan does not know, one line for each thing. Takes what says it of one of the customer's
-/// own steps, which needs to know whether the copy is still to be made.
+/// Why step 4 may turn on fewer cloud flows than the plan has. *Activate system* turns on flows of
+/// order management (`reference/iom.md`, section 2.4), and nobody knows which before it was pressed.
+fn fewer_flows(plan: &Plan) -> Option<String> {
+    let name = StepName::ActivateFlows.keyword();
+    let mut changes = plan.steps.iter().flat_map(|step| &step.changes);
+    let is_pressed = changes.any(|change| change.key == keys::ACTIVATE_SYSTEM);
+    let mut steps = plan.steps.iter();
+    let has_flows = steps.any(|step| step.name == name && !step.changes.is_empty());
+    (is_pressed && has_flows).then(|| {
+        format!(
+            "'Activate system' turns on cloud flows of order management itself; {name} then makes \
+             fewer changes"
+        )
+    })
+}
+
+/// What the plan does not know, one line for each thing. `unknown_of` returns it for a custom step;
+/// its second argument says whether the copy is still to be made.
 pub(super) fn unknowns(
     plan: &Plan,
     runbook: &Runbook,
-    unknown_of: impl Fn(&OwnStep, bool) -> Option<String>,
+    unknown_of: impl Fn(&CustomStep, bool) -> Option<String>,
 ) -> Vec<String> {
     let mut unknown = Vec::new();
     let is_forecast = is_forecast(plan, runbook);
@@ -108,7 +130,7 @@ pub(super) fn unknowns(
         )),
     }
     for listed in runbook.steps.in_order() {
-        let ListedStep::Own(step) = listed else {
+        let ListedStep::Custom(step) = listed else {
             continue;
         };
         if step.skip.is_some() {
@@ -169,6 +191,35 @@ mod tests {
         let text = "1 change leaves its cloud flow off: replace text in cloud flow 'B'; \
                     `iomcopy preflight ";
         assert!(said[0].starts_with(text), "{said:?}");
+    }
+
+    #[test]
+    fn a_plan_says_which_step_may_make_fewer_changes_and_why() {
+        let change = |key: &str| {
+            json!({
+                "phase": "p", "key": key, "kind": "set", "name": key, "before": null,
+                "after": null, "destructive": false, "expected-seconds": 1,
+            })
+        };
+        let said = |flows: &[serde_json::Value]| {
+            let steps = json!([
+                { "name": "reconfigure-connections", "changes": [change("activate-system")] },
+                { "name": "activate-flows", "changes": flows },
+                { "name": "reinstall-providers", "changes": [change("provider/new/a")] },
+            ]);
+            let plan = Plan {
+                steps: serde_json::from_value(steps).unwrap(),
+            };
+            differences(&plan, &runbook("public", "")).join("\n")
+        };
+        let whole = said(&[change("flow/1")]);
+        for part in [
+            "activate-flows then makes fewer changes",
+            "reinstall-providers then makes fewer changes",
+        ] {
+            assert!(whole.contains(part), "{part}: {whole}");
+        }
+        assert!(!said(&[]).contains("Activate system"));
     }
 
     #[test]

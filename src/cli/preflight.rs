@@ -14,7 +14,7 @@ use crate::checks::{self, CheckResult, Verdict};
 use crate::domain::environments::{UNFINISHED_RUN, has_begun};
 use crate::engine::{Failure, FailureKind, JournalView};
 use crate::journal;
-use crate::report::{CheckLine, ChecksDocument, Palette, Version, document};
+use crate::report::{CheckLine, ChecksDocument, NextCommand, Palette, Version, document};
 
 /// Runs every check and shows every result. The exit code is that of the first failed check, as for
 /// a run; if none fails and a service is unavailable, 75.
@@ -38,14 +38,46 @@ pub(super) async fn preflight(
         advise_own_run(&mut findings, next);
     }
     print_findings(session, &findings);
-    if let Some(next) = next.filter(|_| session.output == Output::Human) {
-        session.printer.text(&format!("\nnext: {next}"));
+    if session.output == Output::Human
+        && let Some(line) = next_line(arguments, &findings, next)
+    {
+        session.printer.text(&format!("\n{line}"));
     }
     let failed = findings
         .iter()
         .find(|finding| finding.verdict == Verdict::Fail);
     let stops = failed.or_else(|| first_unavailable(&findings));
     Ok(stops.map_or(DONE, |finding| session.exit_code(finding.kind)))
+}
+
+/// The line about what follows. Takes the command that continues the runbook's own run, if it has
+/// begun.
+fn next_line(
+    arguments: &RunbookArguments,
+    findings: &[CheckResult],
+    begun: Option<String>,
+) -> Option<String> {
+    let files = run_files(arguments).as_arguments();
+    let ran = format!("iomcopy preflight {files}");
+    let has_failed = findings.iter().any(|it| it.verdict == Verdict::Fail);
+    let next = match begun {
+        Some(next) => NextCommand::new(next),
+        None if has_failed => NextCommand::once_done("correct what failed", ran.clone()),
+        None if first_unavailable(findings).is_some() => {
+            NextCommand::once_done("wait until the service is available", ran.clone())
+        }
+        None => NextCommand::new(format!("iomcopy plan {files}")),
+    };
+    next.line(&ran)
+}
+
+/// The files of a run with this runbook.
+fn run_files(arguments: &RunbookArguments) -> RunFiles {
+    RunFiles {
+        runbook: arguments.runbook.clone(),
+        values: arguments.values.clone(),
+        state: None,
+    }
 }
 
 /// The run in the runbook's own state file, which has not finished.
@@ -65,12 +97,7 @@ impl OpenRun {
         if contents.state.finished.is_some() {
             return None;
         }
-        let files = RunFiles {
-            runbook: arguments.runbook.clone(),
-            values: arguments.values.clone(),
-            state: None,
-        };
-        let next = suggested_commands(&files, &contents).next;
+        let next = suggested_commands(&run_files(arguments), &contents).next;
         Some(Self {
             journal: JournalView::from_journal(Arc::new(contents.state)),
             next,
@@ -266,5 +293,26 @@ mod tests {
         assert_eq!(run.next, "iomcopy status uat.yaml --follow");
         open.journal.append(Finished {}).await.unwrap();
         assert!(OpenRun::read(&arguments, &path).is_none());
+    }
+
+    #[test]
+    fn preflight_ends_with_the_next_command() {
+        let arguments = RunbookArguments {
+            runbook: "uat.yaml".into(),
+            values: None,
+        };
+        let result = |verdict| CheckResult::with_verdict("a check", verdict);
+        let line = |findings: &[CheckResult], begun: Option<&str>| {
+            next_line(&arguments, findings, begun.map(str::to_owned)).unwrap()
+        };
+        let plan = "next: iomcopy plan uat.yaml";
+        assert_eq!(line(&[result(Verdict::Pass)], None), plan);
+        let failed = [result(Verdict::Pass), result(Verdict::Fail)];
+        assert_eq!(
+            line(&failed, None),
+            "next: correct what failed, then iomcopy preflight uat.yaml"
+        );
+        let begun = line(&failed, Some("iomcopy run uat.yaml"));
+        assert_eq!(begun, "next: iomcopy run uat.yaml");
     }
 }

@@ -6,7 +6,7 @@ use super::did_you_mean::runbook_like;
 use crate::engine::{Failure, FailureKind, RunbookPlace};
 use crate::runbook::{self, ReadError, Runbook};
 
-/// Reads and binds a runbook with the file of values that the command line names. All errors are
+/// Reads and binds a runbook with the values file that the command line names. All errors are
 /// reported at once.
 pub(super) fn read_runbook(path: &Path, values: Option<&Path>) -> Result<Runbook, Failure> {
     runbook::read_file(path, values).map_err(|error| match error {

@@ -11,13 +11,14 @@ use super::common_arguments::{Color, Common, Output};
 use super::exit_code::{exit_code, exit_code_without_output, outcome_name};
 use super::logging::{FinishTrace, start_logging};
 use super::process_environment::environment_variable;
-use super::signals::{Activity, stop_on_signals};
+use super::signals::{Activity, Stopped, stop_on_signals};
 use super::warnings::Warnings;
 use crate::base::cancellation::Cancellation;
 use crate::base::clock::Clock;
 use crate::base::platform;
 use crate::base::redaction::redact;
 use crate::engine::{EventKind, Failure, FailureKind};
+use crate::journal::StateFileContents;
 use crate::report::{
     Annotations, Checkout, ColorChoice, EndSummary, FailureDocument, JsonLines, Palette, Pipeline,
     Printer, document,
@@ -92,7 +93,7 @@ impl Session {
     }
 
     /// Is progress a bar, rather than lines?
-    pub(super) fn shows_progress_bar(&self) -> bool {
+    pub(super) fn shows_live_table(&self) -> bool {
         let in_pipeline = self.pipeline.is_some()
             || environment_variable("CI").is_some_and(|value| !value.is_empty());
         self.printer.has_terminal() && !in_pipeline && can_move_cursor() && !self.verbose
@@ -115,14 +116,14 @@ impl Session {
         )
     }
 
-    /// Stops on Ctrl-C and SIGTERM. Takes whether the command may have requests to finish.
-    pub(super) fn listen_to_signals(&self, has_requests: bool) {
+    /// Stops on Ctrl-C and SIGTERM. Takes what the command does.
+    pub(super) fn listen_to_signals(&self, stopped: Stopped) {
         stop_on_signals(
             self.cancellation.clone(),
             Arc::clone(&self.printer),
             Arc::clone(&self.is_terminated),
             Arc::clone(&self.activity),
-            has_requests,
+            stopped,
         );
     }
 
@@ -130,6 +131,13 @@ impl Session {
     pub(super) fn warn(&self, warnings: &[String]) {
         for warning in warnings {
             self.printer.error(&format!("warning: {warning}"));
+        }
+    }
+
+    /// Prints on stderr that a state file lacks records of its run, if it does.
+    pub(super) fn warn_of_lost_records(&self, contents: &StateFileContents) {
+        if let Some(lost) = &contents.lost {
+            self.warn(&[lost.message()]);
         }
     }
 

@@ -63,6 +63,18 @@ impl Listener for Activity {
     }
 }
 
+/// What a command does that a signal stops.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Stopped {
+    /// It sends requests, and those in flight are finished.
+    Requests,
+    /// It serves the rehearsal tenant.
+    #[cfg(feature = "rehearsal")]
+    Server,
+    /// It has nothing to finish.
+    Nothing,
+}
+
 /// Requests a stop at the first signal, and an immediate stop at the second. Sets `is_terminated`
 /// at SIGTERM. A command that has no requests to finish, and one that asks something, say nothing
 /// at the first signal.
@@ -71,7 +83,7 @@ pub(super) fn stop_on_signals(
     printer: Arc<Printer>,
     is_terminated: Arc<AtomicBool>,
     activity: Arc<Activity>,
-    has_requests: bool,
+    stopped: Stopped,
 ) {
     let Ok(mut signals) = Signals::listen() else {
         printer.error("warning: signals are not handled; Ctrl-C ends the program at once");
@@ -82,10 +94,19 @@ pub(super) fn stop_on_signals(
             if signals.next().await == Signal::Terminate {
                 is_terminated.store(true, Ordering::SeqCst);
             }
-            let text = activity.stopping_text().filter(|_| has_requests);
+            let text = match stopped {
+                Stopped::Requests => activity.stopping_text(),
+                #[cfg(feature = "rehearsal")]
+                Stopped::Server => Some("Stopping the rehearsal tenant.".to_owned()),
+                Stopped::Nothing => None,
+            };
             if cancellation.is_stop_requested() {
                 cancellation.request_immediate_stop();
-                printer.error("Stopping now. The state file is valid; run again to resume.");
+                printer.error(match stopped {
+                    #[cfg(feature = "rehearsal")]
+                    Stopped::Server => "Stopping now.",
+                    _ => "Stopping now. The state file is valid; run again to resume.",
+                });
             } else if let Some(text) = text {
                 // Before the message: what is typed after it is read has no effect.
                 cancellation.request_stop();
@@ -140,7 +161,8 @@ mod tests {
             key: "copy".to_owned(),
             name: "copy".to_owned(),
             kind: ChangeKind::Launch,
-            elapsed: 1.0,
+            elapsed: Some(1.0),
+            unread_since: None,
         }));
         assert!(!speaks());
         assert!(activity.stopping_text().is_some());

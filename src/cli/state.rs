@@ -27,13 +27,14 @@ pub(super) struct StateArguments {
 /// The operations on a state file.
 #[derive(Debug, Subcommand)]
 pub(super) enum StateCommand {
-    /// Check a state file, and list all damage
+    /// Check a state file, and list all damage. Exits with 1 if something is listed, also a write that
+    /// did not finish, which the next run repairs
     Check {
         /// The state file
         file: PathBuf,
     },
-    /// Remove all records after record N; a copy of the original file is kept. If the file has lost
-    /// its end, give its last record: this accepts the loss
+    /// Remove all records after record N; the original file is kept beside it. If the file's end is
+    /// missing, give the number of its last record to accept the loss
     Cut {
         /// The state file
         file: PathBuf,
@@ -117,12 +118,13 @@ fn cut(session: &Session, file: &std::path::Path, at: u64) -> Result<u8, Failure
     session.printer.data(&match session.output {
         Output::Human => format!(
             "{}: kept the records up to {}, removed {} ({} bytes); original file: {}\n\
-             The run no longer knows which requests the removed records describe.",
+             What the run did after record {} is now unknown: the next run reads the tenant again.",
             file.display(),
             summary.kept,
             count(usize::try_from(summary.lines).unwrap_or(usize::MAX), "line"),
             summary.bytes,
-            summary.saved_to.display()
+            summary.saved_to.display(),
+            summary.kept
         ),
         Output::Json => document(&CutDocument {
             v: Version,

@@ -9,15 +9,16 @@ use super::common_arguments::{Output, RunFiles};
 use super::connect;
 use super::exit_code::{DONE, FAILED, TEMPORARY, WAITING};
 use super::expectations::Expectations;
-use super::run::{stages, suggested_commands};
+use super::run::{operation_reports, suggested_commands};
 use super::session::Session;
 use super::step_names::step_names;
 use crate::base::clock::Clock;
+use crate::domain::containment::figures::is_forecast;
 use crate::engine::Failure;
 use crate::journal::{self, LockHolder, Occupancy, State, StateFileContents};
 use crate::report::{
-    Outlook, Palette, Screen, StatusChanges, document, not_begun_document, status_document,
-    status_table,
+    Estimates, Palette, Screen, StatusChanges, SuggestedCommands, document, not_begun_document,
+    recorded_findings, status_document, status_table,
 };
 use crate::runbook::Runbook;
 
@@ -30,7 +31,7 @@ const REMOTE_INTERVAL: Duration = Duration::from_secs(10);
 pub(super) struct StatusArguments {
     #[command(flatten)]
     files: RunFiles,
-    /// Refresh until the run's process ends; without a terminal, a line for each change
+    /// Update the display until the run's process ends; without a terminal, a line for each change
     #[arg(long)]
     pub(super) follow: bool,
     /// Exit with the outcome of the run: 0 if it has finished, 10 if it waits for a person, else
@@ -38,6 +39,14 @@ pub(super) struct StatusArguments {
     /// process was killed or stopped before the end. Without this flag, 0
     #[arg(long)]
     exit_code: bool,
+}
+
+impl StatusArguments {
+    /// The command that was run, as messages suggest commands.
+    fn as_command(&self) -> String {
+        let follow = if self.follow { " --follow" } else { "" };
+        format!("iomcopy status {}{follow}", self.files.as_arguments())
+    }
 }
 
 /// Reads the state file without repairing it, and shows it.
@@ -49,6 +58,7 @@ pub(super) async fn status(session: &Session, arguments: &StatusArguments) -> Re
         expectations: Expectations::of(&path),
         runbook,
         path,
+        ran: arguments.as_command(),
     };
     let contents = if arguments.follow {
         view.follow().await?
@@ -101,7 +111,7 @@ pub(super) fn remote_holder(state: &State) -> Occupancy {
 }
 
 /// A state file, and what its run is expected to do.
-type Reading = (StateFileContents, Outlook);
+type Reading = (StateFileContents, Estimates);
 
 struct StatusView<'a> {
     session: &'a Session,
@@ -109,6 +119,8 @@ struct StatusView<'a> {
     expectations: Expectations,
     runbook: Runbook,
     path: PathBuf,
+    /// This command.
+    ran: String,
 }
 
 impl StatusView<'_> {
@@ -126,10 +138,14 @@ impl StatusView<'_> {
         {
             contents.occupancy = remote_holder(&contents.state);
         }
-        let stages = stages::read(&self.path, &contents.occupancy);
+        let reports = operation_reports::read_reports(&self.path, &contents.occupancy);
         let now = Clock::new(1.0).time_of_day();
-        let outlook = self.expectations.outlook(&contents, now, stages);
-        Ok(Some((contents, outlook)))
+        let estimates = Estimates {
+            findings: recorded_findings(&contents, is_forecast),
+            is_stopping: reports.is_stopping,
+            ..self.expectations.estimates(&contents, now, reports.stages)
+        };
+        Ok(Some((contents, estimates)))
     }
 
     /// Prints the table or the document.
@@ -142,27 +158,30 @@ impl StatusView<'_> {
     }
 
     fn table(&self, reading: Option<&Reading>, palette: Palette) -> String {
-        let Some((contents, outlook)) = reading else {
+        let Some((contents, estimates)) = reading else {
             let path = self.path.display();
             return format!(
                 "not begun: {path} does not exist\nnext: {}",
                 self.first_command()
             );
         };
-        let commands = suggested_commands(self.files, contents);
+        let commands = SuggestedCommands {
+            ran: self.ran.clone(),
+            ..suggested_commands(self.files, contents)
+        };
         let names = step_names(&self.runbook, Some(&contents.state));
-        let table = status_table(contents, &names, &commands, outlook, palette, None);
+        let table = status_table(contents, &names, &commands, estimates, palette, None);
         table.trim_end().to_owned()
     }
 
     fn document(&self, reading: Option<&Reading>) -> String {
-        let Some((contents, outlook)) = reading else {
+        let Some((contents, estimates)) = reading else {
             let names = step_names(&self.runbook, None);
             return document(&not_begun_document(&names, &self.first_command()));
         };
         let next = suggested_commands(self.files, contents).next;
         let names = step_names(&self.runbook, Some(&contents.state));
-        document(&status_document(contents, &names, &next, outlook))
+        document(&status_document(contents, &names, &next, estimates))
     }
 
     /// The command that begins the run.
@@ -183,8 +202,8 @@ impl StatusView<'_> {
             if let Some(screen) = &mut screen {
                 let table = self.table(reading.as_ref(), self.session.data_palette());
                 self.session.printer.draw(screen, &table);
-            } else if let Some((contents, outlook)) = running {
-                self.print_changes(&mut changes, contents, outlook);
+            } else if let Some((contents, estimates)) = running {
+                self.print_changes(&mut changes, contents, estimates);
             }
             if running.is_none() {
                 if screen.is_none() {
@@ -196,7 +215,7 @@ impl StatusView<'_> {
         }
     }
 
-    /// How often to look: less often at a remote copy.
+    /// How often to look: less often at a remote state.
     fn interval(&self) -> Duration {
         if self.runbook.state.is_some() || self.files.container().is_some() {
             REMOTE_INTERVAL
@@ -210,21 +229,21 @@ impl StatusView<'_> {
         &self,
         changes: &mut StatusChanges,
         contents: &StateFileContents,
-        outlook: &Outlook,
+        estimates: &Estimates,
     ) {
         let names = step_names(&self.runbook, Some(&contents.state));
-        let lines = changes.since_last(contents, &names, outlook);
+        let lines = changes.since_last(contents, &names, estimates);
         let printer = &self.session.printer;
         match self.session.output {
             Output::Human => {
                 for line in lines {
-                    printer.text(&format!("{:.0}  {line}", outlook.now));
+                    printer.text(&format!("{:.0}  {line}", estimates.now));
                 }
             }
             Output::Json if lines.is_empty() => {}
             Output::Json => {
                 let next = suggested_commands(self.files, contents).next;
-                let document = document(&status_document(contents, &names, &next, outlook));
+                let document = document(&status_document(contents, &names, &next, estimates));
                 printer.data(&document);
             }
         }
@@ -233,6 +252,8 @@ impl StatusView<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::cli::testing::began;
     use crate::journal::{Closed, Waiting};
@@ -272,6 +293,88 @@ mod tests {
         let mut contents = journal::read_state_file(&path).unwrap();
         contents.occupancy = Occupancy::Free;
         assert_eq!(outcome(&contents), WAITING, "it was stopped");
+    }
+
+    #[test]
+    fn a_status_that_follows_a_run_does_not_advise_to_follow_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let _open = journal::begin(&path, Clock::new(1.0), began()).unwrap();
+        let contents = journal::read_state_file(&path).unwrap();
+        let now = contents.state.last_time;
+        let estimates = Expectations::of(&path).estimates(&contents, now, BTreeMap::new());
+        let table = |follow: bool| {
+            let files = RunFiles {
+                runbook: "uat.yaml".into(),
+                values: None,
+                state: None,
+            };
+            let commands = suggested_commands(&files, &contents);
+            let status = StatusArguments {
+                files,
+                follow,
+                exit_code: false,
+            };
+            let commands = SuggestedCommands {
+                ran: status.as_command(),
+                ..commands
+            };
+            status_table(
+                &contents,
+                &[],
+                &commands,
+                &estimates,
+                Palette::plain(),
+                None,
+            )
+        };
+        let next = "next: iomcopy status uat.yaml --follow";
+        assert!(table(false).contains(next), "{}", table(false));
+        assert!(!table(true).contains("next:"), "{}", table(true));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_lost_its_end_is_shown_with_a_warning_and_checked_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let open = journal::begin(&path, Clock::new(1.0), began()).unwrap();
+        let older = std::fs::read(&path).unwrap();
+        let closed = Closed::new("refused", 5, Some("no".to_owned()));
+        open.journal.append(closed).await.unwrap();
+        drop(open);
+        let whole = journal::read_state_file(&path).unwrap();
+        assert_eq!(whole.lost, None);
+        std::fs::write(&path, older).unwrap();
+        let contents = journal::read_state_file(&path).unwrap();
+
+        let files = RunFiles {
+            runbook: "uat.yaml".into(),
+            values: None,
+            state: None,
+        };
+        let commands = suggested_commands(&files, &contents);
+        let check = format!("iomcopy state check {}", path.display());
+        assert_eq!(commands.next, check);
+        let now = contents.state.last_time;
+        let estimates = Expectations::of(&path).estimates(&contents, now, BTreeMap::new());
+        let table = status_table(
+            &contents,
+            &[],
+            &commands,
+            &estimates,
+            Palette::plain(),
+            None,
+        );
+        let begins = "warning: the state file ";
+        assert!(table.starts_with(begins), "{table}");
+        let says = "the last 1 are missing. What is shown here may be out of date\n\nrun ";
+        assert!(table.contains(says), "{table}");
+        assert!(table.contains("\nstate  unknown ("), "{table}");
+        assert!(table.ends_with(&format!("next: {check}\n")), "{table}");
+        let json = document(&status_document(&contents, &[], &commands.next, &estimates));
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["next"], check);
+        assert!(json["warning"].is_string(), "{json}");
     }
 
     #[tokio::test]

@@ -55,7 +55,7 @@ pub(super) fn require_step(runbook: &Runbook, step: &str) -> Result<(), Failure>
     Err(failure.with_help(did_you_mean::advice(step, &names, "its steps")))
 }
 
-/// Parses a name. A shell completes those of the eight steps; those of the customer's own are known
+/// Parses a name. A shell completes those of the eight steps; those of custom steps are known
 /// only once the runbook is read.
 #[derive(Clone)]
 pub(super) struct NameParser(fn() -> Vec<&'static str>);

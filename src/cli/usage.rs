@@ -3,9 +3,12 @@
 use std::ffi::OsString;
 use std::io::Write as _;
 
-use clap::error::{ContextKind, ContextValue};
+use clap::CommandFactory as _;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::arguments::Arguments;
 use super::exit_code::{DONE, INVALID_INPUT, exit_code_without_output};
+use crate::base::suggestions::nearest;
 use crate::base::text::escape_in_lines;
 use crate::engine::{Failure, FailureKind};
 use crate::report::{FailureDocument, Palette, Printer, document};
@@ -13,6 +16,7 @@ use crate::report::{FailureDocument, Palette, Printer, document};
 /// Prints clap's message about a command line, and returns the exit code. Help and version are data on
 /// stdout, everything else goes to stderr; with JSON output, an error is also a document.
 pub(super) fn report_usage(mut error: clap::Error, arguments: &[OsString]) -> u8 {
+    suggest_name(&mut error, arguments);
     suggest_confirm_target(&mut error);
     let printer = Printer::new(Palette::plain(), false, false);
     let exit = if error.use_stderr() {
@@ -41,6 +45,57 @@ pub(super) fn report_usage(mut error: clap::Error, arguments: &[OsString]) -> u8
         Some(_) => exit_code_without_output(exit),
         None => exit,
     }
+}
+
+/// Suggests the command or the value that was probably meant, where clap suggests none: it compares
+/// short names too strictly, such as `rn` with `run`.
+fn suggest_name(error: &mut clap::Error, arguments: &[OsString]) {
+    let (given, suggested) = match error.kind() {
+        ErrorKind::InvalidSubcommand => (
+            ContextKind::InvalidSubcommand,
+            ContextKind::SuggestedSubcommand,
+        ),
+        ErrorKind::InvalidValue => (ContextKind::InvalidValue, ContextKind::SuggestedValue),
+        _ => return,
+    };
+    let Some(ContextValue::String(given)) = error.get(given) else {
+        return;
+    };
+    if error.get(suggested).is_some() {
+        return;
+    }
+    let names: Vec<String> = match error.get(ContextKind::ValidValue) {
+        Some(ContextValue::Strings(values)) => values.clone(),
+        _ if error.kind() == ErrorKind::InvalidSubcommand => {
+            let command = command_of(arguments, given);
+            let commands = command.get_subcommands();
+            commands.map(|known| known.get_name().to_owned()).collect()
+        }
+        _ => return,
+    };
+    let Some(meant) = nearest(given, names.iter().map(String::as_str)) else {
+        return;
+    };
+    let meant = meant.to_owned();
+    error.insert(
+        suggested,
+        match suggested {
+            ContextKind::SuggestedSubcommand => ContextValue::Strings(vec![meant]),
+            _ => ContextValue::String(meant),
+        },
+    );
+}
+
+/// The command that a command line names before this word.
+fn command_of(arguments: &[OsString], word: &str) -> clap::Command {
+    let mut command = Arguments::command();
+    let before = arguments.iter().skip(1).take_while(|given| *given != word);
+    for given in before {
+        if let Some(named) = command.find_subcommand(given) {
+            command = named.clone();
+        }
+    }
+    command
 }
 
 /// Suggests `--confirm-target` for `--confirm`. Of the flags that begin with it, a run needs this one
@@ -82,7 +137,35 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
-    use crate::cli::arguments::Arguments;
+
+    /// What an invalid command line gets as tips.
+    fn tips(line: &str) -> String {
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let mut error = Arguments::try_parse_from(&words).unwrap_err();
+        suggest_name(&mut error, &words);
+        let message = error.to_string();
+        let tips = message.lines().filter(|line| line.contains("tip:"));
+        tips.collect()
+    }
+
+    #[test]
+    fn a_short_name_with_a_typing_error_gets_a_suggestion() {
+        for (line, meant) in [
+            ("iomcopy rn uat.yaml", "'run'"),
+            ("iomcopy rnu uat.yaml", "'run'"),
+            ("iomcopy mn", "'man'"),
+            ("iomcopy --output json rn uat.yaml", "'run'"),
+            ("iomcopy state ct uat.jsonl", "'cut'"),
+            ("iomcopy state chek uat.jsonl", "'check'"),
+            ("iomcopy report uat.yaml --format jsn", "'json'"),
+            ("iomcopy graph uat.yaml O --format sgv", "'svg'"),
+        ] {
+            let tips = tips(line);
+            assert!(tips.contains(meant), "{line}: {tips}");
+        }
+        assert_eq!(tips("iomcopy xyz"), "");
+        assert_eq!(tips("iomcopy state zz"), "");
+    }
 
     #[test]
     fn the_tip_for_confirm_is_the_flag_that_a_run_needs_first() {

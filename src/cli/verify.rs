@@ -11,6 +11,7 @@ use crate::base::text::{count, escape};
 use crate::checks::{self, CheckResult, Verdict};
 use crate::engine::{Failure, FailureKind, JournalView};
 use crate::journal;
+use crate::report::NextCommand;
 
 /// Runs every check of the target and shows every result. Exit 1 if a check fails; if none fails
 /// and a service is unavailable, exit 75. Other unknown results are shown and do not fail.
@@ -19,6 +20,7 @@ pub(super) async fn verify(session: &Session, files: &RunFiles) -> Result<u8, Fa
     let mut run = Run::NotBegun;
     let journal = if journal::exists(&path) {
         let contents = journal::read_state_file(&path)?;
+        session.warn_of_lost_records(&contents);
         run = match contents.state.finished {
             Some(_) => Run::Finished,
             None => Run::Open(suggested_commands(files, &contents).next),
@@ -44,11 +46,12 @@ pub(super) async fn verify(session: &Session, files: &RunFiles) -> Result<u8, Fa
     preflight::print_findings(session, &findings);
     if session.output == Output::Human {
         let tally = Tally::of(&findings);
-        let next = tally.next_command(&files.as_arguments(), &run);
+        let arguments = files.as_arguments();
+        let next = tally.next_command(&arguments, &run);
+        let next = next.line(&format!("iomcopy verify {arguments}"));
+        let next = next.map_or_else(String::new, |line| format!("\n\n{line}"));
         let conclusion = tally.conclusion(&escape(&target));
-        session
-            .printer
-            .text(&format!("{conclusion}\n\nnext: {next}"));
+        session.printer.text(&format!("{conclusion}{next}"));
     }
     if findings
         .iter()
@@ -94,6 +97,8 @@ struct Tally {
     failed: usize,
     /// Without an answer; a warning is an answer.
     unknown: usize,
+    /// Those of them that a service which is unavailable could not answer.
+    unavailable: usize,
 }
 
 impl Tally {
@@ -109,6 +114,9 @@ impl Tally {
             unknown: number(|finding| {
                 finding.verdict == Verdict::Unknown
                     && (finding.label() == "unknown" || finding.kind == FailureKind::Temporary)
+            }),
+            unavailable: number(|finding| {
+                finding.verdict == Verdict::Unknown && finding.kind == FailureKind::Temporary
             }),
         }
     }
@@ -130,15 +138,20 @@ impl Tally {
     }
 
     /// The next command. Takes the arguments that name the files.
-    fn next_command(&self, arguments: &str, run: &Run) -> String {
+    fn next_command(&self, arguments: &str, run: &Run) -> NextCommand {
+        let again = |first: &str| {
+            let command = format!("iomcopy verify {arguments}");
+            NextCommand::once_done(first, command)
+        };
         match run {
-            Run::NotBegun => format!("iomcopy plan {arguments}"),
-            Run::Open(command) => command.clone(),
-            Run::Finished if self.failed > 0 => {
-                format!("correct what failed, then iomcopy verify {arguments}")
+            Run::NotBegun => NextCommand::new(format!("iomcopy plan {arguments}")),
+            Run::Open(command) => NextCommand::new(command),
+            Run::Finished if self.failed > 0 => again("correct what failed"),
+            Run::Finished if self.unknown > self.unavailable => {
+                again("do what `fix` says about each unknown check")
             }
-            Run::Finished if self.unknown > 0 => format!("iomcopy verify {arguments}"),
-            Run::Finished => format!("iomcopy report {arguments}"),
+            Run::Finished if self.unknown > 0 => again("wait until the service is available"),
+            Run::Finished => NextCommand::new(format!("iomcopy report {arguments}")),
         }
     }
 }
@@ -193,26 +206,39 @@ mod tests {
     #[test]
     fn the_end_says_whether_the_target_is_usable_and_what_to_do() {
         let end = |failed, unknown, run: &Run| {
-            let tally = Tally { failed, unknown };
+            let tally = Tally {
+                failed,
+                unknown,
+                unavailable: 0,
+            };
             let next = tally.next_command("uat.yaml", run);
+            let next = next.line("iomcopy verify uat.yaml").unwrap_or_default();
             format!("{}\n{next}", tally.conclusion("UAT"))
         };
         assert_eq!(
             end(0, 0, &Run::Finished),
-            "Order management is usable in 'UAT'.\niomcopy report uat.yaml"
+            "Order management is usable in 'UAT'.\nnext: iomcopy report uat.yaml"
         );
         assert_eq!(
             end(0, 1, &Run::Finished),
             "It is unknown whether order management is usable in 'UAT': 1 check without an \
-             answer.\niomcopy verify uat.yaml"
+             answer.\nnext: do what `fix` says about each unknown check, then iomcopy verify uat.yaml"
         );
         assert_eq!(
             end(2, 1, &Run::Finished),
             "Order management is not usable in 'UAT': 2 checks failed.\n\
-             correct what failed, then iomcopy verify uat.yaml"
+             next: correct what failed, then iomcopy verify uat.yaml"
         );
         let open = Run::Open("iomcopy run uat.yaml".to_owned());
-        assert!(end(2, 0, &open).ends_with("\niomcopy run uat.yaml"));
-        assert!(end(0, 0, &Run::NotBegun).ends_with("\niomcopy plan uat.yaml"));
+        assert!(end(2, 0, &open).ends_with("\nnext: iomcopy run uat.yaml"));
+        assert!(end(0, 0, &Run::NotBegun).ends_with("\nnext: iomcopy plan uat.yaml"));
+        let tally = Tally {
+            failed: 0,
+            unknown: 2,
+            unavailable: 2,
+        };
+        let next = tally.next_command("uat.yaml", &Run::Finished);
+        let line = next.line("iomcopy verify uat.yaml").unwrap_or_default();
+        assert!(line.starts_with("next: wait until the service"), "{line}");
     }
 }

@@ -72,7 +72,7 @@ pub enum ErrorKind {
     /// The item that was to be created exists already (412 too, with its own code).
     Exists,
     /// Something at the service must end first, such as the installation of a solution that locks
-    /// customizations (429). Nothing was applied, and other requests are not concerned.
+    /// customizations (429). Nothing was applied, and other requests are not affected.
     Locked,
     /// Too many requests, and all attempts are used up. Nothing was applied.
     Throttled,
@@ -149,7 +149,7 @@ impl Error {
         self
     }
 
-    /// The same error, of a body that is not the JSON that it should be, or is.
+    /// The same error; `is_garbled` says whether the body was invalid JSON.
     pub(crate) fn garbled(mut self, is_garbled: bool) -> Self {
         self.detail.is_garbled = is_garbled;
         self
@@ -226,7 +226,7 @@ impl Detail {
         let mut text = match kind {
             ErrorKind::NotSignedIn => format!("{service} did not accept the sign-in for {what}"),
             ErrorKind::Forbidden => format!("{service} does not allow {what}"),
-            ErrorKind::NotFound => format!("{service} does not find {what}"),
+            ErrorKind::NotFound => format!("{service} did not find {what}"),
             ErrorKind::Conflict
             | ErrorKind::PreconditionFailed
             | ErrorKind::Exists
@@ -249,7 +249,7 @@ impl Detail {
                 format!("{service} responded to {what} with a link that is not followed")
             }
             ErrorKind::Cancelled => format!("{what} of {service} was cancelled"),
-            ErrorKind::Configuration => format!("{service} cannot be asked for {what}"),
+            ErrorKind::Configuration => format!("{what} cannot be sent to {service}"),
         };
         // Writing to a String cannot fail.
         _ = match (&self.code, self.status) {

@@ -1,5 +1,5 @@
-//! Finance and Operations of an environment, as the Power Platform API describes them: how they are
-//! deployed, and why their part of an operation failed.
+//! Finance and Operations of an environment, as the Power Platform API describes it: how it is
+//! deployed, and why its part of an operation failed.
 //!
 //! Microsoft Learn documents both calls since July 2026; the names of the members are those of
 //! Microsoft's SDK, api-version 2024-10-01.

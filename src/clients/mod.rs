@@ -4,9 +4,11 @@
 //! - `identity`: credentials and their tokens.
 //! - `clouds`: [`MicrosoftCloud`], [`LcsRegion`]: the hosts and scopes of each cloud, and of
 //!   Lifecycle Services.
+//! - `environment`: [`Environment`], as the older admin API (BAP) describes it.
+//! - `copy_request`: the request to copy an environment, the same for both admin APIs.
 //! - `power_platform`: [`PowerPlatform`]: copy, operations, packages, connections;
 //!   `finops_of_environment`: Finance and Operations as it describes them.
-//! - `bap`: [`Bap`]: [`Environment`]s, administration mode, lifecycle operations.
+//! - `bap`: [`Bap`]: environments, administration mode, lifecycle operations.
 //! - `dataverse`: [`Dataverse`] reads and [`DataverseWriter`] writes: rows, metadata, the caller.
 //! - `finance_operations`: [`FinanceOperations`] reads and [`FinanceOperationsWriter`] writes:
 //!   entity sets and actions.
@@ -16,9 +18,12 @@
 //!   does not support.
 //! - `operation`: [`Operation`]: long-running operations of both admin APIs; `admin_list`: their
 //!   lists.
-//! - `state_blob`: [`StateBlob`]: the copy of a state file in an append blob.
+//! - `state_blob`: [`StateBlob`]: a remote state in an append blob.
 //! - `webhook`: [`WebhookClient`]: one message to an address of the user's.
 //! - `json`: members of JSON values.
+//! - `error`: [`Error`], the error of a service: a kind for the program, a message for a person.
+//! - `testing`: what the tests of several files use. `foreign_hosts_tests`, `recordings_tests`:
+//!   tests of all clients: links that lead to another host, recorded responses.
 //!
 //! A run creates one [`Http`] and one [`Tokens`]; each service is a [`Service`] with its own origin
 //! and [`Identity`]. This module does not know steps, the journal or the runbook; an [`Observer`]
@@ -39,7 +44,7 @@ mod error;
 mod finance_operations;
 mod finops_of_environment;
 #[cfg(test)]
-mod foreign_hosts;
+mod foreign_hosts_tests;
 mod http;
 mod identity;
 mod json;
@@ -48,7 +53,7 @@ mod odata;
 mod operation;
 mod power_platform;
 #[cfg(test)]
-mod recordings;
+mod recordings_tests;
 mod state_blob;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -147,6 +147,13 @@ impl Operation {
         })
     }
 
+    /// How long it took by the service's own times; none if it has not ended or they are missing.
+    pub fn duration(&self) -> Option<Duration> {
+        let time = |text: &Option<String>| text.as_deref()?.parse::<jiff::Timestamp>().ok();
+        let took = time(&self.ended)?.duration_since(time(&self.started)?);
+        took.try_into().ok()
+    }
+
     /// A running operation without details: a response of 409 or 202 to a poll.
     fn still_running(handle: &OperationHandle, raw: Value) -> Self {
         Self {
@@ -314,6 +321,7 @@ mod tests {
             operation.ended.as_deref(),
             Some("2023-10-11T07:45:43.4915067Z")
         );
+        assert_eq!(operation.duration().map(|took| took.as_secs()), Some(18));
         assert_eq!(
             operation.requested_by.as_deref(),
             Some("8784d9fb-deb0-4811-96ce-fbf21cf3a1fc")
@@ -342,6 +350,7 @@ mod tests {
         assert_eq!(operation.state, OperationState::Failed);
         assert_eq!(operation.stage.as_deref(), Some("Run"));
         assert_eq!(operation.requested_by.as_deref(), Some("SYSTEM"));
+        assert_eq!(operation.duration(), None);
         assert_eq!((operation.environment, operation.error), (None, None));
     }
 

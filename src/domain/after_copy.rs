@@ -25,8 +25,8 @@ pub(crate) fn row(table: &str, row: Row) -> Row {
     row
 }
 
-/// The same for a reader of its columns: its text stays the source's.
-pub(crate) fn columns(table: &str, row: Row) -> Row {
+/// The same, without rewriting `text`: for callers that read only columns.
+pub(crate) fn row_keeping_text(table: &str, row: Row) -> Row {
     change(table, row).0
 }
 

@@ -85,6 +85,10 @@ impl<E: LaunchExtension> Launch for ExtendedLaunch<E> {
         self.launch.poll(handle).await
     }
 
+    fn service_duration(&self, reported: &Value, observed: &Value) -> Option<Duration> {
+        self.launch.service_duration(reported, observed)
+    }
+
     fn expected_duration(&self) -> Duration {
         self.launch.expected_duration()
     }

@@ -3,7 +3,7 @@
 
 use super::dual_write::error_codes::decoded;
 use crate::clients::{Error, ErrorKind};
-use crate::engine::{Failure, FailureKind, RunbookPlace, Scope, WriteError};
+use crate::engine::{Failure, FailureKind, FailureScope, RunbookPlace, WriteError};
 use crate::runbook::{Diagnostic, Position};
 
 impl From<Error> for Failure {
@@ -29,7 +29,7 @@ impl From<Error> for Failure {
         let mut failure = Self::new(kind, error.to_string());
         match error.kind {
             // One forbidden request does not mean that others are forbidden.
-            ErrorKind::Forbidden => failure.scope = Scope::Change,
+            ErrorKind::Forbidden => failure.scope = FailureScope::Change,
             ErrorKind::Refused | ErrorKind::Conflict | ErrorKind::NotFound => {
                 failure.retryable = error.is_retryable_refusal();
             }

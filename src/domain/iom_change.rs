@@ -1,6 +1,6 @@
 //! Changes that Intelligent Order Management makes, each by a write that the runbook binds.
 //!
-//! Microsoft does not publish these writes: each is a manual task, or a request that the operator
+//! Microsoft does not publish these writes: each is a manual task, or a request that the user
 //! has confirmed and written under `iom.requests`.
 
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub(crate) struct IomChange {
 }
 
 impl IomChange {
-    /// The change, as its reader sees it. Takes what fills the request's placeholders.
+    /// The change, as its reader sees it. `fill` has the values of the request's placeholders.
     pub(crate) fn filled(
         self,
         refresh: &Arc<RefreshContext>,

@@ -20,7 +20,8 @@ pub(crate) const REFRESH_BY_HAND: &str = "refresh-by-hand";
 /// The phase that starts dual-write maps.
 pub(crate) const DUAL_WRITE_MAPS: &str = "maps";
 
-/// The phase at the head of a step that repeats the checks that preflight could not answer.
+/// The phase at the head of a step that repeats the checks that preflight could not answer. State
+/// files hold this name.
 pub(crate) const QUESTIONS: &str = "questions";
 
 /// The manual change of a check that only a person can answer.
@@ -369,7 +370,7 @@ pub(crate) fn dual_write_user(user: &str) -> String {
     format!("dual-write/finance/user/{user}/enabled")
 }
 
-// The customer's own steps. `version` changes with what a step reads.
+// Custom steps. `version` changes with what a step reads.
 
 /// What a person does.
 pub(crate) fn own_task(step: &str) -> String {

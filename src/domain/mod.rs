@@ -19,13 +19,15 @@
 //! flows/            cloud flows: definitions, callers, which should be on
 //! source_references.rs
 //!                   texts that refer to the source environment
-//! own_steps.rs      the customer's own steps: the rows that they name
+//! custom_steps.rs   custom steps: the rows that they name
 //! providers.rs      providers, their definitions and actions
 //! provider_rows.rs  the rows of one provider: parameters, transformations, connection references
 //! provider_settings.rs
 //!                   which value a new provider's setting should have
-//! orchestrations.rs orchestrations as the seal recorded them
-//! present_graphs.rs orchestrations as an environment holds them now
+//! sealed_orchestrations.rs
+//!                   orchestrations as the seal recorded them, and as steps 5 and 7 compare them
+//! current_orchestrations.rs
+//!                   orchestrations as an environment holds them now
 //! publication.rs    is a policy or an orchestration published?
 //! graph/            an orchestration's JSON: slots found by GUID, edited in place
 //! finance_users.rs  users and registered applications of Finance and Operations
@@ -47,6 +49,8 @@
 pub(crate) mod after_copy;
 pub(crate) mod connections;
 pub(crate) mod containment;
+pub(crate) mod current_orchestrations;
+pub(crate) mod custom_steps;
 pub(crate) mod dual_write;
 pub(crate) mod environment_variables;
 pub(crate) mod environments;
@@ -62,9 +66,6 @@ pub(crate) mod manual_change;
 pub(crate) mod names;
 pub(crate) mod needs;
 pub(crate) mod operation_progress;
-pub(crate) mod orchestrations;
-pub(crate) mod own_steps;
-pub(crate) mod present_graphs;
 pub(crate) mod provider_rows;
 pub(crate) mod provider_settings;
 pub(crate) mod providers;
@@ -72,6 +73,7 @@ pub(crate) mod publication;
 pub(crate) mod refresh;
 pub(crate) mod refused_change;
 pub(crate) mod row_changes;
+pub(crate) mod sealed_orchestrations;
 pub(crate) mod sealed_row;
 pub(crate) mod seals;
 pub(crate) mod service_fields;

@@ -27,8 +27,8 @@ const PROVIDERS: Need = Need::Steps(&[
 const ORCHESTRATIONS: Need = Need::Steps(&[DetachProviderActions, RestoreProviderActions]);
 const SETTINGS: Need = Need::Steps(&[ReinstallProviders]);
 
-/// The rows of a definition are then known by their titles.
-const BY_TITLE: Need = Need::Optional("its rows are known by their names");
+/// The rows of a definition are then matched by their names.
+const BY_NAME: Need = Need::Optional("its rows are known by their names");
 
 /// What needs a table.
 pub(crate) fn of_table(table: IomTable) -> Need {
@@ -77,7 +77,7 @@ pub(crate) fn of_column(column: IomColumn) -> Need {
         IomColumn::LogicDefinitionLogicalName
         | IomColumn::ProviderDefinitionParameterLogicalName
         | IomColumn::ProviderDefinitionTransformationLogicalName
-        | IomColumn::ProviderDefinitionConnectionReferenceLogicalName => BY_TITLE,
+        | IomColumn::ProviderDefinitionConnectionReferenceLogicalName => BY_NAME,
         IomColumn::WarehouseMappingProvider => {
             Need::Optional("warehouse mappings do not get the new providers")
         }
@@ -88,7 +88,8 @@ pub(crate) fn of_column(column: IomColumn) -> Need {
         IomColumn::ProviderDefinitionParameterDefinition => {
             Need::Optional("the keys of `parameters` are not checked before the copy")
         }
-        // Without it, no one knows which actions an activation must make.
+        // Without this column it is unknown which actions an activation must make; without the
+        // others, settings cannot be restored.
         IomColumn::LogicDefinitionLogicType
         | IomColumn::ProviderParameterProvider
         | IomColumn::ProviderParameterDefinition

@@ -117,7 +117,7 @@ pub(crate) async fn source_providers(
     if !sealed.is_empty() || !refresh.runbook.steps.copy_environments.is_skipped() {
         return Ok(sealed.into_iter().map(|(id, _)| id).collect());
     }
-    let view = View::Target(&refresh.source.dataverse);
+    let view = View::AsIs(&refresh.source.dataverse);
     let rows = view.by_id(refresh.names.table(IomTable::Provider)).await?;
     Ok(rows.into_keys().collect())
 }

@@ -336,7 +336,7 @@ async fn rows_of(
     table: IomTable,
 ) -> Result<BTreeMap<Uuid, Fields>, Failure> {
     let names = &refresh.names;
-    let View::Target(target) = view else {
+    let View::AsIs(target) = view else {
         return view.by_id(names.table(table)).await;
     };
     let found = view.table(names.table(table)).await?;

@@ -21,7 +21,7 @@ use super::view::{ForecastCache, View};
 
 /// One refresh: the runbook, both environments, and the services that act on them.
 pub struct RefreshContext {
-    /// What the operator wants.
+    /// What the user wants.
     pub runbook: Arc<Runbook>,
     /// The environment that is copied.
     pub source: Source,
@@ -43,7 +43,7 @@ pub struct RefreshContext {
     pub process_variables: ProcessVariables,
     /// The program's clock, to measure durations.
     pub clock: Clock,
-    /// Does the operator accept that an unfinished run has left traces in the target, so that what
+    /// Does the user accept that an unfinished run has left traces in the target, so that what
     /// the target had before it is lost or comes from a copy of a seal?
     pub accepts_unfinished_run: bool,
 }
@@ -100,7 +100,13 @@ impl RefreshContext {
     pub(crate) fn secret(&self, secret: &Secret) -> Result<String, Failure> {
         (self.secrets)(secret)
             .map(|text| text.expose_secret().to_owned())
-            .map_err(|error| Failure::new(FailureKind::InvalidInput, error.to_string()))
+            .map_err(|error| {
+                let failure = Failure::new(FailureKind::InvalidInput, error.to_string());
+                match error.help() {
+                    Some(help) => failure.with_help(help),
+                    None => failure,
+                }
+            })
     }
 
     /// The target environment's id.
@@ -113,7 +119,7 @@ impl RefreshContext {
         let copied = self.runbook.steps.copy_environments.is_skipped()
             || journal.is_launch_proved(&copy_key(self));
         if copied {
-            View::Target(&self.target.dataverse)
+            View::AsIs(&self.target.dataverse)
         } else {
             View::AfterCopy(self)
         }

@@ -13,10 +13,11 @@ use crate::engine::{
 };
 
 /// What a failed attempt adds to the service's own help.
-const NEXT: &str = "run again: it is then a task for a person";
+const NEXT: &str = "run again: it becomes a manual task";
 
 /// The same if a permission is missing, which somebody may give.
-const NEXT_ATTEMPT: &str = "the next run tries it once more, and if it is not allowed then either, it is a task for a person";
+const NEXT_ATTEMPT: &str =
+    "the next run tries once more; if it is refused again, it becomes a manual task";
 
 /// The change as a set. If the service has refused it for good, a person makes it instead: the
 /// task has the same key, so the same reading proves it.

@@ -12,6 +12,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::view::{View, every_row};
 use crate::base::sync::lock;
 use crate::clients::{Dataverse, Query, Row, Table};
 use crate::engine::{Failure, JournalView, ListedRow, Listing};
@@ -87,6 +88,9 @@ fn to_capture(prefix: &str, primary_id: &str, row: Row) -> Option<ListedRow> {
     })
 }
 
+/// The most flows of a page: those of both environments are captured at once, with all columns.
+const FLOWS_IN_PAGE: u32 = 500;
+
 /// What is read of each row of a table.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Extent {
@@ -107,15 +111,28 @@ pub(crate) async fn capture_table(
     let Some(table) = dataverse.table(table).await? else {
         return Ok(Listing::default());
     };
-    let query = Query::new().order_by(&table.primary_id);
     if extent == Extent::Version {
-        let query = query.clone().select(&[table.primary_id.as_str()]);
+        let query = Query::new().order_by(&table.primary_id);
+        let query = query.select(&[table.primary_id.as_str()]);
         let listing = list_captures(dataverse, &table, prefix, &query).await?;
         if listing.has_versions() {
             return Ok(listing);
         }
     }
-    list_captures(dataverse, &table, prefix, &query.annotated()).await
+    list_captures(
+        dataverse,
+        &table,
+        prefix,
+        &every_row(&table, FLOWS_IN_PAGE).annotated(),
+    )
+    .await
+}
+
+/// Adds a row to a listing as it arrives: of the whole table only the packed texts are in memory.
+fn pack(listing: &Mutex<Listing>, prefix: &str, primary_id: &str, row: Row) -> Option<()> {
+    let captured = to_capture(prefix, primary_id, row)?;
+    lock(listing).push(captured);
+    None
 }
 
 async fn list_captures(
@@ -125,14 +142,24 @@ async fn list_captures(
     query: &Query,
 ) -> Result<Listing, Failure> {
     let listing = Mutex::new(Listing::default());
-    // Each row is packed as it arrives: of the whole table only the packed texts are in memory.
-    let capture = |row| {
-        let captured = to_capture(prefix, &table.primary_id, row)?;
-        lock(&listing).push(captured);
-        None::<()>
-    };
+    let capture = |row| pack(&listing, prefix, &table.primary_id, row);
     dataverse
         .list_mapped(&table.entity_set, query, capture)
+        .await?;
+    Ok(listing.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// The rows of a table that a filter selects as captures.
+pub(crate) async fn capture_rows(
+    view: View<'_>,
+    table: &str,
+    prefix: &str,
+    filter: &str,
+) -> Result<Listing, Failure> {
+    let primary_id = view.table(table).await?.primary_id;
+    let listing = Mutex::new(Listing::default());
+    let capture = |row| pack(&listing, prefix, &primary_id, row);
+    view.rows_mapped(table, Some(filter.to_owned()), capture)
         .await?;
     Ok(listing.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
@@ -146,7 +173,7 @@ pub(crate) async fn list_table(
     let Some(table) = dataverse.table(table).await? else {
         return Ok(Vec::new());
     };
-    let query = Query::new().order_by(&table.primary_id).annotated();
+    let query = every_row(&table, FLOWS_IN_PAGE).annotated();
     let rows = dataverse.list(&table.entity_set, &query).await?;
     Ok(to_captures(prefix, &table.primary_id, rows))
 }

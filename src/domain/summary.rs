@@ -8,15 +8,15 @@ use uuid::Uuid;
 use super::containment::figures::ContainmentFigures;
 use super::containment::{self, Policy};
 use super::dual_write::MapCount;
-use super::flows::rules::{DesiredState, NAMES_PRODUCTION, Rules};
+use super::flows::rules::{COMPILED_ANEW, DEPLOYED_ANEW, DesiredState, NAMES_PRODUCTION, Rules};
 use super::graph::{Dangling, Slot, count_places};
 use super::names::{Names, text};
-use super::orchestrations::{old_catalogue, recorded_orchestrations};
+use super::sealed_orchestrations::{old_catalogue, recorded_orchestrations};
 use super::seals::{self, Part};
 use super::{RefreshContext, dual_write, flows, keys};
 use crate::base::text::count;
 use crate::engine::{Failure, JournalView, Maker};
-use crate::runbook::{Keyword as _, StepName};
+use crate::runbook::{Keyword as _, Publish, Runbook, StepName};
 
 /// The figures that a run ends with.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -191,9 +191,44 @@ fn count_flows(summary: &mut Summary, refresh: &RefreshContext, journal: &Journa
                     &mut summary.by_hand.flows_on,
                 );
             }
-            DesiredState::Off(reason) => summary.flows_off.push((name, reason.to_owned())),
+            DesiredState::Off(reason) => {
+                let now = reason_now(reason, &refresh.runbook, journal);
+                summary.flows_off.push((name, now.to_owned()));
+            }
         }
     });
+}
+
+/// Why a flow is off, as it is now: whether the step has replaced it that should, and what a person
+/// can do.
+fn reason_now(reason: &'static str, runbook: &Runbook, journal: &JournalView) -> &'static str {
+    let (publishing, reinstalling) = (
+        &runbook.steps.restore_provider_actions,
+        &runbook.steps.reinstall_providers,
+    );
+    let is_done = |step: StepName| journal.is_step_done(step.keyword());
+    match reason {
+        COMPILED_ANEW
+            if publishing.is_skipped() || publishing.options.publish.value == Publish::None =>
+        {
+            "compiled from an orchestration, which this run does not publish: publish it in the IOM app"
+        }
+        COMPILED_ANEW if is_done(StepName::RestoreProviderActions) => {
+            "that publishing generated in the source; publishing in the target generated new ones: \
+             nothing to do"
+        }
+        COMPILED_ANEW => {
+            "that publishing generated in the source; publishing in the target has not replaced them yet"
+        }
+        DEPLOYED_ANEW if reinstalling.is_skipped() => {
+            "deployed by a provider, which this run does not reinstall: reinstall it in the IOM app"
+        }
+        DEPLOYED_ANEW if is_done(StepName::ReinstallProviders) => {
+            "deployed by an old provider; the reinstalled one has its own: nothing to do"
+        }
+        DEPLOYED_ANEW => "deployed by an old provider, which is not reinstalled yet",
+        other => other,
+    }
 }
 
 /// What begins the reason of a flow that the service refused.
@@ -223,7 +258,7 @@ fn refusal_reason(flow: Uuid, message: &str) -> String {
     format!("{REFUSED} ({why})")
 }
 
-/// Adds this number to the changes made, and to the changes made by hand. Takes who made them.
+/// Adds `things` to the changes made by this maker: to `all`, and for a person also to `by_hand`.
 fn count_made(maker: Option<Maker>, things: usize, all: &mut usize, by_hand: &mut usize) {
     match maker {
         None => {}
@@ -272,11 +307,6 @@ impl Summary {
             ),
         ];
         lines.extend(self.flows_off_lines(|_| true));
-        lines.extend(
-            self.dangling
-                .iter()
-                .map(|slot| format!("dangling before the refresh, left unchanged: {slot}")),
-        );
         lines.push(self.dual_write.line());
         lines.extend(self.containment.iter().flat_map(ContainmentFigures::lines));
         lines
@@ -335,10 +365,10 @@ fn names(names: &[String]) -> String {
 mod tests {
     use super::*;
     use crate::base::clock::Clock;
-    use crate::engine::records::ChangeKind;
     use crate::engine::records::testing::{
-        done, intent, open, phase_began, phase_ended, step_began,
+        done, intent, open, phase_began, phase_ended, step_began, step_ended,
     };
+    use crate::engine::records::{ChangeKind, StepOutcome};
 
     #[tokio::test]
     async fn a_provider_is_reinstalled_once_it_is_active() {
@@ -376,6 +406,48 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(providers(), 2);
+    }
+
+    #[tokio::test]
+    async fn the_reason_of_a_flow_left_off_fits_the_moment() {
+        let runbook = |more: &str| {
+            let text = format!(
+                "runbook: 1\nname: uat\ncloud: public\nidentity:\n  tenant: contoso.onmicrosoft.com\n  default: \
+                 {{ azure-cli: {{}} }}\nsource: {{ environment: \
+                 11111111-1111-1111-1111-111111111111 }}\ntarget: {{ environment: \
+                 22222222-2222-2222-2222-222222222222, name: UAT }}\nsteps:\n  - \
+                 copy-environments: {{}}\n  - exit-administration-mode: {{}}\n  - \
+                 reconfigure-connections: {{}}\n  - activate-flows: {{}}\n  - \
+                 detach-provider-actions: {{}}\n  - reinstall-providers: {{}}\n  - \
+                 restore-provider-actions: {{ {more} }}\n  - reconfigure-dual-write: {{}}\n"
+            );
+            crate::runbook::parse("uat.yaml", &text).unwrap_or_else(|invalid| panic!("{invalid}"))
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let opening = open(&folder.path().join("s.iomcopy.jsonl"), &Clock::new(1.0));
+        let reason = |reason, more: &str| {
+            let journal = JournalView::from_journal(opening.journal.state());
+            reason_now(reason, &runbook(more), &journal)
+        };
+        for kind in [COMPILED_ANEW, DEPLOYED_ANEW] {
+            let now = reason(kind, "");
+            assert!(now.contains("yet"), "{now}");
+        }
+        let not_published = reason(COMPILED_ANEW, "publish: none");
+        assert!(not_published.contains("publish it"), "{not_published}");
+        for step in [
+            StepName::ReinstallProviders,
+            StepName::RestoreProviderActions,
+        ] {
+            let step = step.keyword();
+            let records = vec![step_began(step), step_ended(step, StepOutcome::Done)];
+            opening.journal.append_all(records).await.unwrap();
+        }
+        for kind in [COMPILED_ANEW, DEPLOYED_ANEW] {
+            let now = reason(kind, "");
+            assert!(now.ends_with("nothing to do"), "{now}");
+        }
+        assert_eq!(reason(NAMES_PRODUCTION, ""), NAMES_PRODUCTION);
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! The answer to a yes-or-no question about a tenant: a `Verdict` is the answer alone, an `Answer`
-//! also has what was found.
+//! The result of a check: a `Verdict` is pass, fail or unknown; an `Answer` is a verdict with what
+//! was found.
 
 pub use crate::engine::Verdict;
 
-/// An answer, with the findings.
+/// A verdict with what was found.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Answer {
     Pass(String),
@@ -12,7 +12,7 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
-    /// The answer without what was found.
+    /// The verdict without what was found.
     pub(crate) fn verdict(&self) -> Verdict {
         match self {
             Self::Pass(_) => Verdict::Pass,

@@ -54,7 +54,7 @@ async fn read_packed(
 }
 
 /// What the copy makes of a row of a table.
-type AfterCopy = fn(&str, Row) -> Row;
+type RowAfterCopy = fn(&str, Row) -> Row;
 
 /// What `map` keeps of each row of a list.
 fn unpack<T>(packed: &PackedTexts, map: impl Fn(Row) -> Option<T>) -> Vec<T> {
@@ -102,7 +102,7 @@ pub(crate) async fn source_rows(
     })
 }
 
-/// The same as a list of the cache.
+/// The cached list of the same rows.
 async fn selected_list(
     refresh: &RefreshContext,
     table: &Table,
@@ -124,14 +124,28 @@ fn selected_columns<'a>(table: &'a Table, columns: &[&'a str]) -> Vec<&'a str> {
     let mut columns: Vec<&str> = columns
         .iter()
         .copied()
-        .filter(|column| table.has_column(value_of(column)))
+        .filter(|column| table.has_column(logical_name_of(column)))
         .collect();
     columns.push(&table.primary_id);
     columns
 }
 
+/// The most flows of a page. A page is in memory as a whole, and a definition is long: 5000 of them
+/// are tens of megabytes.
+const FLOWS_IN_PAGE: u32 = 1500;
+
+/// Every row of a table, ordered by primary key. Takes how many cloud flows a page has at most.
+pub(crate) fn every_row(table: &Table, flows: u32) -> Query {
+    let query = Query::new().order_by(&table.primary_id);
+    if table.logical_name == "workflow" {
+        query.page_size(flows)
+    } else {
+        query
+    }
+}
+
 fn selecting(table: &Table, columns: &[&str], filter: Option<&str>) -> Query {
-    let query = Query::new().order_by(&table.primary_id).select(columns);
+    let query = every_row(table, FLOWS_IN_PAGE).select(columns);
     match filter {
         Some(filter) => query.filter(filter),
         None => query,
@@ -149,8 +163,8 @@ impl ForecastCache {
 /// Where the surveys of steps 2 to 8 read.
 #[derive(Clone, Copy)]
 pub(crate) enum View<'a> {
-    /// The target as it is.
-    Target(&'a Dataverse),
+    /// An environment as it is: the target, for a survey.
+    AsIs(&'a Dataverse),
     /// The source, changed by the rules of the copy.
     AfterCopy(&'a RefreshContext),
 }
@@ -159,7 +173,7 @@ impl View<'_> {
     /// The organization that is read.
     pub(crate) fn dataverse(&self) -> &Dataverse {
         match self {
-            Self::Target(target) => target,
+            Self::AsIs(target) => target,
             Self::AfterCopy(refresh) => &refresh.source.dataverse,
         }
     }
@@ -196,7 +210,17 @@ impl View<'_> {
         logical_name: &str,
         filter: Option<String>,
     ) -> Result<Vec<Row>, Failure> {
-        self.mapped(logical_name, filter, after_copy::row, Some)
+        self.rows_mapped(logical_name, filter, Some).await
+    }
+
+    /// What `map` keeps of each of them. The rows are not kept.
+    pub(crate) async fn rows_mapped<T>(
+        &self,
+        logical_name: &str,
+        filter: Option<String>,
+        map: impl Fn(Row) -> Option<T>,
+    ) -> Result<Vec<T>, Failure> {
+        self.mapped(logical_name, filter, after_copy::row, map)
             .await
     }
 
@@ -208,7 +232,7 @@ impl View<'_> {
     ) -> Result<BTreeMap<Uuid, Map<String, Value>>, Failure> {
         let table = self.table(logical_name).await?;
         let fields = |row: Row| Some((row.id(&table.primary_id)?, row.value));
-        let rows = self.mapped(logical_name, filter, after_copy::columns, fields);
+        let rows = self.mapped(logical_name, filter, after_copy::row_keeping_text, fields);
         let rows = rows.await?;
         Ok(rows.into_iter().collect())
     }
@@ -218,11 +242,11 @@ impl View<'_> {
         &self,
         logical_name: &str,
         filter: Option<String>,
-        copied: AfterCopy,
+        copied: RowAfterCopy,
         map: impl Fn(Row) -> Option<T>,
     ) -> Result<Vec<T>, Failure> {
         match self {
-            Self::Target(target) => {
+            Self::AsIs(target) => {
                 let (set, query) = self.whole_rows(logical_name, filter).await?;
                 Ok(target.list_mapped(&set, &query, map).await?)
             }
@@ -245,7 +269,7 @@ impl View<'_> {
         filter: Option<String>,
     ) -> Result<(String, Query), Failure> {
         let table = self.table(logical_name).await?;
-        let query = Query::new().order_by(&table.primary_id).annotated();
+        let query = every_row(&table, FLOWS_IN_PAGE).annotated();
         let query = match filter {
             Some(filter) => query.filter(filter),
             None => query,
@@ -253,22 +277,22 @@ impl View<'_> {
         Ok((table.entity_set, query))
     }
 
-    /// The first rows of a query, at most so many, with its columns only and without a cache: for
+    /// The first rows of a query, at most `limit`, with its columns only and without a cache: for
     /// tables of any size.
     pub(crate) async fn first_rows(
         &self,
         table: &Table,
         query: Query,
-        most: u64,
+        limit: u64,
     ) -> Result<Vec<Row>, Failure> {
         // Dataverse takes no higher `$top` than a page has rows (Microsoft Learn, *Page results*).
-        let query = match u32::try_from(most) {
-            Ok(most) if most <= PAGE => query.top(most),
+        let query = match u32::try_from(limit) {
+            Ok(limit) if limit <= PAGE => query.top(limit),
             _ => query,
         };
         let rows = self.dataverse().list(&table.entity_set, &query).await?;
         Ok(match self {
-            Self::Target(_) => rows,
+            Self::AsIs(_) => rows,
             Self::AfterCopy(_) => after_copy::rows(&table.logical_name, rows),
         })
     }
@@ -292,8 +316,24 @@ impl View<'_> {
         columns: &[&str],
         filter: Option<&str>,
     ) -> Result<BTreeMap<Uuid, Map<String, Value>>, Failure> {
-        let fields = |row: Row| Some((row.id(&table.primary_id)?, row.value));
-        let rows = self.selected_mapped(table, columns, filter, after_copy::columns, fields);
+        self.selected_by_id(table, columns, filter, |_, row| Some(row))
+            .await
+    }
+
+    /// What `map` keeps of each of them, by primary key. The rows are not kept.
+    pub(crate) async fn selected_by_id<T>(
+        &self,
+        table: &Table,
+        columns: &[&str],
+        filter: Option<&str>,
+        map: impl Fn(Uuid, Map<String, Value>) -> Option<T>,
+    ) -> Result<BTreeMap<Uuid, T>, Failure> {
+        let fields = |row: Row| {
+            let id = row.id(&table.primary_id)?;
+            Some((id, map(id, row.value)?))
+        };
+        let rows =
+            self.selected_mapped(table, columns, filter, after_copy::row_keeping_text, fields);
         let rows = rows.await?;
         Ok(rows.into_iter().collect())
     }
@@ -304,11 +344,11 @@ impl View<'_> {
         table: &Table,
         columns: &[&str],
         filter: Option<&str>,
-        copied: AfterCopy,
+        copied: RowAfterCopy,
         map: impl Fn(Row) -> Option<T>,
     ) -> Result<Vec<T>, Failure> {
         match self {
-            Self::Target(target) => {
+            Self::AsIs(target) => {
                 let query = selecting(table, &selected_columns(table, columns), filter);
                 Ok(target.list_mapped(&table.entity_set, &query, map).await?)
             }
@@ -331,7 +371,7 @@ impl View<'_> {
 }
 
 /// The logical name of a column that a query names: a lookup's value is `_ownerid_value`.
-fn value_of(column: &str) -> &str {
+fn logical_name_of(column: &str) -> &str {
     let lookup = column.strip_prefix('_');
     lookup
         .and_then(|rest| rest.strip_suffix("_value"))

@@ -14,7 +14,7 @@ use crate::journal::ChangeKind;
 pub struct Change {
     /// Stable key: row ids that survive the copy and logical names, never an id created in the run.
     pub key: String,
-    /// A name for people: `switch on cloud flow 'Release order'`.
+    /// A name for people: `turn on cloud flow 'Release order'`.
     pub name: String,
     /// The value that is there now, in a form that may be shown: secrets are fingerprints.
     pub before: Value,
@@ -55,7 +55,7 @@ pub struct ManualTask {
     pub instructions: Vec<String>,
     /// What the program will read as evidence.
     pub evidence: String,
-    /// Does it end something that cannot be restored? What is removed counts without it.
+    /// Is it destructive although `after` is not null? (A null `after` is always destructive.)
     pub is_destructive: bool,
 }
 
@@ -98,8 +98,8 @@ impl Change {
         matches!(self.action, Action::ManualTask(_))
     }
 
-    /// Does it end something that only the journal, or nothing, can restore, whether the program
-    /// or a person makes it? A plan marks such changes.
+    /// Does the tenant lose the old state? True also if the journal has that state, and also for
+    /// manual tasks. A plan marks such changes.
     pub fn is_destructive(&self) -> bool {
         match &self.action {
             Action::Remove { .. } => true,
@@ -110,16 +110,15 @@ impl Change {
         }
     }
 
-    /// Must a user have confirmed its key before it is made? A set is made only where the runbook
-    /// asks for it, such as the cancellation of jobs with `jobs: cancel`. So a set that a plan could
-    /// not know yet stops no run, although it may be destructive.
+    /// Must its key be in the confirmed plan? Not for a set: a set is destructive only where the
+    /// runbook asks for that, such as `jobs: cancel`, and this is the confirmation.
     pub(super) fn needs_confirmation(&self) -> bool {
         self.is_destructive() && needs_confirmation(self.kind())
     }
 }
 
 /// Must a user confirm a destructive change of this kind by its key? See
-/// [`Change::needs_confirmation`]; what a person makes by hand, that person decides.
+/// [`Change::needs_confirmation`]. Not for a manual task: the person who does it decides.
 pub(super) fn needs_confirmation(kind: ChangeKind) -> bool {
     match kind {
         ChangeKind::Remove | ChangeKind::Launch => true,
@@ -175,7 +174,8 @@ pub enum WriteError {
     Refused(Failure),
 }
 
-/// A change that is compared, written and read back. The next survey makes it safe.
+/// A change that is compared, written and proved. It is safe to repeat: the next survey finds it
+/// done or still to do.
 #[async_trait]
 pub trait Set: Send + Sync {
     /// Reads the object: the compared fields and the version.
@@ -316,8 +316,8 @@ pub trait Launch: Send + Sync {
     /// Looks for the operation of an intent that has no handle. Takes what `probe` recorded.
     async fn find(&self, probed: &Value) -> Result<Found, Failure>;
 
-    /// What `probe` would have recorded if the operation of this handle had existed then: all that
-    /// `find` finds with it is another operation. None if operations cannot be distinguished.
+    /// What `probe` would have recorded if the operation of this handle had existed then, so that
+    /// `find` then finds only other operations. None if operations cannot be distinguished.
     fn probed_with(&self, _probed: &Value, _handle: &Value) -> Option<Value> {
         None
     }
@@ -344,6 +344,12 @@ pub trait Launch: Send + Sync {
 
     /// Reads the end state from the tenant itself.
     async fn verify(&self, handle: &Value) -> Result<Proof, Failure>;
+
+    /// How long the operation took, by the service's own times; none if the service does not say
+    /// it. Takes what `poll` read when it succeeded, and what `verify` read.
+    fn service_duration(&self, _reported: &Value, _observed: &Value) -> Option<Duration> {
+        None
+    }
 
     /// How long it is expected to take. The window to book includes it.
     fn expected_duration(&self) -> Duration {

@@ -21,6 +21,8 @@ pub(super) struct Converged {
     /// The failures that stay open, by the key of their change. Empty if the phase reached its
     /// fixpoint.
     pub(super) failures: Vec<(String, Failure)>,
+    /// The notes of its survey, which stop nothing.
+    pub(super) notes: Vec<String>,
 }
 
 /// How far a phase has come.
@@ -52,27 +54,45 @@ impl Executor {
         phase: &Phase,
         survey: &dyn Survey,
     ) -> Result<Converged, Failure> {
-        let result = self.reach_fixpoint(step, phase, survey).await;
+        let mut result = self.reach_fixpoint(step, phase, survey).await;
         let failed = result.as_ref().err().map(|failure| failure.kind);
         if failed.is_none_or(|kind| kind == FailureKind::Failed) {
-            self.emit_notes(step, survey).await;
+            let notes = self.emit_notes(step, survey).await;
+            if let Ok(converged) = &mut result {
+                converged.notes = notes;
+            }
         }
         result
     }
 
-    /// Emits the notes of a survey. A note stops nothing, and neither does a failure to read it.
-    async fn emit_notes(&self, step: &Step, survey: &dyn Survey) {
+    /// Emits and returns the notes of a survey. A note stops nothing, and neither does a failure to
+    /// read it.
+    async fn emit_notes(&self, step: &Step, survey: &dyn Survey) -> Vec<String> {
         let view = self.journal_view();
         let notes = match view.require_read(survey.notes(&view).await) {
             Ok(notes) => notes,
             Err(failure) => vec![format!("not checked: {}", failure.message)],
         };
-        for message in notes {
+        for message in &notes {
             self.context.events.emit(EventKind::Noted {
                 step: step.name.clone(),
-                message,
+                message: message.clone(),
             });
         }
+        notes
+    }
+
+    fn emit_surveyed(&self, step: &Step, phase: &Phase, changes: &[Change], pass: u32) {
+        let state = self.context.journal.state();
+        let left: BTreeSet<&str> = changes.iter().map(|change| change.key.as_str()).collect();
+        self.context.events.emit(EventKind::Surveyed {
+            step: step.name.clone(),
+            phase: phase.name.to_owned(),
+            changes: changes.len(),
+            pass,
+            done: state.done_changes(&step.name, None, &left),
+            done_in_phase: state.done_changes(&step.name, Some(phase.name), &left),
+        });
     }
 
     async fn reach_fixpoint(
@@ -95,12 +115,7 @@ impl Executor {
                 }
             };
             self.record_done_by_hand(step, phase, &changes).await?;
-            self.context.events.emit(EventKind::Surveyed {
-                step: step.name.clone(),
-                phase: phase.name.to_owned(),
-                changes: changes.len(),
-                pass: state.pass,
-            });
+            self.emit_surveyed(step, phase, &changes, state.pass);
             state.failed.keep_those_of(&changes);
             state.first_seen.add(&changes);
             if changes.is_empty() {
@@ -123,7 +138,7 @@ impl Executor {
                 }
                 if !has_failed {
                     // The launches of a waived task need no further proof.
-                    self.close_launches(step, phase).await?;
+                    self.close_launches(step, phase, &state.first_seen).await?;
                 }
                 return Ok(state.into_converged());
             }
@@ -135,7 +150,7 @@ impl Executor {
                 return Ok(state.into_converged());
             }
         }
-        self.close_launches(step, phase).await?;
+        self.close_launches(step, phase, &state.first_seen).await?;
         self.complete_task(step, phase).await?;
         self.wait_for_barrier(step, phase, survey).await?;
         Ok(state.into_converged())
@@ -192,8 +207,14 @@ impl Executor {
     }
 
     /// Records that a launch in doubt has succeeded if the survey shows its end state: nothing
-    /// polls it any more.
-    async fn close_launches(&self, step: &Step, phase: &Phase) -> Result<(), Failure> {
+    /// polls it any more. `first_seen` is what the surveys of this process found: a launch of an
+    /// earlier process that is not among it had ended before.
+    async fn close_launches(
+        &self,
+        step: &Step,
+        phase: &Phase,
+        first_seen: &FirstSeen,
+    ) -> Result<(), Failure> {
         let state = self.context.journal.state();
         let here = state
             .launches
@@ -203,16 +224,27 @@ impl Executor {
             let key = launch.intent.key.clone();
             let observed = json!({ "survey": "nothing is left to do" });
             let outcome = launch.outcome();
+            let requested = self.context.requested_earlier(launch);
+            let unread_since = requested.filter(|_| first_seen.get(&key).is_none());
             if outcome.is_none() {
                 let ended = Ended {
                     key: key.clone(),
                     outcome: LaunchOutcome::Succeeded,
                     detail: observed.clone(),
+                    unread_since,
                 };
                 self.context.record(ended).await?;
             }
             if matches!(outcome, None | Some(LaunchOutcome::Succeeded)) {
-                self.context.record(Verified { key, observed }).await?;
+                let verified = Verified {
+                    key: key.clone(),
+                    observed,
+                    unread_since,
+                    service_seconds: None,
+                };
+                self.context.record(verified).await?;
+                let intent = &launch.intent;
+                self.emit_done(&step.name, phase.name, &key, &intent.name, intent.kind);
             }
         }
         Ok(())
@@ -237,7 +269,7 @@ impl Executor {
                 Err(failure) if failure.kind == FailureKind::Temporary => failure.message,
                 Err(failure) => return Err(failure),
             };
-            if waited > step.timeout {
+            if waited > step.barrier_timeout {
                 return Err(Failure::temporary(format!("still waiting: {awaited}"))
                     .with_help("run again to continue waiting"));
             }
@@ -255,6 +287,7 @@ impl PhaseState {
             passes: self.pass,
             applied: self.applied,
             failures: self.failed.permanent.into_iter().collect(),
+            notes: Vec::new(),
         }
     }
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::event::seconds;
 use super::{Event, EventKind, Failure, Listener};
 use crate::base::cancellation::Cancellation;
 use crate::base::clock::Clock;
-use crate::journal::{Intent, Journal, Record};
+use crate::journal::{Intent, Journal, LaunchState, Record};
 
 /// Numbers events, adds the time and passes them to every listener. Clones share the numbering.
 #[derive(Clone)]
@@ -51,6 +53,17 @@ impl EventSink {
     }
 }
 
+/// How long a launch has run at the service, by the program's clock, before the last record.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LaunchAge {
+    /// All of it: the operation continues between two processes, so that time counts by the wall
+    /// clock.
+    pub(super) elapsed: Duration,
+    /// What of it processes waited. Only this counts towards the launch's timeout: an operation that
+    /// nobody read may have ended, and a resumed run must have the time to see it.
+    pub(super) waited: Duration,
+}
+
 /// The journal, the clock, the cancellation and the events of a run.
 #[derive(Clone)]
 pub struct Context {
@@ -75,19 +88,26 @@ impl Context {
         }
     }
 
-    /// How long ago the launch of this key was accepted (or requested, if no response is known), by
-    /// the program's clock. The operation continues at the service between two processes, so the
-    /// time between them counts, by the wall clock. Zero for a launch that has not begun.
-    pub(super) fn since_launch(&self, key: &str) -> Duration {
+    /// How long the launch of this key has run since it was accepted (or requested, if no response is
+    /// known). Zero for a launch that has not begun.
+    pub(super) fn launch_age(&self, key: &str) -> LaunchAge {
         let state = self.journal.state();
-        let launch = state.launch(key);
-        let began = launch.map(|launch| {
-            let launched = launch.launched.as_ref();
-            launched.map_or(launch.intent.time, |launched| launched.time)
-        });
-        began.map_or(Duration::ZERO, |began| {
-            state.work.elapsed(began, state.last_time)
-        })
+        let Some(launch) = state.launch(key) else {
+            return LaunchAge::default();
+        };
+        let launched = launch.launched.as_ref();
+        let began = launched.map_or(launch.intent.time, |launched| launched.time);
+        LaunchAge {
+            elapsed: state.work.elapsed(began, state.last_time),
+            waited: state.work.worked(began, state.last_time),
+        }
+    }
+
+    /// When an earlier process requested this launch; none if this process did.
+    pub(super) fn requested_earlier(&self, launch: &LaunchState) -> Option<Timestamp> {
+        let state = self.journal.state();
+        let opened = state.opened.as_ref().map_or(0, |opened| opened.number);
+        (launch.intent.number < opened).then_some(launch.intent.time)
     }
 
     /// How long ago the last change of this phase was made, by the program's clock. The wait for

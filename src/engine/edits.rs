@@ -14,26 +14,27 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::apply::Place;
+use super::apply::PhaseRef;
 use super::{Action, Change, Context, Failure, Set};
 use crate::journal::{HumanEditDetected, JsonText, State};
 
-/// The first value of each change's object that this process surveyed, by key.
+/// The first value of each change's object that this process surveyed, by key. They are kept as
+/// texts: parsed, they would take several times the memory.
 #[derive(Debug, Default)]
-pub(super) struct FirstSeen(BTreeMap<String, Value>);
+pub(super) struct FirstSeen(BTreeMap<Box<str>, JsonText>);
 
 impl FirstSeen {
     /// Adds what a survey found; what an earlier survey found stays.
     pub(super) fn add(&mut self, changes: &[Change]) {
         for change in changes {
             self.0
-                .entry(change.key.clone())
-                .or_insert_with(|| change.before.clone());
+                .entry(change.key.as_str().into())
+                .or_insert_with(|| JsonText::from(&change.before));
         }
     }
 
     /// The first value of the object of this change.
-    pub(super) fn get(&self, key: &str) -> Option<&Value> {
+    pub(super) fn get(&self, key: &str) -> Option<&JsonText> {
         self.0.get(key)
     }
 }
@@ -43,9 +44,9 @@ impl FirstSeen {
 /// because an intent makes its values ours.
 pub(super) async fn refuse_overwrite(
     context: &Context,
-    place: Place<'_>,
+    phase_ref: PhaseRef<'_>,
     change: &Change,
-    first_seen: Option<&Value>,
+    first_seen: Option<&JsonText>,
 ) -> Result<(), Failure> {
     let (set, sealed) = match &change.action {
         Action::Set(set) => (set, None),
@@ -68,12 +69,16 @@ pub(super) async fn refuse_overwrite(
     else {
         return Ok(());
     };
-    record_edit(context, place, change, expected, &change.before).await
+    record_edit(context, phase_ref, change, expected, &change.before).await
 }
 
-/// Would the change overwrite what a person wrote, or is that for [`refuse_overwrite`] to find out?
-/// Takes what the first survey of this process found.
-pub(super) fn would_overwrite(state: &State, change: &Change, first_seen: Option<&Value>) -> bool {
+/// Would the change overwrite what a person wrote? True also if only [`refuse_overwrite`] can tell.
+/// `first_seen` is what the first survey of this process found.
+pub(super) fn would_overwrite(
+    state: &State,
+    change: &Change,
+    first_seen: Option<&JsonText>,
+) -> bool {
     let Action::Set(set) = &change.action else {
         return true;
     };
@@ -85,7 +90,7 @@ pub(super) fn would_overwrite(state: &State, change: &Change, first_seen: Option
 /// was written. Records a person's edit; a value that the service changed is surveyed again.
 pub(super) async fn explain_reading(
     context: &Context,
-    place: Place<'_>,
+    phase_ref: PhaseRef<'_>,
     change: &Change,
     set: &dyn Set,
     found: &Value,
@@ -93,7 +98,7 @@ pub(super) async fn explain_reading(
     let state = context.journal.state();
     let ours = our_values(&state, &change.key, None, None);
     if is_edit(found, &ours, set) {
-        let recorded = record_edit(context, place, change, &change.before, found).await;
+        let recorded = record_edit(context, phase_ref, change, &change.before, found).await;
         // Recording an edit always returns a failure.
         return recorded.err().unwrap_or_else(Failure::interrupted);
     }
@@ -110,7 +115,7 @@ pub(super) async fn explain_reading(
 fn our_values(
     state: &State,
     key: &str,
-    first_seen: Option<&Value>,
+    first_seen: Option<&JsonText>,
     sealed: Option<&Value>,
 ) -> Vec<Value> {
     let mut ours: Vec<Value> = sealed.into_iter().cloned().collect();
@@ -123,7 +128,7 @@ fn our_values(
         });
     }
     if ours.is_empty() {
-        ours.extend(first_seen.cloned());
+        ours.extend(first_seen.map(JsonText::value));
     }
     ours
 }
@@ -156,14 +161,14 @@ fn collect_leaves<'a>(value: &'a Value, pointer: String, leaves: &mut Vec<(Strin
 /// Records an edit, and returns the failure that describes it.
 async fn record_edit(
     context: &Context,
-    place: Place<'_>,
+    phase_ref: PhaseRef<'_>,
     change: &Change,
     expected: &Value,
     found: &Value,
 ) -> Result<(), Failure> {
     let edit = HumanEditDetected {
-        step: place.step.to_owned(),
-        phase: place.phase.to_owned(),
+        step: phase_ref.step.to_owned(),
+        phase: phase_ref.phase.to_owned(),
         key: change.key.clone(),
         name: change.name.clone(),
         expected: expected.clone(),
@@ -180,8 +185,8 @@ fn edited_by_person(edit: &HumanEditDetected) -> Failure {
         edit.expected, edit.found
     ))
     .with_help(format!(
-        "keep the edit: undo it or bring the object to its intended value yourself, then run again; \
-         discard it: run again with {}",
+        "undo the edit, or set the intended value yourself, then run again; to let the run overwrite \
+         the edit, run again with {}",
         confirming_flag(&edit.key)
     ))
     .permanent()
@@ -199,6 +204,25 @@ mod tests {
 
     use super::*;
     use crate::engine::{Reading, WriteError, Written};
+
+    #[test]
+    fn an_edit_has_two_ways_on_and_neither_keeps_it() {
+        let refusal = edited_by_person(&HumanEditDetected {
+            step: "activate-flows".to_owned(),
+            phase: "turn-on".to_owned(),
+            key: "flow/1".to_owned(),
+            name: "cloud flow 'Orders'".to_owned(),
+            expected: json!(1),
+            found: json!(2),
+        });
+        assert_eq!(
+            refusal.help.as_deref(),
+            Some(
+                "undo the edit, or set the intended value yourself, then run again; to let the run \
+                 overwrite the edit, run again with --confirm-overwrite 'flow/1'"
+            )
+        );
+    }
 
     struct Values;
 

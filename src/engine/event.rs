@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{FailureItem, FailureKind, RunbookPlace};
-use crate::journal::{ChangeCounts, ChangeKind, State, StepOutcome};
+use crate::journal::{ChangeCounts, ChangeKind, ReopenedBy, State, StepOutcome, TimeSource};
 
 /// One event of a run.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
@@ -36,7 +36,8 @@ pub struct StepLine {
     /// How many changes the confirmed plan has for it, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changes: Option<usize>,
-    /// How many of its changes earlier processes of the run made.
+    /// How many of its changes earlier processes of the run made; of a step that was opened again,
+    /// since then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub done: Option<usize>,
     /// How an earlier process of the run ended it: it is surveyed again.
@@ -45,12 +46,16 @@ pub struct StepLine {
     /// How long it should take, by the program's clock, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected_seconds: Option<u64>,
+    /// From where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_from: Option<TimeSource>,
     /// For how long earlier processes of the run worked on it, by the program's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worked_seconds: Option<u64>,
 }
 
-/// What the processes of a run did in a step so far, as its state file has it.
+/// What the processes of a run did in a step so far, as its state file has it; of a step that was
+/// opened again, since then.
 #[derive(Clone, Copy, Debug, Default, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct StepTotal {
@@ -64,21 +69,32 @@ pub struct StepTotal {
     pub by_hand_done: usize,
     /// How many of them are not done because their task was waived.
     pub by_hand_waived: usize,
-    /// How long the processes worked, in seconds.
+    /// How many changes were done before the step was opened again. Some may have been made again.
+    pub changes_before: usize,
+    /// Which flag opened the step again for the last time, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reopened_by: Option<ReopenedBy>,
+    /// How long the step took, in seconds: the work of the processes, and operations at services that
+    /// continued between two of them.
     pub seconds: f64,
 }
 
 impl StepTotal {
     pub(super) fn of(state: &State, step: &str) -> Self {
-        let (automatic, by_hand) = (state.progress(step, None), state.by_hand(step));
-        let worked = state.step(step).map(|step| step.worked);
+        let automatic = state.progress_since_reopening(step);
+        let by_hand = state.by_hand(step);
+        let known = state.step(step);
+        let took = known.map(|step| state.step_duration(step));
+        let reopened = known.and_then(|step| step.reopened);
         Self {
             changes_begun: automatic.begun,
             changes_done: automatic.done,
             by_hand_begun: by_hand.begun,
             by_hand_done: by_hand.done,
             by_hand_waived: state.waived(step),
-            seconds: seconds(worked.unwrap_or_default()),
+            changes_before: state.done_before_reopening(step),
+            reopened_by: reopened.map(|reopened| reopened.by),
+            seconds: seconds(took.unwrap_or_default()),
         }
     }
 
@@ -144,6 +160,11 @@ pub enum EventKind {
         changes: usize,
         /// Which pass this was, from 1.
         pass: u32,
+        /// How many changes of the step are done in all processes, those of a person included, as
+        /// the state file has it.
+        done: usize,
+        /// How many of them this phase made.
+        done_in_phase: usize,
     },
     /// A capture was sealed.
     Sealed {
@@ -179,8 +200,12 @@ pub enum EventKind {
         name: String,
         /// Its kind.
         kind: ChangeKind,
-        /// How long it took.
-        elapsed: f64,
+        /// How long it took, if that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        elapsed: Option<f64>,
+        /// Otherwise: when it was requested. It ended since then, while no process read it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        unread_since: Option<String>,
     },
     /// A change was not applied in this pass.
     ChangeFailed {

@@ -12,8 +12,8 @@ use super::change_phase::Converged;
 use super::event::{StepTotal, seconds};
 use super::run_progress::RunProgress;
 use super::{
-    Context, EventKind, Failure, FailureKind, JournalView, Location, Phase, Scope, Step, Work,
-    spans,
+    Context, EventKind, Failure, FailureKind, FailureScope, JournalView, Location, Phase, Step,
+    Work, spans,
 };
 use crate::journal::{
     Failed, Finished, PhaseBegan, PhaseEnded, Record, StepBegan, StepEnded, StepOutcome,
@@ -269,6 +269,7 @@ impl Executor {
                 passes: 1,
                 applied: self.capture(step, capture.as_ref()).await?,
                 failures: Vec::new(),
+                notes: Vec::new(),
             },
             Work::Changes(survey) => self.converge(step, phase, survey.as_ref()).await?,
         };
@@ -282,6 +283,7 @@ impl Executor {
                 phase: phase_name.clone(),
                 passes: converged.passes,
                 changes: converged.applied,
+                notes: converged.notes.clone(),
             }));
         }
         self.context.journal.append_all(records).await?;
@@ -384,7 +386,7 @@ fn describe_panic(panic: &(dyn std::any::Any + Send)) -> Failure {
         .permanent();
     // It is unknown what the defect did, so nothing else begins.
     Failure {
-        scope: Scope::Run,
+        scope: FailureScope::Run,
         ..failure
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::base::remote_copy::CopyErrorKind;
+use crate::base::remote_state::RemoteStateErrorKind;
 use crate::journal::JournalError;
 
 /// Why a run, a plan or a check failed.
@@ -27,7 +27,7 @@ pub struct Failure {
     /// the same request again.
     pub is_refusal: bool,
     /// What else stops because of it.
-    pub scope: Scope,
+    pub scope: FailureScope,
     /// The places in a file that it is about. The message says the same as text.
     pub marks: Box<[RunbookPlace]>,
     /// Where in the run it happened. Only a single failure has a location.
@@ -99,7 +99,7 @@ pub struct RunbookPlace {
 
 /// What stops because of a failure.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Scope {
+pub enum FailureScope {
     /// The change that failed and what depends on it. The other changes of its phase continue.
     Change,
     /// The whole run, at once: the service or the program itself cannot continue.
@@ -134,9 +134,9 @@ impl Failure {
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         let retryable = matches!(kind, FailureKind::Failed | FailureKind::Temporary);
         let scope = if kind == FailureKind::Failed {
-            Scope::Change
+            FailureScope::Change
         } else {
-            Scope::Run
+            FailureScope::Run
         };
         Self {
             kind,
@@ -211,7 +211,7 @@ impl Failure {
     /// The same failure, which stops only one change.
     #[must_use]
     pub fn of_one_change(mut self) -> Self {
-        self.scope = Scope::Change;
+        self.scope = FailureScope::Change;
         self
     }
 
@@ -318,7 +318,7 @@ impl Failure {
 
     /// Does the whole run stop at once, even if other changes could still be tried?
     pub fn ends_the_run(&self) -> bool {
-        self.scope == Scope::Run
+        self.scope == FailureScope::Run
     }
 }
 
@@ -377,10 +377,10 @@ impl From<JournalError> for Failure {
     /// A journal that cannot be written stops the run: nothing more is sent.
     fn from(error: JournalError) -> Self {
         let kind = match &error {
-            JournalError::RemoteCopy { error, .. } => match error.kind {
-                CopyErrorKind::Unavailable => FailureKind::Temporary,
-                CopyErrorKind::Denied => FailureKind::NotAllowed,
-                CopyErrorKind::Taken | CopyErrorKind::Refused => FailureKind::Refused,
+            JournalError::RemoteState { error, .. } => match error.kind {
+                RemoteStateErrorKind::Unavailable => FailureKind::Temporary,
+                RemoteStateErrorKind::Denied => FailureKind::NotAllowed,
+                RemoteStateErrorKind::Taken | RemoteStateErrorKind::Refused => FailureKind::Refused,
             },
             JournalError::AnotherRun { .. }
             | JournalError::Locked { .. }
@@ -390,7 +390,7 @@ impl From<JournalError> for Failure {
             _ => FailureKind::Failed,
         };
         let mut failure = Self::new(kind, error.to_string()).permanent();
-        failure.scope = Scope::Run;
+        failure.scope = FailureScope::Run;
         failure.help = Some(error.help());
         failure.caused_by(error)
     }

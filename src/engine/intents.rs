@@ -15,7 +15,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use serde_json::Value;
 
-use super::apply::{Place, intent};
+use super::apply::{PhaseRef, intent};
 use super::edits::{self, FirstSeen};
 use super::pass_queue::PassQueue;
 use super::{Action, Change};
@@ -28,8 +28,8 @@ pub(super) type IntentsWritten = Shared<BoxFuture<'static, Result<(), JournalErr
 pub(super) struct IntentsAhead<'a> {
     journal: &'a Journal,
     first_seen: &'a FirstSeen,
-    /// The most sets of a group.
-    most: usize,
+    /// How many sets a group has at most.
+    limit: usize,
     written: BTreeMap<String, IntentsWritten>,
 }
 
@@ -39,7 +39,7 @@ impl<'a> IntentsAhead<'a> {
         Self {
             journal,
             first_seen,
-            most: in_flight / 2,
+            limit: in_flight / 2,
             written: BTreeMap::new(),
         }
     }
@@ -48,17 +48,17 @@ impl<'a> IntentsAhead<'a> {
     /// is written with those of the next sets. None for a change that writes its intent itself.
     pub(super) fn begin(
         &mut self,
-        place: Place<'_>,
+        phase_ref: PhaseRef<'_>,
         change: &Change,
         queue: &PassQueue,
     ) -> Option<IntentsWritten> {
         if let Some(written) = self.written.remove(&change.key) {
             return Some(written);
         }
-        if self.most < 2 || !self.may_be_ahead(change) {
+        if self.limit < 2 || !self.may_be_ahead(change) {
             return None;
         }
-        let next = queue.ready().take(self.most - 1);
+        let next = queue.ready().take(self.limit - 1);
         let next = next.filter(|next| {
             let is_known = next.key == change.key || self.written.contains_key(&next.key);
             !is_known && self.may_be_ahead(next)
@@ -66,7 +66,9 @@ impl<'a> IntentsAhead<'a> {
         let group: Vec<&Change> = std::iter::once(change).chain(next).collect();
         let records = group
             .iter()
-            .map(|change| Record::from(intent(place.step, place.phase, change, Value::Null)))
+            .map(|change| {
+                Record::from(intent(phase_ref.step, phase_ref.phase, change, Value::Null))
+            })
             .collect();
         let journal = self.journal.clone();
         let written = async move { journal.append_all(records).await };

@@ -66,7 +66,7 @@ const KEPT_SEAL: u64 = 512 * 1024;
 const KEPT_BEGINNING: u64 = 64 * 1024;
 
 /// The beginning of the keys whose values are kept parsed, for a reader of those that begin with
-/// `prefix`; none if they are too many. Takes how many bytes begin so.
+/// `prefix`; none if they are too many. `size` returns how many bytes the keys with a beginning have.
 fn kept_beginning(prefix: &str, size: impl Fn(&str) -> u64) -> Option<&str> {
     if size("") <= KEPT_SEAL {
         return Some("");
@@ -259,11 +259,13 @@ impl JournalView {
         (change.done.is_none() && self.is_waived(&task)).then_some(task)
     }
 
-    /// Has this step ended with everything as it should be? A step that was skipped has not.
+    /// Has this step ended with everything as it should be? A step that was skipped has not; one
+    /// that was opened again has, until it begins.
     pub fn is_step_done(&self, step: &str) -> bool {
         self.holds(|state| {
-            let outcome = state.step(step).and_then(|step| step.outcome);
-            outcome == Some(StepOutcome::Done)
+            state
+                .step(step)
+                .is_some_and(|step| step.outcome == Some(StepOutcome::Done) || step.waits_again())
         })
     }
 

@@ -24,24 +24,10 @@ impl Executor {
     ) -> Result<(), Failure> {
         let task = task_name(step, phase);
         let worksheet = Worksheet::new(changes);
-        // The rest of a task that is half done is not a new task.
-        let is_known = self
-            .context
-            .journal
-            .state()
-            .tasks
-            .get(task.as_str())
-            .is_some_and(|known| {
-                known.completed.is_none() && worksheet.is_part_of(&known.waiting.worksheet)
-            });
-        let mut records = self.intents_to_record(step, phase, changes);
-        if !is_known {
-            let waiting = Waiting {
-                task: task.clone(),
-                worksheet: worksheet.to_json(),
-            };
-            records.insert(0, Record::from(waiting));
-        }
+        let (step_name, phase_name) = (step.name.as_str(), phase.name);
+        let state = self.context.journal.state();
+        let records = hand_out_records(&state, (step_name, phase_name), changes);
+        let is_known = !matches!(records.first(), Some(Record::Waiting(_)));
         if !records.is_empty() {
             self.context.journal.append_all(records).await?;
         }
@@ -68,20 +54,6 @@ impl Executor {
     fn mark_shown(&self, task: &str) -> bool {
         let mut shown = lock(&self.shown);
         !shown.insert(task.to_owned())
-    }
-
-    /// The intents of the changes that were not handed out before, or that the program has tried
-    /// again since.
-    fn intents_to_record(&self, step: &Step, phase: &Phase, changes: &[Change]) -> Vec<Record> {
-        let state = self.context.journal.state();
-        let is_open = |change: &&Change| {
-            let known = state.manual_changes.get(change.key.as_str());
-            let tried = state.set(&change.key).map(|set| set.intent.number);
-            known.is_some_and(|known| known.done.is_none() && tried < Some(known.intent.number))
-        };
-        let new = changes.iter().filter(|change| !is_open(change));
-        new.map(|change| Record::from(intent(&step.name, phase.name, change, Value::Null)))
-            .collect()
     }
 
     /// Records the manual changes that a person has done: the survey no longer finds them. Takes
@@ -155,9 +127,38 @@ impl Executor {
     }
 }
 
+/// The records that hand out these manual changes of a phase (its step and name): what a survey has
+/// found. None if all of them wait already. The rest of a task that is half done is not a new task;
+/// a change is asked for anew if it was done or if the program has tried it since.
+pub fn hand_out_records(
+    state: &State,
+    (step, phase): (&str, &str),
+    changes: &[Change],
+) -> Vec<Record> {
+    let task = format!("{step}/{phase}");
+    let worksheet = Worksheet::new(changes);
+    let open = state.tasks.get(task.as_str());
+    let open = open.filter(|known| known.completed.is_none());
+    let is_known = open.is_some_and(|known| worksheet.is_part_of(&known.waiting.worksheet));
+    let is_open = |change: &&Change| {
+        let known = state.manual_changes.get(change.key.as_str());
+        let tried = state.set(&change.key).map(|set| set.intent.number);
+        known.is_some_and(|known| known.done.is_none() && tried < Some(known.intent.number))
+    };
+    let new = changes.iter().filter(|change| !is_open(change));
+    let intents = new.map(|change| Record::from(intent(step, phase, change, Value::Null)));
+    let waiting = (!is_known).then(|| {
+        Record::from(Waiting {
+            task,
+            worksheet: worksheet.to_json(),
+        })
+    });
+    waiting.into_iter().chain(intents).collect()
+}
+
 /// The records of the changes of a manual task (`STEP/PHASE`) that a person has done: each change
 /// that was handed out, that the phase's survey no longer finds, and that the program did not apply
-/// itself since. Takes what the survey found.
+/// itself since. `found` are the changes of that survey.
 pub fn done_by_hand(state: &State, task: &str, found: &[Change]) -> Vec<Record> {
     let by_program = |intent: &Stamped<Intent>| {
         let set = state.set(&intent.key).map(|set| set.intent.number);
@@ -182,7 +183,7 @@ pub fn done_by_hand(state: &State, task: &str, found: &[Change]) -> Vec<Record> 
 }
 
 /// The records of the changes that the service refused for good, and that a person made without being
-/// asked: the phase's survey no longer finds them. Takes what it found.
+/// asked: the phase's survey no longer finds them. `found` are the changes of that survey.
 fn refused_and_made(state: &State, step: &Step, phase: &Phase, found: &[Change]) -> Vec<Record> {
     let made = state.refused.keys().filter_map(|key| {
         let set = state.set(key).filter(|set| set.done.is_none());
@@ -227,6 +228,8 @@ pub fn unreadable_evidence(task: &str) -> String {
 /// What a person must do for one phase, or what is left of it.
 pub struct Worksheet {
     things: Vec<String>,
+    /// The instructions of each thing, with its key.
+    changes: Vec<Value>,
     instructions: Vec<String>,
     evidence: Vec<String>,
 }
@@ -251,6 +254,7 @@ impl Worksheet {
         }
         Self {
             things: left.iter().map(|change| change.name.clone()).collect(),
+            changes: left.iter().map(worksheet_entry).collect(),
             instructions,
             evidence,
         }
@@ -261,16 +265,21 @@ impl Worksheet {
         let failure = Failure::new(
             FailureKind::Waiting,
             format!(
-                "a person must act ({task}), {} left: {}",
+                "manual task not done ({task}), {} left: {}",
                 text::count(self.things.len(), "thing"),
                 self.things.join("; ")
             ),
         );
         failure.with_help(format!(
-            "do it, then run again, or check it with `iomcopy complete RUNBOOK {task}`, which reads \
-             this evidence: {}; to go on without the evidence, add `--waive \"REASON\"`",
+            "do it, then run again; or `iomcopy complete RUNBOOK {task}` checks it, and with \
+             `--waive \"REASON\"` continues without evidence. The evidence: {}",
             self.evidence.join("; ")
         ))
+    }
+
+    /// Its things, by name.
+    pub fn things(&self) -> &[String] {
+        &self.things
     }
 
     /// What to do, one line for each instruction, with the exact names.
@@ -293,10 +302,21 @@ impl Worksheet {
     fn to_json(&self) -> Value {
         json!({
             "things": self.things,
+            "changes": self.changes,
             "instructions": self.instructions,
             "evidence": self.evidence,
         })
     }
+}
+
+/// A thing on a worksheet, with what is done for it: [`OpenWorksheet`](super::OpenWorksheet) reads
+/// it.
+fn worksheet_entry(change: &Change) -> Value {
+    let instructions = match &change.action {
+        Action::ManualTask(task) => task.instructions.as_slice(),
+        Action::Set(_) | Action::Remove { .. } | Action::Launch(_) => &[],
+    };
+    json!({ "key": change.key, "name": change.name, "instructions": instructions })
 }
 
 /// An instruction with a link to what it is about.

@@ -13,9 +13,14 @@
 //! plan.rs         the plan: every phase surveyed, nothing applied
 //! executor.rs     the run: every step, every phase
 //! run_progress.rs what failed so far, and which steps do not begin because of it
-//! capture_phase.rs change_phase.rs pass.rs pass_queue.rs manual_task.rs
-//!                 its parts: a capture, a phase to its fixpoint, one pass and the changes that it
-//!                 has not begun, what a person does
+//! capture_phase.rs
+//!                 a phase that captures and seals
+//! change_phase.rs a phase of changes, pass after pass to its fixpoint
+//! pass.rs         one pass: applies the changes that one survey found
+//! pass_queue.rs   the changes of a pass that have not begun
+//! manual_task.rs  changes that a person makes: hands them out, reads the evidence
+//! waiver.rs       failures that a waived manual task may have caused
+//! worksheet.rs    what is left of a worksheet that was handed out
 //! intents.rs      the intents of sets, written a group at a time
 //! edits.rs        protects what a person wrote during the run
 //! apply/          one module for each kind of change: set (and remove), launch
@@ -48,6 +53,8 @@ mod step;
 #[cfg(test)]
 mod tests;
 mod verdict;
+mod waiver;
+mod worksheet;
 
 /// The records from which a test of `domain` makes a state.
 #[cfg(test)]
@@ -59,10 +66,13 @@ pub use change::{
 pub use context::{Context, EventSink};
 pub use event::{Event, EventKind, Listener, StepLine, StepTotal};
 pub use executor::{Executor, Outcome};
-pub use failure::{Failure, FailureItem, FailureKind, Location, RunbookPlace, Scope};
+pub use failure::{Failure, FailureItem, FailureKind, FailureScope, Location, RunbookPlace};
 pub use journal_view::{DerivedFromSeal, JournalView, Maker};
 pub use listing::Listing;
-pub use manual_task::{Worksheet, completed, done_by_hand, unreadable_evidence, with_link};
+pub use manual_task::{
+    Worksheet, completed, done_by_hand, hand_out_records, unreadable_evidence, with_link,
+};
 pub use plan::{Plan, PlannedChange, PlannedStep};
 pub use step::{Barrier, CaptureSource, ListedRow, Needs, Overlap, Phase, Step, Survey, Work};
 pub use verdict::Verdict;
+pub use worksheet::{OpenWorksheet, Thing, ThingState, things};

@@ -3,20 +3,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use serde_json::Value;
 use tokio::sync::Notify;
 use tracing::Instrument as _;
 
-use super::apply::{Place, launch, set};
+use super::apply::{PhaseRef, launch, set};
 use super::edits::{self, FirstSeen};
 use super::event::seconds;
 use super::intents::{IntentsAhead, IntentsWritten};
 use super::pass_queue::PassQueue;
+use super::waiver::with_waiver;
 use super::{Action, Change, EventKind, Executor, Failure, FailureKind, Phase, Step, spans};
 use crate::base::sync::lock;
-use crate::journal::{LaunchOutcome, LaunchState};
+use crate::journal::{ChangeKind, ChangeTime, JsonText, LaunchOutcome, LaunchState};
 
 /// The input of a pass.
 pub(super) struct Pass<'a> {
@@ -63,7 +64,7 @@ impl Executor {
         pass: &Pass<'_>,
     ) -> Result<Vec<(Change, Result<(), Failure>)>, Failure> {
         let (accepted, acceptance) = (Mutex::default(), Notify::new());
-        let place = Place {
+        let phase_ref = PhaseRef {
             step: &step.name,
             phase: phase.name,
             accepted: &accepted,
@@ -90,10 +91,10 @@ impl Executor {
                 && let Some(change) = queue.take_ready()
             {
                 state.begun.insert(change.key.clone());
-                let intent = intents.begin(place, &change, &queue);
+                let intent = intents.begin(phase_ref, &change, &queue);
                 running.push(async move {
                     let span = spans::of_change(&change);
-                    let applied = self.apply(place, &change, pass, intent);
+                    let applied = self.apply(phase_ref, &change, pass, intent);
                     let result = applied.instrument(span.clone()).await;
                     spans::record_failure(&span, &result);
                     (change, result)
@@ -135,12 +136,12 @@ impl Executor {
         state: &mut PassState,
     ) -> Vec<(Change, Result<(), Failure>)> {
         let mut never = Vec::new();
-        while let Some((place, change)) = queue.next_unchecked() {
+        while let Some((index, change)) = queue.next_unchecked() {
             match self.readiness(change, state) {
-                Readiness::Ready => queue.set_ready(place, true),
-                Readiness::Later => queue.set_ready(place, false),
+                Readiness::Ready => queue.set_ready(index, true),
+                Readiness::Later => queue.set_ready(index, false),
                 Readiness::Never(failure) => {
-                    if let Some(change) = queue.take(place) {
+                    if let Some(change) = queue.take(index) {
                         state.open.remove(&change.key);
                         state.failed.insert(change.key.clone(), failure.retryable);
                         queue.ended(&change.key);
@@ -189,36 +190,35 @@ impl Executor {
     /// Applies a change, and emits its events.
     async fn apply(
         &self,
-        place: Place<'_>,
+        phase_ref: PhaseRef<'_>,
         change: &Change,
         pass: &Pass<'_>,
         intent: Option<IntentsWritten>,
     ) -> Result<(), Failure> {
         let events = &self.context.events;
         events.emit(EventKind::ChangeBegan {
-            step: place.step.to_owned(),
-            phase: place.phase.to_owned(),
+            step: phase_ref.step.to_owned(),
+            phase: phase_ref.phase.to_owned(),
             key: change.key.clone(),
             name: change.name.clone(),
             kind: change.kind(),
         });
         let first_seen = pass.first_seen.get(&change.key);
-        let result = self.apply_action(place, change, first_seen, intent).await;
+        let result = self
+            .apply_action(phase_ref, change, first_seen, intent)
+            .await
+            .map_err(|failure| with_waiver(failure, change, &self.context.journal.state()));
         match &result {
-            Ok(()) => events.emit(EventKind::ChangeDone {
-                step: place.step.to_owned(),
-                phase: place.phase.to_owned(),
-                key: change.key.clone(),
-                name: change.name.clone(),
-                kind: change.kind(),
-                elapsed: self.change_time(&change.key),
-            }),
+            Ok(()) => {
+                let (step, phase) = (phase_ref.step, phase_ref.phase);
+                self.emit_done(step, phase, &change.key, &change.name, change.kind());
+            }
             // It has not failed: the next run continues it, and the end of this run says so.
             Err(failure) if failure.kind == FailureKind::Interrupted => {}
             Err(failure) if change.is_launch() && self.is_open(&change.key) => {
                 events.emit(EventKind::ChangeOpen {
-                    step: place.step.to_owned(),
-                    phase: place.phase.to_owned(),
+                    step: phase_ref.step.to_owned(),
+                    phase: phase_ref.phase.to_owned(),
                     key: change.key.clone(),
                     name: change.name.clone(),
                     message: failure.message.clone(),
@@ -226,8 +226,8 @@ impl Executor {
                 });
             }
             Err(failure) => events.emit(EventKind::ChangeFailed {
-                step: place.step.to_owned(),
-                phase: place.phase.to_owned(),
+                step: phase_ref.step.to_owned(),
+                phase: phase_ref.phase.to_owned(),
                 key: change.key.clone(),
                 name: change.name.clone(),
                 message: failure.message.clone(),
@@ -238,11 +238,32 @@ impl Executor {
         result
     }
 
-    /// How long a change took, in seconds: as the state file has it, and so every report.
-    fn change_time(&self, key: &str) -> f64 {
+    /// Emits that a change is done, and how long it took: as the state file has it, and so every
+    /// report.
+    pub(super) fn emit_done(
+        &self,
+        step: &str,
+        phase: &str,
+        key: &str,
+        name: &str,
+        kind: ChangeKind,
+    ) {
         let written = self.context.journal.written_state();
         let time = written.automatic_change_time(key);
-        seconds(time.unwrap_or_default())
+        let time = time.unwrap_or(ChangeTime::Known(Duration::ZERO));
+        let unread_since = match time {
+            ChangeTime::Known(_) => None,
+            ChangeTime::Between(since, _) => Some(format!("{since:.0}")),
+        };
+        self.context.events.emit(EventKind::ChangeDone {
+            step: step.to_owned(),
+            phase: phase.to_owned(),
+            key: key.to_owned(),
+            name: name.to_owned(),
+            kind,
+            elapsed: time.known().map(seconds),
+            unread_since,
+        });
     }
 
     /// Has a launch begun, or may it have begun, without a known end?
@@ -255,21 +276,21 @@ impl Executor {
 
     async fn apply_action(
         &self,
-        place: Place<'_>,
+        phase_ref: PhaseRef<'_>,
         change: &Change,
-        first_seen: Option<&Value>,
+        first_seen: Option<&JsonText>,
         intent: Option<IntentsWritten>,
     ) -> Result<(), Failure> {
         if change.needs_confirmation() && !self.confirmed.contains(&change.key) {
             return Err(unconfirmed(change));
         }
-        // Before an intent is written ahead, edits are looked for.
+        // An intent that was written ahead has been checked for edits already.
         if intent.is_none() {
-            edits::refuse_overwrite(&self.context, place, change, first_seen).await?;
+            edits::refuse_overwrite(&self.context, phase_ref, change, first_seen).await?;
         }
         match &change.action {
             Action::Set(set) => {
-                set::apply(&self.context, place, change, set.as_ref(), intent).await
+                set::apply(&self.context, phase_ref, change, set.as_ref(), intent).await
             }
             Action::Remove {
                 set,
@@ -278,10 +299,10 @@ impl Executor {
                 ..
             } => {
                 self.require_captured(seal, captured)?;
-                set::apply(&self.context, place, change, set.as_ref(), None).await
+                set::apply(&self.context, phase_ref, change, set.as_ref(), None).await
             }
             Action::Launch(launch) => {
-                launch::apply(&self.context, place, change, launch.as_ref()).await
+                launch::apply(&self.context, phase_ref, change, launch.as_ref()).await
             }
             Action::ManualTask(_) => Ok(()),
         }
@@ -297,7 +318,10 @@ impl Executor {
         Err(Failure::refused(format!(
             "it is not in the seal '{seal}' ({captured}), so it is not removed"
         ))
-        .with_help("it appeared after the capture; look at it, then begin a new run"))
+        .with_help(
+            "it appeared after the capture: look at it in the target, remove it there if nobody \
+             needs it, then run again",
+        ))
     }
 }
 
@@ -332,5 +356,8 @@ fn unconfirmed(change: &Change) -> Failure {
             change.name
         ),
     )
-    .with_help("look at `iomcopy plan`, then run again and confirm")
+    .with_help(
+        "run again and confirm what is left: at a terminal the run asks, elsewhere give \
+         --confirm-target; the same command with --dry-run lists it first",
+    )
 }

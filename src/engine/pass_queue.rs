@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Change;
 
-/// The changes that have not begun, each with its place in the survey's order.
+/// The changes that have not begun, each with its index in the survey's order.
 pub(super) struct PassQueue {
     changes: BTreeMap<usize, Change>,
     /// Those that may begin once fewer changes run.
@@ -25,12 +25,12 @@ impl PassQueue {
     pub(super) fn new(changes: Vec<Change>) -> Self {
         let mut followers: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         let mut awaiting = BTreeSet::new();
-        for (place, change) in changes.iter().enumerate() {
+        for (index, change) in changes.iter().enumerate() {
             for key in &change.follows {
-                followers.entry(key.clone()).or_default().push(place);
+                followers.entry(key.clone()).or_default().push(index);
             }
             if change.awaits().is_some() {
-                awaiting.insert(place);
+                awaiting.insert(index);
             }
         }
         Self {
@@ -42,39 +42,39 @@ impl PassQueue {
         }
     }
 
-    /// The next change to check, in the survey's order, with its place.
+    /// The next change to check, in the survey's order, with its index.
     pub(super) fn next_unchecked(&mut self) -> Option<(usize, &Change)> {
-        let place = self.unchecked.pop_first()?;
-        Some((place, self.changes.get(&place)?))
+        let index = self.unchecked.pop_first()?;
+        Some((index, self.changes.get(&index)?))
     }
 
-    /// Whether the change at this place may begin, as a check has found.
-    pub(super) fn set_ready(&mut self, place: usize, is_ready: bool) {
+    /// Whether the change at this index may begin, as a check has found.
+    pub(super) fn set_ready(&mut self, index: usize, is_ready: bool) {
         if is_ready {
-            self.ready.insert(place);
+            self.ready.insert(index);
         } else {
-            self.ready.remove(&place);
+            self.ready.remove(&index);
         }
     }
 
     /// The changes that may begin, in the survey's order.
     pub(super) fn ready(&self) -> impl Iterator<Item = &Change> {
-        let places = self.ready.iter();
-        places.filter_map(|place| self.changes.get(place))
+        let indices = self.ready.iter();
+        indices.filter_map(|index| self.changes.get(index))
     }
 
     /// Takes the first change that may begin.
     pub(super) fn take_ready(&mut self) -> Option<Change> {
-        let place = *self.ready.first()?;
-        self.take(place)
+        let index = *self.ready.first()?;
+        self.take(index)
     }
 
-    /// Takes the change at this place.
-    pub(super) fn take(&mut self, place: usize) -> Option<Change> {
-        self.ready.remove(&place);
-        self.unchecked.remove(&place);
-        self.awaiting.remove(&place);
-        self.changes.remove(&place)
+    /// Takes the change at this index.
+    pub(super) fn take(&mut self, index: usize) -> Option<Change> {
+        self.ready.remove(&index);
+        self.unchecked.remove(&index);
+        self.awaiting.remove(&index);
+        self.changes.remove(&index)
     }
 
     /// A change has ended: those that follow it are checked again.
@@ -82,7 +82,7 @@ impl PassQueue {
         let followers = self.followers.remove(key).unwrap_or_default();
         let waiting = followers
             .into_iter()
-            .filter(|place| self.changes.contains_key(place));
+            .filter(|index| self.changes.contains_key(index));
         self.unchecked.extend(waiting);
     }
 
@@ -93,8 +93,8 @@ impl PassQueue {
 
     /// The first change that has not begun is checked again. Returns its key.
     pub(super) fn check_first(&mut self) -> Option<&str> {
-        let (place, change) = self.changes.first_key_value()?;
-        self.unchecked.insert(*place);
+        let (index, change) = self.changes.first_key_value()?;
+        self.unchecked.insert(*index);
         Some(&change.key)
     }
 }
@@ -124,10 +124,10 @@ mod tests {
     /// Checks every change that is not checked, and returns their keys.
     fn check(queue: &mut PassQueue) -> Vec<String> {
         let mut keys = Vec::new();
-        while let Some((place, change)) = queue.next_unchecked() {
+        while let Some((index, change)) = queue.next_unchecked() {
             let is_ready = change.follows.is_empty() || change.key == "parent";
             keys.push(change.key.clone());
-            queue.set_ready(place, is_ready);
+            queue.set_ready(index, is_ready);
         }
         keys
     }

@@ -207,12 +207,6 @@ impl Plan {
         Duration::from_secs(counted.map(|change| change.expected_seconds).sum())
     }
 
-    /// The window to book: half as long again as expected, in whole hours.
-    pub fn window(&self) -> Duration {
-        let expected = (self.automatic_time() + self.human_time()).as_secs();
-        Duration::from_hours((expected * 3 / 2).div_ceil(3600))
-    }
-
     /// How this plan differs from an earlier one, one line for each difference: changes that are new,
     /// that are gone, and whose intended value is different.
     pub fn differences(&self, earlier: &Self) -> Vec<String> {

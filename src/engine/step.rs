@@ -17,12 +17,13 @@ pub struct Step {
     pub needs: Needs,
     /// Why the runbook skips it, if it does.
     pub skip: Option<String>,
-    /// How many passes of a phase may apply changes.
+    /// How many passes of a phase may apply changes; the runbook's key is `attempts`.
     pub attempts: u32,
     /// How many changes of a phase may be applied in parallel.
     pub concurrency: usize,
-    /// How long the run waits for a barrier.
-    pub timeout: Duration,
+    /// How long the run waits for a barrier: the `timeout` of the runbook, which also limits the
+    /// launches of the step ([`Launch::timeout`](super::Launch::timeout)).
+    pub barrier_timeout: Duration,
     /// Its phases, each of which reaches its end before the next is surveyed.
     pub phases: Vec<Phase>,
 }
@@ -61,9 +62,9 @@ pub struct Phase {
     pub overlap: Option<Arc<Overlap>>,
 }
 
-/// Whether the next change of a phase may begin as soon as the requests of those that run are
-/// accepted, in addition to as many as may run in parallel. For requests that do all their work before
-/// the service responds: then only the proof of one runs beside the next one.
+/// Allows one change more than `concurrency` to begin once the service has accepted the requests of
+/// all running changes. For requests whose response means that the work is done: only the read-back
+/// of one change then overlaps with the next request.
 #[derive(Debug, Default)]
 pub struct Overlap(AtomicBool);
 
@@ -129,7 +130,7 @@ impl Phase {
 
     /// The same phase with its own limit of changes in parallel, instead of the step's.
     #[must_use]
-    pub fn at_once(self, changes: usize) -> Self {
+    pub fn with_concurrency(self, changes: usize) -> Self {
         Self {
             concurrency: Some(changes),
             ..self

@@ -17,6 +17,7 @@ use crate::base::cancellation::Cancellation;
 use crate::base::clock::Clock;
 use crate::journal::{self, Completed, Journal, OpenStateFile, Reopened};
 
+mod asks;
 mod destructive;
 mod durability;
 mod launches;
@@ -27,6 +28,7 @@ mod records;
 mod refusals;
 mod resumed;
 mod sets;
+mod unread_ends;
 
 /// The tenant: switches that are on or off, and what happened to them.
 #[derive(Default)]
@@ -248,7 +250,7 @@ impl Stage {
             skip: None,
             attempts: 3,
             concurrency: 4,
-            timeout: Duration::from_mins(5),
+            barrier_timeout: Duration::from_mins(5),
             phases: vec![Phase::changes("phase", survey)],
         };
         Executor {
@@ -633,6 +635,7 @@ async fn a_waiver_ends_a_phase_until_steps_are_reopened() {
     let again = Reopened {
         provider: "msdyn_x".to_owned(),
         seals: Vec::new(),
+        steps: Vec::new(),
         who: "ada".to_owned(),
     };
     opening.journal.append(again).await.unwrap();
@@ -707,9 +710,14 @@ async fn an_unconfirmed_removal_is_not_sent() {
     let opening = stage.open();
     let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
     only_step(&mut executor).phases = vec![Phase::changes("phase", Gone(Arc::clone(&stage.world)))];
-    assert_eq!(
-        executor.run().await.unwrap_err().kind,
-        FailureKind::Unconfirmed
+    let unconfirmed = executor.run().await.unwrap_err();
+    assert_eq!(unconfirmed.kind, FailureKind::Unconfirmed);
+    // `iomcopy plan` shows nothing of a run that was opened again (`--only`, `--again`).
+    let help = unconfirmed.help.unwrap_or_default();
+    assert!(!help.contains("iomcopy plan"), "{help}");
+    assert!(
+        help.contains("--confirm-target") && help.contains("--dry-run"),
+        "{help}"
     );
     executor.confirmed.insert("remove".to_owned());
     drop(executor);

@@ -1,9 +1,9 @@
-//! The answer to a yes-or-no question about a tenant.
+//! The result of a check, without what was found.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// An answer. If something cannot be read, it is unknown, not no.
+/// The result of a check. If something cannot be read, it is unknown, not no.
 #[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {

@@ -1,4 +1,4 @@
-//! The errors of a state file, with messages and remedies for the operator.
+//! The errors of a state file, with messages and remedies for the user.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::lock_holder::LockHolder;
 use super::record::RunId;
-use crate::base::remote_copy::{CopyError, CopyErrorKind, RemoteCopy};
+use crate::base::remote_state::{RemoteState, RemoteStateError, RemoteStateErrorKind};
 
 /// A record that is not allowed after those before it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -151,6 +151,8 @@ pub enum JournalError {
         record: u64,
         /// Why not.
         why: String,
+        /// What to do now.
+        help: String,
     },
     /// A write or a sync failed. This process has written nothing after it and will not: after a
     /// failed sync, the system may report the lost bytes as written.
@@ -193,14 +195,24 @@ pub enum JournalError {
         /// What to do now.
         help: String,
     },
+    /// The file is not a whole sealed copy.
+    #[error("{} {why}", path.display())]
+    NoSealedCopy {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, as a predicate: `is not a sealed copy`.
+        why: String,
+        /// What to do now.
+        help: String,
+    },
     /// The copy of the state file at a service could not be read or written, or another process
     /// has it.
-    #[error("{}", describe_remote_copy(place, error))]
-    RemoteCopy {
+    #[error("{}", describe_remote_state(place, error))]
+    RemoteState {
         /// Where the copy is.
         place: String,
         /// Why.
-        error: CopyError,
+        error: RemoteStateError,
     },
     /// The state file on this machine and its copy at a service belong to two runs.
     #[error(
@@ -234,9 +246,12 @@ impl JournalError {
         }
     }
 
-    /// Converts an error of a remote copy.
-    pub(in crate::journal) fn remote_copy(copy: &dyn RemoteCopy, error: CopyError) -> Self {
-        Self::RemoteCopy {
+    /// Converts an error of a remote state.
+    pub(in crate::journal) fn remote_state(
+        copy: &dyn RemoteState,
+        error: RemoteStateError,
+    ) -> Self {
+        Self::RemoteState {
             place: copy.place().to_owned(),
             error,
         }
@@ -254,6 +269,8 @@ impl JournalError {
             Self::Damaged { help, .. }
             | Self::Unsafe { help, .. }
             | Self::Older { help, .. }
+            | Self::CannotCut { help, .. }
+            | Self::NoSealedCopy { help, .. }
             | Self::CopyBroken { help, .. } => help.clone(),
             Self::NewerFormat { program, .. } => {
                 format!("continue with iomcopy {program} or later")
@@ -275,12 +292,6 @@ impl JournalError {
                 "this is a fault in iomcopy; keep the state file and report it with this message"
                     .into()
             }
-            Self::CannotCut { path, .. } => {
-                format!(
-                    "give an earlier record; `iomcopy state check {}` shows which are valid",
-                    path.display()
-                )
-            }
             Self::Poisoned { .. } | Self::WriterStopped { .. } => {
                 "make sure that the disk works and has free space, then run again: the run resumes \
                  from what the file contains"
@@ -290,7 +301,7 @@ impl JournalError {
                 "find out what wrote to it; `iomcopy state check {}` shows whether it is still valid",
                 path.display()
             ),
-            Self::RemoteCopy { error, .. } => help_remote_copy(error.kind).into(),
+            Self::RemoteState { error, .. } => help_remote_state(error.kind).into(),
             Self::AnotherRun { path, .. } => format!(
                 "finish that run without `state` in the runbook, or move {} away; both runs are \
                  for one target, so find out which one is current first",
@@ -305,30 +316,32 @@ impl JournalError {
     }
 }
 
-fn describe_remote_copy(place: &str, error: &CopyError) -> String {
+fn describe_remote_state(place: &str, error: &RemoteStateError) -> String {
     match error.kind {
-        CopyErrorKind::Taken => format!("the state in {place} is not this process's: {error}"),
+        RemoteStateErrorKind::Taken => {
+            format!("the state in {place} is not this process's: {error}")
+        }
         _ => format!(
             "the state in {place} cannot be read or written, so nothing more is sent: {error}"
         ),
     }
 }
 
-fn help_remote_copy(kind: CopyErrorKind) -> &'static str {
+fn help_remote_state(kind: RemoteStateErrorKind) -> &'static str {
     match kind {
-        CopyErrorKind::Unavailable => {
-            "run again: the run resumes from what the copy and the file on this machine contain"
+        RemoteStateErrorKind::Unavailable => {
+            "run again: the run resumes from what Azure Storage and the file on this machine contain"
         }
-        CopyErrorKind::Taken => {
+        RemoteStateErrorKind::Taken => {
             "`iomcopy status` shows who runs it; wait until that process ends, or stop it. If its \
              machine is gone, its lease ends within a minute: run again then, or at once with \
              --takeover"
         }
-        CopyErrorKind::Denied => {
+        RemoteStateErrorKind::Denied => {
             "give the identity the role Storage Blob Data Contributor on the container, or a shared \
              access signature with read, add, create, write and delete, then run again"
         }
-        CopyErrorKind::Refused => {
+        RemoteStateErrorKind::Refused => {
             "check `state` in the runbook: the container must exist, and its account must support append \
              blobs"
         }

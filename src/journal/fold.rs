@@ -3,11 +3,22 @@
 //! written.
 //!
 //! Each arm checks before it changes anything: a refused record leaves the state unchanged.
+//!
+//! ```text
+//! changes.rs    sets, removals, manual changes and launches, from their intent to their end
+//! edits.rs      edits of people: detected, confirmed, settled
+//! reopening.rs  steps of a finished run, opened again for one provider or for a repair
+//! seals.rs      captures and seals
+//! steps.rs      steps and phases
+//! tasks.rs      manual tasks
+//! ```
 
 mod changes;
 mod edits;
+mod reopening;
 mod seals;
 mod steps;
+mod tasks;
 
 use std::sync::Arc;
 
@@ -53,6 +64,7 @@ impl State {
             seals: [].into(),
             abandoned: Vec::new(),
             tasks: [].into(),
+            earlier_tasks: Vec::new(),
             failures: Vec::new(),
             refused: [].into(),
             finished: None,
@@ -147,7 +159,11 @@ impl State {
             }
             Record::Planned(planned) => {
                 self.plan_digest = Some(planned.digest.clone());
-                self.planned.clone_from(&planned.steps);
+                // The plan of a repair has only the step that is repaired.
+                if self.repair.is_none() {
+                    self.planned.clear();
+                }
+                self.planned.extend(planned.steps.clone());
                 self.names.extend(planned.names.clone());
             }
             Record::StepBegan(began) => self.step_began(entry, began)?,
@@ -172,13 +188,13 @@ impl State {
             Record::Finished(_) => self.finish(entry)?,
             Record::Reopened(reopened) => self.reopen(entry, reopened)?,
             Record::RepairBegan(repair) => self.begin_repair(entry, repair)?,
-            Record::Takeover(_) | Record::Cut(_) | Record::Unknown { .. } => {}
+            Record::Noted(_) | Record::Takeover(_) | Record::Cut(_) | Record::Unknown { .. } => {}
         }
         Ok(())
     }
 
     /// The state after a new process has recorded `reopened`: for a plan, and for questions to the
-    /// operator before anything is written.
+    /// user before anything is written.
     pub fn as_reopened(&self, reopened: &Reopened) -> Result<Self, IllegalTransition> {
         self.opened_by(Record::from(reopened.clone()), |state, entry| {
             state.reopen(entry, reopened)
@@ -209,24 +225,6 @@ impl State {
         Ok(state)
     }
 
-    fn reopen(&mut self, entry: &Entry, reopened: &Reopened) -> Result<(), Refusal> {
-        self.require_no_step()?;
-        self.reopened.push(Stamped::new(entry, reopened));
-        self.open_again();
-        Ok(())
-    }
-
-    /// Only a finished run is repaired: the steps of any other run are surveyed again anyway.
-    fn begin_repair(&mut self, entry: &Entry, repair: &RepairBegan) -> Result<(), Refusal> {
-        self.require_no_step()?;
-        if self.finished.is_none() {
-            return Err("the run has not finished".to_owned());
-        }
-        self.repair = Some(Stamped::new(entry, repair));
-        self.open_again();
-        Ok(())
-    }
-
     /// A run that is opened again has not finished, and must be confirmed again.
     fn open_again(&mut self) {
         self.forget_values();
@@ -249,6 +247,7 @@ impl State {
         }
         self.failures.clear();
         self.repair = None;
+        self.keep_work_at_finish();
         self.finished = Some(entry.time);
         Ok(())
     }

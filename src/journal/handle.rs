@@ -9,19 +9,19 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 use tokio::task;
 
-use super::copies::{self, Stamp};
 use super::error::{IllegalTransition, JournalError};
 use super::lock::Lock;
 use super::payload::{Closed, SealVerified};
 use super::poison::Poison;
 use super::record::Record;
 use super::seal::{self, ReadBack, RowToSeal, SealRecords, SealSummary};
+use super::seal_backups::{self, Stamp};
 use super::sealed_row::read_back_row;
 use super::state::State;
 use super::writer::{Durability, Request, SharedState, Writer};
 use crate::base::cancellation::Cancellation;
 use crate::base::files;
-use crate::base::remote_copy::RemoteCopy;
+use crate::base::remote_state::RemoteState;
 use crate::base::sync::lock;
 
 /// A handle to the one writer of an open state file. Clones share it; the writer ends when the last
@@ -38,7 +38,7 @@ struct Inner {
     written: Arc<SharedState>,
     poison: Arc<Poison>,
     /// Where the copies of seals go too.
-    remote_copy: Option<Arc<dyn RemoteCopy>>,
+    remote_state: Option<Arc<dyn RemoteState>>,
     sender: Option<Sender<Request>>,
     thread: Option<JoinHandle<()>>,
     /// The seals that this process has verified: the digest of each, and which file its copy was.
@@ -49,7 +49,7 @@ impl Journal {
     /// Starts the writer; it holds `lock` until it ends.
     pub(super) fn start(path: &Path, writer: Writer, lock: Lock) -> Result<Self, JournalError> {
         let (shared, written, poison) = (writer.shared(), writer.written(), writer.poison());
-        let remote_copy = writer.copy();
+        let remote_state = writer.copy();
         let (sender, thread) = writer.start(lock)?;
         Ok(Self {
             inner: Arc::new(Inner {
@@ -57,7 +57,7 @@ impl Journal {
                 shared,
                 written,
                 poison,
-                remote_copy,
+                remote_state,
                 sender: Some(sender),
                 thread: Some(thread),
                 verified: Mutex::default(),
@@ -87,10 +87,10 @@ impl Journal {
 
     /// Halts this run when a record cannot be written: once the failed [`append`](Self::append) has
     /// returned, or [`failure`](Self::failure) returns an error, no request is sent. The same when the
-    /// lease of the remote copy is lost.
+    /// lease of the remote state is lost.
     pub fn halt_on_failure(&self, cancellation: &Cancellation) {
         self.inner.poison.halt_on_failure(cancellation);
-        if let Some(copy) = &self.inner.remote_copy {
+        if let Some(copy) = &self.inner.remote_state {
             cancellation.require_lease(copy);
         }
     }
@@ -210,11 +210,13 @@ impl Journal {
         let ReadBack { summary, lines } = self.read_back(seal)?;
         let known = state.verified_seal(seal);
         // Looked at before the copy is read: a change in between is noticed the next time.
-        let stamp = known.and_then(|known| copies::stamp(path, known));
-        if let Some(flaw) = known.and_then(|known| copies::find_problem(path, known, lines)) {
+        let stamp = known.and_then(|known| seal_backups::stamp(path, known));
+        if let Some(problem) =
+            known.and_then(|known| seal_backups::find_problem(path, known, lines))
+        {
             return Err(JournalError::CopyBroken {
-                why: flaw.message(),
-                help: flaw.help(),
+                why: problem.message(),
+                help: problem.help(),
             });
         }
         let verified = (summary.sha256.clone(), stamp);
@@ -232,7 +234,7 @@ impl Journal {
         let is_verified = state.verified_seal(seal).is_some_and(|known| {
             let manifest = known.manifest.as_ref();
             let sha256 = manifest.map(|manifest| manifest.sha256.clone());
-            let now = sha256.map(|sha256| (sha256, copies::stamp(path, known)));
+            let now = sha256.map(|sha256| (sha256, seal_backups::stamp(path, known)));
             lock(&self.inner.verified).get(seal) == now.as_ref()
         });
         if !is_verified {
@@ -254,14 +256,14 @@ impl Journal {
 
     /// Stores the copy of a seal beside the copy of the file, if there is one.
     fn keep_remotely(&self, copy: &Path) -> Result<(), JournalError> {
-        let Some(remote_copy) = &self.inner.remote_copy else {
+        let Some(remote_state) = &self.inner.remote_state else {
             return Ok(());
         };
         let name = copy.file_name().unwrap_or_default().to_string_lossy();
         let lines =
             files::read(copy).map_err(JournalError::io("reading the copy of a seal", copy))?;
-        remote_copy.keep(&name, &lines).map_err(|error| {
-            let error = JournalError::remote_copy(remote_copy.as_ref(), error);
+        remote_state.keep(&name, &lines).map_err(|error| {
+            let error = JournalError::remote_state(remote_state.as_ref(), error);
             self.inner.poison.set(error)
         })
     }
@@ -512,6 +514,10 @@ mod tests {
             fs::write(&edited, text).unwrap();
             assert!(read_copy(&edited).is_err(), "variant {number}");
         }
+        let error = read_copy(&folder.path().join("uat.iomcopy.jsonl")).unwrap_err();
+        let says = "uat.iomcopy.jsonl is not a sealed copy; it begins like a state file";
+        assert!(error.to_string().ends_with(says), "{error}");
+        assert!(error.help().contains(".capture.jsonl"), "{}", error.help());
     }
 
     #[tokio::test]

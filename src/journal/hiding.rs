@@ -4,6 +4,7 @@
 //! from the program and contains fingerprints already. Every other free text passes through here,
 //! so that no step can forget it.
 
+use super::payload::Hindrance;
 use super::record::Record;
 use crate::base::secrets::{hide, hide_in_json};
 
@@ -14,11 +15,14 @@ impl Record {
             Self::Closed(closed) => {
                 hide_optional(&mut closed.message);
                 closed.notes.iter_mut().for_each(hide_text);
+                closed.hindrances.iter_mut().for_each(hide_in_hindrance);
                 if let Some(figures) = &mut closed.figures {
                     hide_in_json(figures);
                 }
             }
+            Self::Noted(noted) => noted.notes.iter_mut().for_each(hide_text),
             Self::RunbookChanged(changed) => changed.difference.iter_mut().for_each(hide_text),
+            Self::PhaseEnded(ended) => ended.notes.iter_mut().for_each(hide_text),
             Self::StepEnded(ended) => hide_optional(&mut ended.note),
             Self::Intent(intent) => hide_text(&mut intent.name),
             Self::Ended(ended) => hide_in_json(&mut ended.detail),
@@ -40,6 +44,16 @@ impl Record {
     }
 }
 
+fn hide_in_hindrance(hindrance: &mut Hindrance) {
+    match hindrance {
+        Hindrance::Waited { reason, .. } => hide_text(reason),
+        Hindrance::Failed { name, why, .. } => {
+            hide_text(name);
+            hide_text(why);
+        }
+    }
+}
+
 fn hide_text(text: &mut String) {
     *text = hide(text).into_owned();
 }
@@ -56,7 +70,7 @@ mod tests {
 
     use super::*;
     use crate::base::redaction::fingerprint;
-    use crate::journal::payload::{Captured, Closed, Ended, Failed, LaunchOutcome};
+    use crate::journal::payload::{Captured, Closed, Ended, Failed, LaunchOutcome, Noted};
 
     #[test]
     fn free_texts_contain_fingerprints_and_captures_keep_their_bytes() {
@@ -79,8 +93,18 @@ mod tests {
             key: "k".to_owned(),
             outcome: LaunchOutcome::Failed,
             detail: json!({ "message": [format!("it said {value}")] }),
+            unread_since: None,
         };
-        for record in [Record::from(failed), closed.into(), ended.into()] {
+        let noted = Noted {
+            notes: vec![value.to_owned()],
+        };
+        let records = [
+            Record::from(failed),
+            closed.into(),
+            ended.into(),
+            noted.into(),
+        ];
+        for record in records {
             let text = serde_json::to_string(&record.without_secrets()).unwrap();
             assert!(!text.contains(value) && text.contains(&shown), "{text}");
         }

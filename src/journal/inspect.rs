@@ -9,12 +9,14 @@ use crate::base::files;
 use super::error::JournalError;
 use super::line::Chain;
 use super::lock::{self, Lock, Occupancy};
+use super::lost_records::{self, LostRecords};
+use super::mark::Mark;
 use super::payload::Cut;
 use super::record::{Entry, FORMAT, Record};
 use super::replay::{self, Damage, Entries, Replay, TornRecord};
 use super::state::State;
 use super::writer::Writer;
-use super::{copies, file};
+use super::{file, seal_backups};
 
 /// The content of a state file that is only read.
 #[derive(Clone, Debug)]
@@ -29,6 +31,9 @@ pub struct StateFileContents {
     pub torn: Option<TornRecord>,
     /// Is the file's format newer than this program's? Then what is read may be incomplete.
     pub newer_format: bool,
+    /// What the file lacks of its run, if anything; never while a process holds the file, which
+    /// has checked that itself.
+    pub lost: Option<LostRecords>,
     /// Who holds the file.
     pub occupancy: Occupancy,
 }
@@ -51,10 +56,20 @@ pub struct CutSummary {
 pub fn read_state_file(path: &Path) -> Result<StateFileContents, JournalError> {
     // Checked first: if the process ends in between, the file is read as it left it.
     let occupancy = lock::occupancy(path)?;
+    let mark = lock::read_mark(path);
     let replay = read_file(path, Entries::WithoutTexts)?;
-    let state = replay.require_readable(path)?.0.clone();
+    let (state, chain) = replay.require_readable(path)?;
+    let lost = if occupancy == Occupancy::Free {
+        // A folder that cannot be listed is no reason to show nothing.
+        let found = lost_records::find(path, mark.as_ref(), (state, &chain), &replay);
+        LostRecords::of(path, &found.unwrap_or_default())
+    } else {
+        None
+    };
+    let state = state.clone();
     Ok(StateFileContents {
         newer_format: state.began.format > FORMAT,
+        lost,
         entries: replay.entries,
         state,
         torn: replay.torn,
@@ -65,26 +80,39 @@ pub fn read_state_file(path: &Path) -> Result<StateFileContents, JournalError> {
 /// Lists everything that is wrong with a state file, including a torn end, missing records at its
 /// end and the copies of its seals; nothing if it is valid. Takes no lock and repairs nothing.
 pub fn check(path: &Path) -> Result<Vec<Damage>, JournalError> {
+    let mark = lock::read_mark(path);
     let replay = read_file(path, Entries::None)?;
     let mut damage = replay.damage.clone();
     if let Ok((state, chain)) = replay.require_readable(path) {
-        damage.extend(check_mark_and_copies(path, (state, &chain), &replay)?);
+        let of_file = (state, &chain);
+        damage.extend(check_mark_and_copies(
+            path,
+            mark.as_ref(),
+            of_file,
+            &replay,
+        )?);
     }
     if replay.damage.is_empty()
         && let Err(error) = replay.require_writable(path)
     {
-        let line = match &error {
-            JournalError::UnknownRecord { line, .. } => *line,
-            _ => 1,
+        // The line is shown beside the text, so the text does not repeat it.
+        let (line, why) = match &error {
+            JournalError::UnknownRecord { line, kind, .. } => (
+                *line,
+                format!("it is a `{kind}`, a kind of record that this program does not know"),
+            ),
+            JournalError::Damaged { line, why, .. } => (*line, why.clone()),
+            _ => (1, error.to_string()),
         };
         damage.push(Damage {
             line,
             at: 0,
-            why: error.to_string(),
+            why,
             help: error.help(),
         });
     }
-    if let Some(torn) = replay.torn {
+    // A run does not repair a file without a whole record, so nothing is said of its end.
+    if let Some(torn) = replay.torn.filter(|_| replay.chain.is_some()) {
         damage.push(Damage {
             line: torn.number,
             at: torn.at,
@@ -92,7 +120,7 @@ pub fn check(path: &Path) -> Result<Vec<Damage>, JournalError> {
                 "the last {} bytes are not a record: a write did not finish",
                 torn.bytes
             ),
-            help: "nothing: the next run saves them in a file and cuts them off".to_owned(),
+            help: "no action needed: the next run moves them to a file".to_owned(),
         });
     }
     Ok(damage)
@@ -103,13 +131,19 @@ pub fn check(path: &Path) -> Result<Vec<Damage>, JournalError> {
 /// the records after it say about the service. If the file has lost its end, `at_record` may be its
 /// last record: then nothing is cut off, and the loss is accepted.
 pub fn cut(path: &Path, clock: Clock, at_record: u64) -> Result<CutSummary, JournalError> {
-    let cannot = |why: String| JournalError::CannotCut {
+    let cannot = |why: &str, help: String| JournalError::CannotCut {
         path: path.to_owned(),
         record: at_record,
-        why,
+        why: why.to_owned(),
+        help,
     };
+    let valid = format!(
+        "`iomcopy state check {}` shows which records are valid",
+        path.display()
+    );
     if at_record == 0 {
-        return Err(cannot("the first record must remain".to_owned()));
+        let help = format!("give a number from 1; {valid}");
+        return Err(cannot("the first record must remain", help));
     }
     if fs::symlink_metadata(path).is_err() {
         return Err(JournalError::NotFound {
@@ -126,15 +160,27 @@ pub fn cut(path: &Path, clock: Clock, at_record: u64) -> Result<CutSummary, Jour
         let mark = lock.mark();
         mark.is_some_and(|mark| mark.require(path, &chain, &whole).is_err())
     });
+    let records = lines.iter().filter(|line| line.ends_with(b"\n")).count();
+    let last = lines.len().saturating_sub(usize::from(!is_short));
     let keep = usize::try_from(at_record)
         .ok()
-        .filter(|keep| *keep < lines.len() || is_short && *keep == lines.len())
-        .ok_or_else(|| cannot(format!("the file has {} lines", lines.len())))?;
+        .filter(|keep| *keep <= last)
+        .ok_or_else(|| match last {
+            0 => cannot(
+                "the file has no record after its first",
+                "nothing can be cut off".to_owned(),
+            ),
+            last => cannot(
+                &format!("its last record is {records}"),
+                format!("give a number from 1 to {last}; {valid}"),
+            ),
+        })?;
     let end: usize = lines[..keep].iter().map(|line| line.len()).sum();
     let replay = replay::replay_state(path, &bytes[..end]);
     let (state, chain) = replay.require_writable(path)?;
     if replay.torn.is_some() {
-        return Err(cannot("that line is not a record".to_owned()));
+        let help = format!("give an earlier record; {valid}");
+        return Err(cannot("that line is not a record", help));
     }
     let saved_to = file::save_aside(path, "before-cut", &bytes)?;
     lock.clear_mark()
@@ -161,6 +207,7 @@ pub fn cut(path: &Path, clock: Clock, at_record: u64) -> Result<CutSummary, Jour
 /// Returns what is wrong.
 fn check_mark_and_copies(
     path: &Path,
+    mark: Option<&Mark>,
     (state, chain): (&State, &Chain),
     replay: &Replay,
 ) -> Result<Vec<Damage>, JournalError> {
@@ -170,19 +217,14 @@ fn check_mark_and_copies(
         why,
         help,
     };
-    let mut found = Vec::new();
-    let mark = lock::read_mark(path);
-    if let Some(Err(error)) = mark.map(|mark| mark.require(path, chain, replay)) {
-        found.push(at_the_end(error.to_string(), error.help()));
-    }
-    let ahead = copies::find_newer_copies(path, state, chain, replay)?;
-    if !ahead.is_empty() {
-        let error = copies::newer_copies_error(path, &ahead);
-        found.push(at_the_end(error.to_string(), error.help()));
-    }
-    for flaw in copies::find_problems(path, state) {
+    let lost = lost_records::find(path, mark, (state, chain), replay)?;
+    let mut found: Vec<Damage> = lost
+        .iter()
+        .map(|error| at_the_end(error.to_string(), error.help()))
+        .collect();
+    for problem in seal_backups::find_problems(path, state) {
         let manifest = state
-            .seal(&flaw.seal)
+            .seal(&problem.seal)
             .and_then(|seal| seal.manifest.as_ref());
         let line = manifest.map_or(0, |manifest| manifest.records.1);
         let before = usize::try_from(line).unwrap_or_default().checked_sub(2);
@@ -190,8 +232,8 @@ fn check_mark_and_copies(
         found.push(Damage {
             line,
             at: at.unwrap_or_default(),
-            why: flaw.message(),
-            help: flaw.help(),
+            why: problem.message(),
+            help: problem.help(),
         });
     }
     Ok(found)
@@ -246,6 +288,23 @@ mod tests {
     }
 
     #[test]
+    fn a_file_without_a_whole_record_has_one_damage_that_no_run_repairs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        for bytes in [&b""[..], b"{\"n\":"] {
+            write_private(&path, bytes);
+            let found = check(&path).unwrap();
+            let [damage] = found.as_slice() else {
+                panic!("{found:?}");
+            };
+            // The caller shows the line beside the text.
+            assert_eq!(damage.line, 1);
+            assert!(damage.why.starts_with("it contains no whole record"));
+            assert!(damage.help.starts_with("restore the file"));
+        }
+    }
+
+    #[test]
     fn a_damaged_file_is_cut_and_resumed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("uat.jsonl");
@@ -277,9 +336,14 @@ mod tests {
         let held = cut(&path, clock(), 1).unwrap_err();
         assert!(matches!(held, JournalError::Locked { .. }), "{held}");
         drop(opening);
-        for at in [0, 2, 3, u64::MAX] {
+        for (at, help) in [
+            (0, "give a number from 1;"),
+            (2, "give a number from 1 to 1;"),
+            (u64::MAX, "give a number from 1 to 1;"),
+        ] {
             let error = cut(&path, clock(), at).unwrap_err();
             assert!(matches!(error, JournalError::CannotCut { .. }), "{error}");
+            assert!(error.help().starts_with(help), "{at}: {}", error.help());
         }
         assert_eq!(cut(&path, clock(), 1).unwrap().lines, 1);
         let missing = cut(&folder.path().join("none"), clock(), 1).unwrap_err();

@@ -71,7 +71,7 @@ impl Mark {
             path: path.to_owned(),
             why,
             help: format!(
-                "restore the newest file; if it is lost, `iomcopy state cut --at {end} {}` \
+                "restore the newest file; if it is lost, `iomcopy state cut {} --at {end}` \
                  accepts the loss: the run then does not know what it did after record {end}",
                 path.display()
             ),

@@ -2,11 +2,11 @@
 //!
 //! - `begin`: creates the file of a new run.
 //! - `locked`: an existing file, locked and verified, then opened to write.
-//! - `remote_copy`: the file and its copy at a service, made equal first.
+//! - `remote_state`: the file and its copy at a service, made equal first.
 
 mod begin;
 mod locked;
-mod remote_copy;
+mod remote_state;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +23,7 @@ pub use locked::{
     LockedStateFile, ResumeOptions, left_open_elsewhere, lock_state_file, lock_state_file_with,
     resume,
 };
-pub use remote_copy::{parse_copy, refresh_from_copy};
+pub use remote_state::{parse_copy, refresh_from_copy};
 
 /// An open state file.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub struct OpenStateFile {
     /// The torn end that was cut off, if there was one.
     pub repair: Option<Cut>,
     /// What was wrong with the copies of seals beside the file, and what was done about it: one
-    /// line each, for the operator.
+    /// line each, for the user.
     pub warnings: Vec<String>,
     /// The right to write the file. The journal's writer holds it too.
     pub lock: Lock,

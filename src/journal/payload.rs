@@ -87,7 +87,7 @@ pub struct Closed {
     pub reason: String,
     /// Its exit code.
     pub exit: u8,
-    /// The message to the operator.
+    /// The message to the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// The figures at its end, so that a report can be written from this file alone.
@@ -100,6 +100,44 @@ pub struct Closed {
     /// the reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub not_begun: BTreeMap<String, String>,
+    /// What did not succeed at first in this process. Versions before this member existed did not
+    /// record it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hindrances: Vec<Hindrance>,
+}
+
+/// Something that did not succeed at first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(
+    tag = "what",
+    rename_all = "kebab-case",
+    rename_all_fields = "kebab-case"
+)]
+pub enum Hindrance {
+    /// Requests to a service waited before they were sent again.
+    Waited {
+        /// The service's name.
+        service: String,
+        /// Why.
+        reason: String,
+        /// How often.
+        times: usize,
+        /// For how long in all, in seconds of the program's clock.
+        seconds: f64,
+    },
+    /// A change failed.
+    Failed {
+        /// Its key.
+        key: String,
+        /// Its name for people.
+        name: String,
+        /// Why the last attempt failed.
+        why: String,
+        /// How many attempts failed.
+        failures: usize,
+        /// Did a later attempt of the process succeed?
+        is_done: bool,
+    },
 }
 
 impl Closed {
@@ -112,14 +150,23 @@ impl Closed {
             figures: None,
             notes: Vec::new(),
             not_begun: BTreeMap::new(),
+            hindrances: Vec::new(),
         }
     }
+}
+
+/// What a process found before its first step. The record of its end repeats it, but a process that is
+/// killed writes none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Noted {
+    /// Warnings, which stopped nothing: one line each.
+    pub notes: Vec<String>,
 }
 
 /// Who confirmed what.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Confirmed {
-    /// Who: the signed-in principal, or the operator's account on the machine.
+    /// Who: the signed-in principal, or the user's account on the machine.
     pub who: String,
     /// How: a prompt, a flag, an approved plan.
     pub how: String,
@@ -169,6 +216,22 @@ pub struct StepForecast {
     pub changes: usize,
     /// How long they should take, in seconds of the program's clock.
     pub seconds: u64,
+    /// From where that is known.
+    #[serde(default)]
+    pub source: TimeSource,
+}
+
+/// From where it is known how long a step should take.
+#[derive(
+    Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum TimeSource {
+    /// From the changes of its plan: how long each takes as a rule.
+    #[default]
+    Plan,
+    /// From the last finished run of the same runbook.
+    LastRun,
 }
 
 /// A step begins.
@@ -226,6 +289,10 @@ pub struct PhaseEnded {
     pub passes: u32,
     /// How many changes were applied in all.
     pub changes: usize,
+    /// Warnings, which stopped nothing: one line each. The record of the process's end repeats them,
+    /// but a process that is killed writes none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// One row or setting as the service gave it.
@@ -322,6 +389,10 @@ pub struct Ended {
     pub outcome: LaunchOutcome,
     /// What the service reported.
     pub detail: Value,
+    /// If it had ended before this process looked at it for the first time: when it was requested.
+    /// It ended between then and this record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread_since: Option<Timestamp>,
 }
 
 /// How a launch ended.
@@ -343,6 +414,12 @@ pub struct Verified {
     pub key: String,
     /// What was read.
     pub observed: Value,
+    /// The same as in [`Ended`], for the end state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread_since: Option<Timestamp>,
+    /// How long the operation took by the service's own times, in seconds, if the service says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_seconds: Option<u64>,
 }
 
 /// A set or a removal was applied and read back.
@@ -491,6 +568,9 @@ pub struct Reopened {
     pub provider: String,
     /// The seals that are created again, each with its own name.
     pub seals: Vec<String>,
+    /// The steps that are opened again. Versions before this member existed did not record it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<String>,
     /// Who requested it.
     pub who: String,
 }

@@ -9,7 +9,7 @@ use uuid::{NoContext, Uuid};
 
 use super::payload::{
     Abandoned, Began, Captured, Closed, Completed, Confirmed, Cut, Done, Ended, Failed, Finished,
-    HumanEditDetected, Intent, Launched, Opened, OverwriteConfirmed, PhaseBegan, PhaseEnded,
+    HumanEditDetected, Intent, Launched, Noted, Opened, OverwriteConfirmed, PhaseBegan, PhaseEnded,
     Planned, Reopened, RepairBegan, Repinned, RunbookChanged, SealVerified, Sealed, StepBegan,
     StepEnded, Takeover, Verified, Waiting,
 };
@@ -106,7 +106,9 @@ records! {
     "opened" Opened,
     /// The process has ended by itself. A killed process leaves no such record.
     "closed" Closed,
-    /// The operator (or a flag) has confirmed this target and plan.
+    /// What a process found before its first step, which stopped nothing.
+    "noted" Noted,
+    /// The user (or a flag) has confirmed this target and plan.
     "confirmed" Confirmed,
     /// The runbook has changed since the run began, in a way that is allowed.
     "runbook-changed" RunbookChanged,

@@ -50,7 +50,7 @@ pub struct SealSummary {
 
 /// The content of a seal's copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CaptureCopy {
+pub struct SealBackup {
     /// The run that sealed it.
     pub run: RunId,
     /// The seal's name.
@@ -356,10 +356,10 @@ pub(super) fn write_copy(path: &Path, seal: &str, lines: Span) -> Result<PathBuf
 }
 
 /// Reads the read-only copy of a seal and verifies it against its own manifest.
-pub fn read_copy(path: &Path) -> Result<CaptureCopy, JournalError> {
+pub fn read_copy(path: &Path) -> Result<SealBackup, JournalError> {
     let mut captures = Vec::new();
     let verified = read_copied_rows(path, |row| captures.push(row))?;
-    Ok(CaptureCopy {
+    Ok(SealBackup {
         run: verified.run,
         seal: verified.seal,
         captures,
@@ -381,17 +381,32 @@ pub(super) fn verify_copy(path: &Path) -> Result<VerifiedCopy, JournalError> {
     read_copied_rows(path, drop)
 }
 
+/// A line of a sealed copy is damaged.
+fn damaged_copy(path: &Path, line: usize, why: &str) -> JournalError {
+    JournalError::NoSealedCopy {
+        path: path.to_owned(),
+        why: format!("is a damaged sealed copy: line {line}: {why}"),
+        help: "use another copy, or capture again while the originals still exist".into(),
+    }
+}
+
+/// A file is something else. `but` says what.
+fn no_copy(path: &Path, but: &str) -> JournalError {
+    JournalError::NoSealedCopy {
+        path: path.to_owned(),
+        why: format!("is not a sealed copy{but}"),
+        help: "give the read-only file NAME.iomcopy.SEAL.capture.jsonl beside the state file"
+            .into(),
+    }
+}
+
 fn read_copied_rows(
     path: &Path,
     mut each: impl FnMut(RowToSeal),
 ) -> Result<VerifiedCopy, JournalError> {
     let cannot = |error| file::not_found_or_io(error, "reading the copy of a seal", path);
-    let damaged = |line: usize, why: String| JournalError::Damaged {
-        path: path.to_owned(),
-        line: line as u64,
-        why,
-        help: "use another copy, or capture again while the originals still exist".into(),
-    };
+    let damaged = |line: usize, why: String| damaged_copy(path, line, &why);
+    let is_no_copy = |but: &str| no_copy(path, but);
     let mut reader = BufReader::new(files::open(path).map_err(cannot)?);
     let mut count = 0;
     let mut digest = ManifestDigest::default();
@@ -402,7 +417,10 @@ fn read_copied_rows(
     while reader.read_until(b'\n', &mut bytes).map_err(cannot)? > 0 {
         number += 1;
         let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-        let mut line = line::decode(text).map_err(|error| damaged(number, error.to_string()))?;
+        let mut line = line::decode(text).map_err(|error| match number {
+            1 => is_no_copy(&format!(", or its first line is damaged: {error}")),
+            _ => damaged(number, error.to_string()),
+        })?;
         if closed.is_some() {
             return Err(damaged(number, "it comes after the manifest".to_owned()));
         }
@@ -427,6 +445,9 @@ fn read_copied_rows(
                 });
             }
             Record::Sealed(sealed) => closed = Some(sealed.clone()),
+            Record::Began(_) if number == 1 => {
+                return Err(is_no_copy("; it begins like a state file"));
+            }
             other => {
                 return Err(damaged(
                     number,

@@ -3,19 +3,21 @@
 //! Only the fold in `fold` creates a state. Its larger parts are shared, so that a clone is cheap:
 //! the writer clones it for every group that it writes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::json_text::JsonText;
 use super::payload::{
-    Began, ChangeKind, Closed, Completed, Confirmed, Ended, Failed, HumanEditDetected, Intent,
-    LaunchOutcome, Launched, Opened, OverwriteConfirmed, Reopened, RepairBegan, Repinned,
-    StepForecast, StepOutcome, Verified, Waiting,
+    Began, Closed, Completed, Confirmed, Ended, Failed, HumanEditDetected, Intent, LaunchOutcome,
+    Launched, Opened, OverwriteConfirmed, Reopened, RepairBegan, Repinned, StepForecast,
+    StepOutcome, Verified, Waiting,
 };
 use super::record::{Entry, RunId};
 use super::sealed_row::{CaptureFile, ParseCache, SealedRow, Span};
@@ -109,6 +111,9 @@ pub struct State {
     pub abandoned: Vec<String>,
     /// The manual tasks, by their name `STEP/PHASE`.
     pub tasks: BTreeMap<Arc<str>, Arc<TaskState>>,
+    /// The manual tasks that another of the same name has followed, in order: they ended before steps
+    /// were opened again, or were replaced by a longer worksheet after some of them was done.
+    pub earlier_tasks: Vec<Arc<TaskState>>,
     /// What has failed and has not been completed since. A process that is refused, or that ends
     /// before it tries again, removes nothing.
     pub failures: Vec<Stamped<Failed>>,
@@ -142,14 +147,44 @@ pub struct StepState {
     pub ended: Option<Timestamp>,
     /// How it ended.
     pub outcome: Option<StepOutcome>,
-    /// How long processes worked on it, by the program's clock.
+    /// How long processes worked on it, by the program's clock, without the surveys of later
+    /// processes that changed nothing in it.
     pub worked: Duration,
+    /// How much of that was before the run finished for the first time; none until then.
+    pub worked_at_finish: Option<Duration>,
+    /// Where it was opened again for the last time, if it was.
+    pub reopened: Option<StepReopening>,
     /// Why it was skipped, or a note on how it ended.
     pub note: Option<String>,
     /// Its phases, in the order in which they first began.
     pub phases: Vec<PhaseState>,
     /// How it had ended before it began again; none once that attempt has changed anything.
     pub(super) earlier: Option<EndedStep>,
+}
+
+/// Where a step of a finished run was opened again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepReopening {
+    /// The number of the record.
+    pub number: u64,
+    /// By which flag.
+    pub by: ReopenedBy,
+    /// How long processes had worked on the step before.
+    pub worked: Duration,
+    /// How many changes of the step, also by hand, were done before.
+    pub changes: usize,
+    /// Has it not begun since?
+    pub waits: bool,
+}
+
+/// Which flag opened a step of a finished run again.
+#[derive(Clone, Copy, Debug, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReopenedBy {
+    /// `--again`: for one provider.
+    Again,
+    /// `--only`: to repair what was changed since.
+    Only,
 }
 
 /// How a step had ended.
@@ -170,6 +205,22 @@ impl StepState {
     pub fn is_surveyed_again(&self) -> bool {
         let earlier = self.earlier.as_ref();
         earlier.is_some_and(|earlier| earlier.outcome == StepOutcome::Done)
+    }
+
+    /// Was it opened again, and has not begun since?
+    pub fn waits_again(&self) -> bool {
+        self.reopened.is_some_and(|reopened| reopened.waits)
+    }
+
+    /// How long processes worked on it since it was last opened again; if it never was, in all.
+    pub fn worked_since_reopening(&self) -> Duration {
+        let before = self.reopened.map(|reopened| reopened.worked);
+        self.worked.saturating_sub(before.unwrap_or_default())
+    }
+
+    /// How long it took in a run that has finished, without what was done again afterwards.
+    pub fn worked_once(&self) -> Duration {
+        self.worked_at_finish.unwrap_or(self.worked)
     }
 }
 
@@ -198,6 +249,9 @@ pub struct LaunchState {
     pub intent: Stamped<Intent>,
     /// Which attempt this is, from 1.
     pub attempt: u32,
+    /// How many attempts failed since it last succeeded. An attempt that was interrupted before the
+    /// service had it has not failed.
+    pub failures: u32,
     /// The service's acceptance.
     pub launched: Option<Stamped<Launched>>,
     /// How it ended.
@@ -323,6 +377,39 @@ pub struct TaskState {
     pub waiting: Stamped<Waiting>,
     /// The evidence, or the waiver. A task that waits again has none.
     pub completed: Option<Stamped<Completed>>,
+    /// Its things that were done when it was completed, waived or replaced; empty until then.
+    pub proved: Vec<ProvedThing>,
+}
+
+/// A thing of a manual task that the tenant showed to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProvedThing {
+    /// The key of its change.
+    pub key: String,
+    /// Its name.
+    pub name: String,
+    /// When it was read.
+    pub time: Timestamp,
+}
+
+impl TaskState {
+    /// Has its worksheet the change of this key? Versions that recorded no keys have its name.
+    pub(super) fn has_thing(&self, key: &str, name: &str) -> bool {
+        let sheet = &self.waiting.worksheet;
+        let list = |member: &str| sheet.get(member).and_then(Value::as_array);
+        match (list("changes"), list("things")) {
+            (Some(changes), _) => changes.iter().any(|change| change["key"] == key),
+            (None, Some(things)) => things.iter().any(|thing| thing == name),
+            (None, None) => false,
+        }
+    }
+
+    /// When this thing of the task was proved, if it was.
+    pub fn proved(&self, key: Option<&str>, name: &str) -> Option<Timestamp> {
+        let is_it = |thing: &&ProvedThing| key.map_or(thing.name == name, |key| thing.key == key);
+        let thing = self.proved.iter().find(is_it)?;
+        Some(thing.time)
+    }
 }
 
 /// How many changes of a step or phase have begun, and how many are done.
@@ -397,58 +484,90 @@ impl State {
 
     /// The counts of the automatic changes of `step`, or only of its `phase`.
     pub fn progress(&self, step: &str, phase: Option<&str>) -> ChangeCounts {
-        let here = |intent: &Intent| {
+        self.count_automatic_changes(|intent| {
             intent.step == step && phase.is_none_or(|phase| intent.phase == phase)
-        };
+        })
+    }
+
+    /// The counts of the automatic changes of `step` that have begun since it was last opened again;
+    /// if it never was, of all.
+    pub fn progress_since_reopening(&self, step: &str) -> ChangeCounts {
+        let since = self.reopening_of(step);
+        self.count_automatic_changes(|intent| intent.step == step && intent.number > since)
+    }
+
+    /// How many changes of `step`, also by hand, were done before it was last opened again. Some of
+    /// them may have been made again since.
+    pub fn done_before_reopening(&self, step: &str) -> usize {
+        let reopened = self.step(step).and_then(|step| step.reopened);
+        reopened.map_or(0, |reopened| reopened.changes)
+    }
+
+    /// How many changes of `step`, also by hand, are done in all.
+    pub(super) fn all_done_changes(&self, step: &str) -> usize {
+        let here = |intent: &Stamped<Intent>| intent.step == step;
+        self.count_automatic_changes(here).done + self.count_manual_changes(here).done
+    }
+
+    /// The number of the record that opened this step again; 0 if none did.
+    pub(super) fn reopening_of(&self, step: &str) -> u64 {
+        let reopened = self.step(step).and_then(|step| step.reopened);
+        reopened.map_or(0, |reopened| reopened.number)
+    }
+
+    fn count_automatic_changes(&self, here: impl Fn(&Stamped<Intent>) -> bool) -> ChangeCounts {
         let sets = self.sets.values().filter(|set| here(&set.intent));
         let launches = self.launches.values().filter(|launch| here(&launch.intent));
         let sets = sets.map(|set| (set.done.is_some(), &set.intent));
         let launches = launches.map(|launch| (launch.verified.is_some(), &launch.intent));
-        // What a person did instead is counted there.
         let counted = sets
             .chain(launches)
-            .filter(|(is_done, intent)| *is_done || !self.is_made_by_person(intent));
+            .filter(|(_, intent)| self.is_newest(intent));
         ChangeCounts::of(counted.map(|(is_done, _)| is_done))
     }
 
-    /// Has a person made the change of this intent, after the program began it?
-    pub fn is_made_by_person(&self, intent: &Stamped<Intent>) -> bool {
-        let change = self.manual_changes.get(intent.key.as_str());
-        change.is_some_and(|change| change.done.is_some() && change.intent.number > intent.number)
+    /// Is this the newest intent of its key? A change that was automatic in one process and manual
+    /// in another is one change: it counts where it was begun last.
+    pub fn is_newest(&self, intent: &Stamped<Intent>) -> bool {
+        let key = intent.key.as_str();
+        let numbers = [
+            self.manual_changes.get(key).map(|set| set.intent.number),
+            self.set(key).map(|set| set.intent.number),
+            self.launch(key).map(|launch| launch.intent.number),
+        ];
+        numbers.into_iter().max().flatten() == Some(intent.number)
     }
 
-    /// How long a change took that is done or verified since then, by the program's clock: the work,
-    /// or for a launch, whose operation continues between processes, the whole time.
-    pub fn change_time(&self, intent: &Stamped<Intent>, ended: Timestamp) -> Duration {
-        match intent.kind {
-            ChangeKind::Launch => self.work.elapsed(intent.time, ended),
-            ChangeKind::Set | ChangeKind::Remove | ChangeKind::ManualTask => {
-                self.work.worked(intent.time, ended)
-            }
-        }
+    /// How many changes of `step`, or only of its `phase`, are done in all processes, those of a
+    /// person included, since the step was last opened again. Takes the keys that a survey has found
+    /// to be left: they are not done, or not any more.
+    pub fn done_changes(&self, step: &str, phase: Option<&str>, left: &BTreeSet<&str>) -> usize {
+        let since = self.reopening_of(step);
+        let here = |intent: &Stamped<Intent>| {
+            let is_here = intent.step == step && phase.is_none_or(|phase| intent.phase == phase);
+            is_here && intent.number > since && !left.contains(intent.key.as_str())
+        };
+        self.count_automatic_changes(here).done + self.count_manual_changes(here).done
     }
 
-    /// The same for the automatic change of this key; none unless it is done or verified.
-    pub fn automatic_change_time(&self, key: &str) -> Option<Duration> {
-        if let Some(launch) = self.launch(key) {
-            let verified = launch.verified.as_ref()?;
-            return Some(self.change_time(&launch.intent, verified.time));
-        }
-        let set = self.set(key)?;
-        let done = set.done.as_ref()?;
-        Some(self.change_time(&set.intent, done.time))
-    }
-
-    /// The counts of the manual changes of `step`: begun is what a person was asked to do, done
-    /// is what the tenant showed to be done. A waiver proves nothing.
+    /// The counts of the manual changes of `step` since it was last opened again: begun is what a
+    /// person was asked to do, done is what the tenant showed to be done. A waiver proves nothing.
     pub fn by_hand(&self, step: &str) -> ChangeCounts {
+        let since = self.reopening_of(step);
+        self.count_manual_changes(|intent| intent.step == step && intent.number > since)
+    }
+
+    fn count_manual_changes(&self, here: impl Fn(&Stamped<Intent>) -> bool) -> ChangeCounts {
         let changes = self.manual_changes.values();
-        let changes = changes.filter(|change| change.intent.step == step);
+        let changes =
+            changes.filter(|change| here(&change.intent) && self.is_newest(&change.intent));
         ChangeCounts::of(changes.map(|change| change.done.is_some()))
     }
 
-    /// How many manual changes of `step` are not done because a person waived their task.
+    /// How many manual changes of `step` since it was last opened again are not done because a
+    /// person waived their task.
     pub fn waived(&self, step: &str) -> usize {
+        let since = self.reopening_of(step);
         let is_waived = |intent: &Intent| {
             let task = format!("{}/{}", intent.step, intent.phase);
             let task = self.tasks.get(task.as_str());
@@ -458,7 +577,8 @@ impl State {
         let left = self
             .manual_changes
             .values()
-            .filter(|change| change.intent.step == step && change.done.is_none());
+            .filter(|change| change.intent.step == step && change.intent.number > since)
+            .filter(|change| change.done.is_none() && self.is_newest(&change.intent));
         left.filter(|change| is_waived(&change.intent)).count()
     }
 }

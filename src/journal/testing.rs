@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::base::clock::Clock;
 use crate::base::platform;
-use crate::base::remote_copy::{CopyError, CopyErrorKind, RemoteCopy};
+use crate::base::remote_state::{RemoteState, RemoteStateError, RemoteStateErrorKind};
 
 use super::handle::Journal;
 use super::line::Chain;
@@ -77,7 +77,7 @@ pub(crate) fn open(path: &Path, clock: &Clock) -> OpenStateFile {
     }
 }
 
-pub(super) fn opened(host: &str) -> Opened {
+pub(crate) fn opened(host: &str) -> Opened {
     Opened {
         pid: 4242,
         host: host.to_owned(),
@@ -131,6 +131,7 @@ pub(crate) fn phase_ended(step: &str, phase: &str) -> Record {
         phase: phase.into(),
         passes: 2,
         changes: 1,
+        notes: Vec::new(),
     }
     .into()
 }
@@ -163,6 +164,7 @@ pub(super) fn ended(key: &str, outcome: LaunchOutcome) -> Record {
         key: key.into(),
         outcome,
         detail: json!({"status": "as the service said"}),
+        unread_since: None,
     }
     .into()
 }
@@ -171,6 +173,8 @@ pub(super) fn verified(key: &str) -> Record {
     Verified {
         key: key.into(),
         observed: json!({"state": "Ready"}),
+        unread_since: None,
+        service_seconds: None,
     }
     .into()
 }
@@ -294,7 +298,7 @@ pub(super) fn in_phase(step: &str, phase: &str) -> State {
     ])
 }
 
-pub(super) fn entry(number: u64, record: Record) -> Entry {
+pub(crate) fn entry(number: u64, record: Record) -> Entry {
     Entry {
         number,
         time: time(),
@@ -417,7 +421,7 @@ impl Storage for Memory {
     }
 }
 
-/// A remote copy in memory, and how it must fail.
+/// A remote state in memory, and how it must fail.
 #[derive(Clone, Default)]
 pub(super) struct MemoryCopy(pub(super) Arc<Mutex<CopyContents>>);
 
@@ -428,15 +432,15 @@ pub(super) struct CopyContents {
     pub(super) kept: Vec<(String, Vec<u8>)>,
     pub(super) appends: usize,
     /// The error of every call.
-    pub(super) fails: Option<CopyErrorKind>,
+    pub(super) fails: Option<RemoteStateErrorKind>,
     /// Does only storing a file beside it fail?
     pub(super) kept_fails: bool,
-    pub(super) tell: Option<Box<dyn FnOnce(CopyError) + Send>>,
+    pub(super) tell: Option<Box<dyn FnOnce(RemoteStateError) + Send>>,
 }
 
 impl MemoryCopy {
     /// The same, as the journal gets it.
-    pub(super) fn shared(&self) -> Arc<dyn RemoteCopy> {
+    pub(super) fn shared(&self) -> Arc<dyn RemoteState> {
         Arc::new(self.clone())
     }
 
@@ -453,18 +457,21 @@ impl MemoryCopy {
     pub(super) fn lose(&self) {
         let tell = {
             let mut contents = self.contents();
-            contents.fails = Some(CopyErrorKind::Taken);
+            contents.fails = Some(RemoteStateErrorKind::Taken);
             contents.tell.take()
         };
         if let Some(tell) = tell {
-            tell(CopyError::new(CopyErrorKind::Taken, "it is taken"));
+            tell(RemoteStateError::new(
+                RemoteStateErrorKind::Taken,
+                "it is taken",
+            ));
         }
     }
 
-    fn usable(&self) -> Result<std::sync::MutexGuard<'_, CopyContents>, CopyError> {
+    fn usable(&self) -> Result<std::sync::MutexGuard<'_, CopyContents>, RemoteStateError> {
         let contents = self.contents();
         match contents.fails {
-            Some(kind) => Err(CopyError::new(kind, "it fails")),
+            Some(kind) => Err(RemoteStateError::new(kind, "it fails")),
             None => Ok(contents),
         }
     }
@@ -476,40 +483,46 @@ impl std::fmt::Debug for MemoryCopy {
     }
 }
 
-impl RemoteCopy for MemoryCopy {
+impl RemoteState for MemoryCopy {
     fn place(&self) -> &'static str {
         "https://example/runs/uat.jsonl"
     }
 
-    fn read(&self) -> Result<Vec<u8>, CopyError> {
+    fn read(&self) -> Result<Vec<u8>, RemoteStateError> {
         Ok(self.usable()?.bytes.clone())
     }
 
-    fn append(&self, at: u64, bytes: &[u8]) -> Result<(), CopyError> {
+    fn append(&self, at: u64, bytes: &[u8]) -> Result<(), RemoteStateError> {
         let mut contents = self.usable()?;
         if contents.bytes.len() as u64 != at {
-            return Err(CopyError::new(CopyErrorKind::Taken, "another position"));
+            return Err(RemoteStateError::new(
+                RemoteStateErrorKind::Taken,
+                "another position",
+            ));
         }
         contents.bytes.extend(bytes);
         contents.appends += 1;
         Ok(())
     }
 
-    fn keep(&self, name: &str, bytes: &[u8]) -> Result<(), CopyError> {
+    fn keep(&self, name: &str, bytes: &[u8]) -> Result<(), RemoteStateError> {
         let mut contents = self.usable()?;
         if contents.kept_fails {
-            return Err(CopyError::new(CopyErrorKind::Unavailable, "it fails"));
+            return Err(RemoteStateError::new(
+                RemoteStateErrorKind::Unavailable,
+                "it fails",
+            ));
         }
         contents.kept.push((name.to_owned(), bytes.to_vec()));
         Ok(())
     }
 
-    fn clear(&self) -> Result<(), CopyError> {
+    fn clear(&self) -> Result<(), RemoteStateError> {
         self.usable()?.bytes.clear();
         Ok(())
     }
 
-    fn when_lost(&self, tell: Box<dyn FnOnce(CopyError) + Send>) {
+    fn when_lost(&self, tell: Box<dyn FnOnce(RemoteStateError) + Send>) {
         self.contents().tell = Some(tell);
     }
 }

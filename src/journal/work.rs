@@ -21,23 +21,23 @@ struct Period {
     to: Timestamp,
     speed: f64,
     /// Which process it was, counted from 1.
-    opening: u32,
+    process: u32,
 }
 
 impl WorkTimes {
-    /// A step begins, at this time and clock speed, in process number `opening`.
-    pub(super) fn begin(&mut self, time: Timestamp, speed: Option<f64>, opening: u32) {
+    /// A step begins, at this time and clock speed, in process number `process`.
+    pub(super) fn begin(&mut self, time: Timestamp, speed: Option<f64>, process: u32) {
         let speed = speed.filter(|speed| speed.is_finite() && *speed > 0.0);
         let speed = speed.unwrap_or(1.0);
         let continues = self.periods.last().is_some_and(|last| {
-            last.opening == opening && last.speed.to_bits() == speed.to_bits() && last.to == time
+            last.process == process && last.speed.to_bits() == speed.to_bits() && last.to == time
         });
         if !continues {
             self.periods.push(Period {
                 from: time,
                 to: time,
                 speed,
-                opening,
+                process,
             });
         }
     }
@@ -64,6 +64,17 @@ impl WorkTimes {
         let real = self.sum(|period| period.within(from, to));
         let pauses = between(from, to).saturating_sub(real);
         self.worked(from, to).saturating_add(pauses)
+    }
+
+    /// Did more than one process work between two times?
+    pub(super) fn is_resumed(&self, from: Timestamp, to: Timestamp) -> bool {
+        let here = self
+            .periods
+            .iter()
+            .filter(|period| period.to >= from && period.from <= to);
+        let mut openings = here.map(|period| period.process);
+        let first = openings.next();
+        openings.any(|process| Some(process) != first)
     }
 
     /// How long all work took, by the program's clock.
@@ -102,11 +113,11 @@ fn scaled(real: Duration, speed: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::payload::{Closed, StepBegan, StepOutcome};
+    use crate::journal::payload::{ChangeKind, Closed, StepBegan, StepOutcome};
     use crate::journal::record::{Entry, Record};
     use crate::journal::state::State;
     use crate::journal::testing::{
-        began, entry, fold, opened, phase_began, phase_ended, step_ended, time,
+        began, done, entry, fold, intent, opened, phase_began, phase_ended, step_ended, time,
     };
 
     /// Folds these records, each written so many seconds after the first.
@@ -170,6 +181,30 @@ mod tests {
             (9030, step_ended("s", StepOutcome::Done)),
         ]);
         assert_eq!(state.step("s").unwrap().worked, Duration::from_secs(90));
+    }
+
+    #[test]
+    fn a_survey_of_a_step_that_was_done_does_not_make_it_longer() {
+        let mut records = vec![
+            (0, opened("ops-1").into()),
+            (0, step(None)),
+            (60, step_ended("s", StepOutcome::Done)),
+            (60, closed()),
+            (100, opened("ops-1").into()),
+            (100, step(None)),
+            (100, phase_began("s", "p")),
+            (130, phase_ended("s", "p")),
+            (131, step_ended("s", StepOutcome::Done)),
+            (200, opened("ops-1").into()),
+            (200, step(None)),
+            (200, phase_began("s", "p")),
+        ];
+        let worked = |records: &Vec<(i64, Record)>| at(records.clone()).step("s").unwrap().worked;
+        assert_eq!(worked(&records), Duration::from_mins(1));
+        // What the survey has found is work, and so is the survey.
+        records.push((220, intent("s", "p", "a", ChangeKind::Set)));
+        records.push((230, done("a")));
+        assert_eq!(worked(&records), Duration::from_secs(90));
     }
 
     #[test]

@@ -24,7 +24,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::base::clock::Clock;
-use crate::base::remote_copy::RemoteCopy;
+use crate::base::remote_state::RemoteState;
 
 use super::error::{IllegalTransition, JournalError};
 use super::line::Chain;
@@ -102,7 +102,7 @@ pub(super) struct Writer {
     /// The first failure, which is the result of every later write.
     poison: Arc<Poison>,
     /// The copy that gets every record before it is acknowledged.
-    remote_copy: Option<Arc<dyn RemoteCopy>>,
+    remote_state: Option<Arc<dyn RemoteState>>,
 }
 
 impl Writer {
@@ -147,21 +147,21 @@ impl Writer {
             shared: Arc::new(SharedState(RwLock::new(Arc::clone(&state)))),
             written: Arc::new(SharedState(RwLock::new(state))),
             poison: Arc::default(),
-            remote_copy: None,
+            remote_state: None,
         }
     }
 
-    /// The same with a remote copy, which has what the file has. If its lease is lost, the
+    /// The same with a remote state, which has what the file has. If its lease is lost, the
     /// journal fails at once, before anybody relies on a record that the copy does not get.
-    pub(super) fn with_copy(mut self, copy: Option<Arc<dyn RemoteCopy>>) -> Self {
+    pub(super) fn with_copy(mut self, copy: Option<Arc<dyn RemoteState>>) -> Self {
         if let Some(copy) = &copy {
             let poison = self.poison();
             let place = copy.place().to_owned();
             copy.when_lost(Box::new(move |error| {
-                drop(poison.set(JournalError::RemoteCopy { place, error }));
+                drop(poison.set(JournalError::RemoteState { place, error }));
             }));
         }
-        self.remote_copy = copy;
+        self.remote_state = copy;
         self
     }
 
@@ -175,9 +175,9 @@ impl Writer {
         Arc::clone(&self.written)
     }
 
-    /// The remote copy, if there is one.
-    pub(super) fn copy(&self) -> Option<Arc<dyn RemoteCopy>> {
-        self.remote_copy.clone()
+    /// The remote state, if there is one.
+    pub(super) fn copy(&self) -> Option<Arc<dyn RemoteState>> {
+        self.remote_state.clone()
     }
 
     /// The first failure, kept up to date.
@@ -308,7 +308,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Syncs what was written, then appends it to the remote copy, then records the mark, and
+    /// Syncs what was written, then appends it to the remote state, then records the mark, and
     /// then shares the state. A mark that came first could name a record that the file or the copy
     /// does not contain.
     fn sync(&mut self, written: Unsynced) -> Result<(), JournalError> {
@@ -317,9 +317,9 @@ impl Writer {
         }
         let synced = self.storage.sync();
         synced.map_err(|cause| self.poisoned(cause))?;
-        if let Some(copy) = &self.remote_copy {
+        if let Some(copy) = &self.remote_state {
             copy.append(written.start, written.lines.as_bytes())
-                .map_err(|error| JournalError::remote_copy(copy.as_ref(), error))?;
+                .map_err(|error| JournalError::remote_state(copy.as_ref(), error))?;
         }
         let mark = Mark::of(&self.chain);
         let marked = self.storage.write_mark(&mark, written.is_milestone);

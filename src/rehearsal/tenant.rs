@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::clock::Moment;
 use super::faults::Fault;
 use super::listeners::serve::{self, Tenant};
 use super::listeners::tls::{Certificates, TlsError};
@@ -106,6 +107,7 @@ pub struct Rehearsal {
     tenant: Arc<Tenant>,
     endpoints: Endpoints,
     root: Option<String>,
+    continued_at: Option<String>,
     stop_token: CancellationToken,
     listeners: Vec<JoinHandle<()>>,
 }
@@ -147,6 +149,7 @@ impl Rehearsal {
         }
         let schema = Schema::standard();
         let (world, origins, sockets) = open_world(&options, &schema).await?;
+        let continued_at = world.continued_at().map(Moment::to_iso_seconds);
         let schema = match world.object(PUBLICATION_BY_STATUS) {
             Some(_) => schema.publishing_by_status(),
             None => schema,
@@ -183,9 +186,16 @@ impl Rehearsal {
             tenant,
             endpoints,
             root: certificates.map(|certificates| certificates.root),
+            continued_at,
             stop_token,
             listeners,
         })
+    }
+
+    /// The simulated time at which an existing world continues, such as `2026-03-06T23:10:00Z`;
+    /// `None` for a new world.
+    pub fn continued_at(&self) -> Option<&str> {
+        self.continued_at.as_deref()
     }
 
     /// Where the tenant listens.

@@ -90,7 +90,7 @@ impl Annotations {
         }
     }
 
-    /// Takes where each step is in the runbook: what happens in a step is annotated there.
+    /// Sets the position of each step in the runbook, where the events of the step are annotated.
     pub fn locate_steps(&self, places: BTreeMap<String, RunbookPlace>) {
         lock(&self.state).places = places;
     }
@@ -262,7 +262,7 @@ impl Annotations {
                 self.command(Level::Warning, SHOWN, &title, place.as_ref(), message)
             }
             EventKind::ManualTask { task, things, .. } => {
-                let title = format!("iomcopy: a person must do {task}");
+                let title = format!("iomcopy: manual task {task}");
                 let place = self.place(task.split('/').next());
                 let things = count(*things, "thing");
                 let message = format!("{things} to do; the summary of the job lists each");

@@ -22,6 +22,12 @@ pub(super) fn real_time(real: Duration) -> String {
     }
 }
 
+/// What is known of the time of an operation that ended unread. Takes since when it was not read,
+/// and until when, as text.
+pub(super) fn unread_time(since: &str, until: &str) -> String {
+    format!("unknown: it ended between {since} and {until}, while no process read it")
+}
+
 /// The same for seconds, as events carry them.
 pub(super) fn seconds(seconds: f64) -> String {
     duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())

@@ -1,15 +1,18 @@
 //! What did not succeed at first, or needs a look: repeated at the end of a run, because it has
 //! scrolled away by then.
 
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use super::durations::seconds;
+use super::hindrances::{Hindrances, earlier_hindrances, first_line};
+use super::run_report::NEEDS_A_LOOK;
 use super::shorten::shortened;
+use super::status::findings_line;
 use crate::base::redaction::redacted_line;
 use crate::base::sync::lock;
 use crate::base::text::{count, escape};
 use crate::engine::{Event, EventKind, Listener};
+use crate::journal::{Hindrance, StateFileContents};
 
 /// How many things of each kind are named; more are counted.
 const NAMED: usize = 20;
@@ -20,32 +23,29 @@ const LONGEST: usize = 220;
 /// Collects what the end of a run repeats.
 #[derive(Debug, Default)]
 pub struct EndSummary {
-    seen: Mutex<Seen>,
-}
-
-#[derive(Debug, Default)]
-struct Seen {
-    /// How often a request to a service waited for a reason, and for how long in all.
-    waits: BTreeMap<(String, String), (usize, f64)>,
-    /// The changes that failed and were tried again, by key.
-    retried: BTreeMap<String, Retried>,
-}
-
-#[derive(Debug)]
-struct Retried {
-    name: String,
-    /// Why the last attempt failed.
-    why: String,
-    failures: usize,
-    is_done: bool,
+    /// In this process.
+    seen: Mutex<Hindrances>,
+    /// In earlier processes of the run.
+    earlier: Mutex<Hindrances>,
 }
 
 impl EndSummary {
+    /// What did not succeed at first in this process, for the record of its end.
+    pub fn hindrances(&self) -> Vec<Hindrance> {
+        lock(&self.seen).as_records()
+    }
+
+    /// Takes the run's state file, which has what did not succeed at first in earlier processes.
+    pub fn add_earlier(&self, contents: &StateFileContents) {
+        *lock(&self.earlier) = earlier_hindrances(&contents.entries);
+    }
+
     /// Lines about what did not succeed at first and did in the end, and about the given notes.
-    /// Empty if there is nothing. Takes the command that shows the notes if they are only counted:
-    /// after a stop they would push what comes next off the terminal.
-    pub fn text(&self, notes: &[String], shown_by: Option<&str>) -> String {
-        let seen = lock(&self.seen);
+    /// Empty if there is nothing. Takes the command that shows the whole notes, and whether they are
+    /// only counted: after a stop they would push what comes next off the terminal.
+    pub fn text(&self, notes: &[String], shown_by: &str, only_counted: bool) -> String {
+        let mut seen = lock(&self.earlier).clone();
+        seen.add(&lock(&self.seen));
         let waits = seen.waits.iter().map(|((service, reason), (times, long))| {
             format!(
                 "{} ({}): {}, {} in all",
@@ -55,36 +55,35 @@ impl EndSummary {
                 seconds(*long)
             )
         });
-        let done = seen.retried.values().filter(|retried| retried.is_done);
-        let retried = done.map(|retried| {
-            format!(
-                "{}: done after {}: {}",
-                escape(&retried.name),
-                count(retried.failures, "failed attempt"),
-                retried.why
-            )
+        let done = seen.failed.values().filter(|change| change.is_done);
+        let retried = done.map(|change| {
+            let failures = count(change.failures, "failed attempt");
+            let line = format!("{}: done after {failures}", escape(&change.name));
+            if change.why.is_empty() {
+                return line;
+            }
+            format!("{line}: {}", change.why)
         });
         let at_first: Vec<String> = waits.chain(retried).collect();
-        list("did not succeed at first:", &at_first) + &describe_notes(notes, shown_by)
+        list("did not succeed at first:", &at_first)
+            + &describe_notes(notes, shown_by, only_counted)
     }
 }
 
-/// The notes, or their number and the command that shows them.
-fn describe_notes(notes: &[String], shown_by: Option<&str>) -> String {
-    if let Some(command) = shown_by.filter(|_| !notes.is_empty()) {
-        let warnings = count(notes.len(), "warning");
-        return format!("\nneeds a look: {warnings}, shown by: {command}\n");
+/// The notes, or their number and the command that shows them. Where a part is left out, the command
+/// follows.
+fn describe_notes(notes: &[String], shown_by: &str, only_counted: bool) -> String {
+    if only_counted && !notes.is_empty() {
+        return format!("\n{}\n", findings_line(notes.len(), shown_by));
     }
-    let notes = notes
-        .iter()
-        .map(|note| shortened(&first_line(note), LONGEST));
-    let notes: Vec<String> = notes.collect();
-    list("needs a look:", &notes)
-}
-
-/// The first line of a text, safe to show.
-fn first_line(text: &str) -> String {
-    redacted_line(text.lines().next().unwrap_or_default())
+    let lines = notes.iter().map(|note| first_line(note));
+    let short: Vec<String> = lines.map(|line| shortened(&line, LONGEST)).collect();
+    let mut text = list("needs a look:", &short);
+    let is_cut = |(note, short): (&String, &String)| redacted_line(note) != *short;
+    if notes.len() > NAMED || notes.iter().zip(&short).any(is_cut) {
+        text += &format!("  in full, under \"{NEEDS_A_LOOK}\": {shown_by}\n");
+    }
+    text
 }
 
 /// A head with a line for each thing; empty without things.
@@ -111,30 +110,11 @@ impl Listener for EndSummary {
                 reason,
                 seconds,
                 ..
-            } => {
-                let waits = seen.waits.entry((service.clone(), reason.clone()));
-                let (times, long) = waits.or_default();
-                *times += 1;
-                *long += seconds;
-            }
+            } => seen.add_wait(service, reason, 1, *seconds),
             EventKind::ChangeFailed {
                 key, name, message, ..
-            } => {
-                let retried = seen.retried.entry(key.clone());
-                let retried = retried.or_insert_with(|| Retried {
-                    name: name.clone(),
-                    why: String::new(),
-                    failures: 0,
-                    is_done: false,
-                });
-                retried.why = first_line(message);
-                retried.failures += 1;
-            }
-            EventKind::ChangeDone { key, .. } => {
-                if let Some(retried) = seen.retried.get_mut(key) {
-                    retried.is_done = true;
-                }
-            }
+            } => seen.add_failures(key, name, message, 1),
+            EventKind::ChangeDone { key, .. } => seen.set_done(key),
             _ => {}
         }
     }
@@ -168,26 +148,31 @@ mod tests {
     #[test]
     fn a_long_note_ends_with_a_whole_word() {
         let long = "word ".repeat(50);
-        let text = EndSummary::default().text(&[long], None);
-        assert!(text.ends_with("word…\n") && text.len() < 250, "{text}");
+        let text = EndSummary::default().text(&[long], "iomcopy report uat.yaml", false);
+        let end = "word…\n  in full, under \"Needs a look\": iomcopy report uat.yaml\n";
+        assert!(text.ends_with(end) && text.len() < 310, "{text}");
+        let short = ["short".to_owned()];
+        let text = EndSummary::default().text(&short, "iomcopy report uat.yaml", false);
+        assert_eq!(text, "\nneeds a look:\n  - short\n");
     }
 
     #[test]
     fn after_a_stop_the_notes_are_counted() {
         let summary = EndSummary::default();
-        let command = Some("iomcopy report uat.yaml");
-        assert_eq!(summary.text(&[], command), "");
+        let command = "iomcopy report uat.yaml";
+        assert_eq!(summary.text(&[], command, true), "");
         let notes = ["copy: look".to_owned(), "plan: look".to_owned()];
         assert_eq!(
-            summary.text(&notes, command),
-            "\nneeds a look: 2 warnings, shown by: iomcopy report uat.yaml\n"
+            summary.text(&notes, command, true),
+            "\nneeds a look: 2 warnings, see: iomcopy report uat.yaml\n"
         );
     }
 
     #[test]
     fn the_end_repeats_what_did_not_succeed_at_first_and_what_needs_a_look() {
         let summary = EndSummary::default();
-        assert_eq!(summary.text(&[], None), "");
+        let report = "iomcopy report uat.yaml";
+        assert_eq!(summary.text(&[], report, false), "");
         for seconds in [30.0, 60.0] {
             summary.on_event(&event(EventKind::Waiting {
                 service: "Dataverse".to_owned(),
@@ -204,14 +189,20 @@ mod tests {
             key: "orders".to_owned(),
             name: "turn on 'orders'".to_owned(),
             kind: ChangeKind::Set,
-            elapsed: 1.0,
+            elapsed: Some(1.0),
+            unread_since: None,
         }));
         // A change that failed in the end is in the failure that ends the run.
         assert_eq!(
-            summary.text(&["copy-environments: look\nat this".to_owned()], None),
+            summary.text(
+                &["copy-environments: look\nat this".to_owned()],
+                report,
+                false
+            ),
             "\ndid not succeed at first:\n  - Dataverse (throttled): 2 waits, 1 min 30 s in all\n  \
              - turn on 'orders': done after 1 failed attempt: its child is off\n\
-             \nneeds a look:\n  - copy-environments: look\n"
+             \nneeds a look:\n  - copy-environments: look\n  \
+             in full, under \"Needs a look\": iomcopy report uat.yaml\n"
         );
     }
 }

@@ -6,19 +6,22 @@ use std::cmp::Reverse;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
+use super::current_work::{self, Estimates};
 use super::documents::{FleetDocument, FleetRun, RunState, Target, Version, Waits, Whom};
-use super::page::{Page, Section, cell, safe, table, time};
+use super::page::{Page, Section, breakable, cell, table, time};
 use super::shorten::shortened;
 use super::status::condition;
-use super::under_way::{self, Outlook};
+use super::wrap::wrapped;
 use super::{Palette, document};
 use crate::base::redaction::redacted_line;
-use crate::base::shell::quote_argument;
 use crate::base::text::{count, escape};
 use crate::journal::{Occupancy, State, StateFileContents};
 
 /// The widest cell of the table, in characters; a longer text ends with `…`.
 const WIDEST: usize = 48;
+
+/// The condition of a folder that has no state file.
+const NO_STATE_FILE: &str = "no state file";
 
 /// The columns of the table and of the page.
 const COLUMNS: [&str; 7] = [
@@ -31,25 +34,27 @@ const COLUMNS: [&str; 7] = [
     "To do",
 ];
 
-/// A run whose state file was read. Takes the file's path or address as it was found, the value of
-/// `--state` that continues it, if it needs one, the names of the steps that are known,
-/// and what is expected of the run.
+/// A run whose state file was read. Takes the file's path or address as it was found, the command
+/// that continues the run, the names of the steps that are known, and what is expected of the run.
 pub fn fleet_run(
     file: &str,
-    state_argument: Option<&str>,
+    again: &str,
     contents: &StateFileContents,
     steps: &[&str],
-    outlook: &Outlook,
+    estimates: &Estimates,
 ) -> FleetRun {
     let state = &contents.state;
     let (text, condition) = condition(contents);
     let waits = waits_for(contents, condition);
-    let end = under_way::expected_end(contents, steps, outlook);
+    let end = current_work::expected_end(contents, steps, estimates);
     let ended = state.steps.iter().filter(|step| step.outcome.is_some());
-    let reason = contents.newer_format.then(|| {
+    let newer = contents.newer_format.then(|| {
         let format = state.began.format;
         format!("a newer program wrote it (format {format}), so it may be read incompletely")
     });
+    let lost = contents.lost.as_ref();
+    let reason = lost.map(|lost| redacted_line(&format!("warning: {}", lost.message())));
+    let reason = reason.or(newer);
     FleetRun {
         state_file: file.to_owned(),
         runbook: Some(redacted_line(&state.began.runbook)),
@@ -61,7 +66,7 @@ pub fn fleet_run(
         steps_done: ended.count(),
         since: since(contents, condition).map(|time| format!("{time:.0}")),
         expected_end: end.map(|end| format!("{end:.0}")),
-        to_do: to_do(state_argument, contents, condition),
+        to_do: to_do(again, contents, condition),
         waits_for: waits,
         reason,
     }
@@ -75,6 +80,14 @@ pub fn unreadable_run(file: &str, why: &str, help: Option<&str>) -> FleetRun {
         reason: Some(redacted_line(why)),
         to_do: help.map(redacted_line),
         ..FleetRun::default()
+    }
+}
+
+/// The row of a folder without a state file: it is not a run.
+pub fn folder_without_runs(folder: &str, why: &str) -> FleetRun {
+    FleetRun {
+        condition: NO_STATE_FILE.to_owned(),
+        ..unreadable_run(folder, why, None)
     }
 }
 
@@ -134,6 +147,12 @@ fn waits_for(contents: &StateFileContents, condition: RunState) -> Option<Waits>
         .waiting()
         .map(|task| task.waiting.task.as_str())
         .collect();
+    if contents.lost.is_some() {
+        return Some(Waits {
+            whom: Whom::Operator,
+            what: "the newest state file".to_owned(),
+        });
+    }
     if condition == RunState::Finished {
         return None;
     }
@@ -157,7 +176,12 @@ fn waits_for(contents: &StateFileContents, condition: RunState) -> Option<Waits>
         (Some(failure), _) => failure.message.lines().next().unwrap_or_default(),
         (None, Some(closed)) => {
             let message = closed.message.as_deref().and_then(|it| it.lines().next());
-            message.unwrap_or(&closed.reason)
+            // A person's part is done, and no process has continued the run since.
+            let reason = match closed.reason.as_str() {
+                "completed" => "a manual task is completed",
+                reason => reason,
+            };
+            message.unwrap_or(reason)
         }
         (None, None) => "its process was killed or crashed",
     };
@@ -189,17 +213,13 @@ fn since(contents: &StateFileContents, condition: RunState) -> Option<Timestamp>
     }
 }
 
-/// What somebody should do now.
-fn to_do(
-    state_argument: Option<&str>,
-    contents: &StateFileContents,
-    condition: RunState,
-) -> Option<String> {
+/// What somebody should do now. Takes the command that continues the run.
+fn to_do(again: &str, contents: &StateFileContents, condition: RunState) -> Option<String> {
     let state = &contents.state;
-    let again = match state_argument {
-        Some(state) => format!("iomcopy run RUNBOOK --state {}", quote_argument(state)),
-        None => "iomcopy run RUNBOOK".to_owned(),
-    };
+    if let Some(lost) = &contents.lost {
+        return Some(redacted_line(lost.check()));
+    }
+    let again = again.to_owned();
     let exit = state.closed.as_ref().map_or(0, |closed| closed.exit);
     Some(match condition {
         RunState::Running if state.waiting().next().is_some() => {
@@ -226,9 +246,79 @@ fn to_do(
 
 impl FleetDocument {
     /// The runs as a table for a terminal or a log, and the whole text of what does not fit below
-    /// it, without a final line break.
-    pub fn table(&self, palette: Palette) -> String {
-        let rows: Vec<[String; 7]> = self.runs.iter().map(cells).collect();
+    /// it, without a final line break. Takes the width of the terminal, if there is one: where the
+    /// table is wider, each run has a line of its first cells, and the others below it.
+    pub fn table(&self, palette: Palette, columns: Option<usize>) -> String {
+        let mut rows: Vec<[String; 7]> = self.runs.iter().map(cells).collect();
+        for (row, label) in rows.iter_mut().zip(self.labels()) {
+            row[0] = label;
+        }
+        let wide = Self::wide_table(&rows, palette);
+        let fits = |columns| wide.lines().all(|line| width(line) <= columns);
+        let table = match columns.filter(|columns| !fits(*columns)) {
+            Some(columns) => self.narrow_table(&rows, columns, palette),
+            None => self
+                .runs
+                .iter()
+                .fold(wide, |wide, run| wide + &details(run)),
+        };
+        format!("{table}\n\n{}", self.summary())
+    }
+
+    /// What tells each run from the others: its target, and where several have the same, also its
+    /// state file.
+    fn labels(&self) -> Vec<String> {
+        let name_of = |run: &FleetRun| -> String {
+            let name = run.state_file.rsplit(['/', '\\']).next();
+            name.unwrap_or_default().to_owned()
+        };
+        let is_shared = |run: &FleetRun, file: &dyn Fn(&FleetRun) -> String| {
+            let same = |other: &&FleetRun| {
+                target_name(other) == target_name(run) && file(other) == file(run)
+            };
+            self.runs.iter().filter(same).count() > 1
+        };
+        let label = |run: &FleetRun| {
+            let target = escape(target_name(run)).into_owned();
+            if run.target.is_none() || !is_shared(run, &|_| String::new()) {
+                target
+            } else if is_shared(run, &name_of) {
+                format!("{target}, {}", escape(&run.state_file))
+            } else {
+                format!("{target}, {}", escape(&name_of(run)))
+            }
+        };
+        self.runs.iter().map(label).collect()
+    }
+
+    /// A line for each run with the target and the state, and below it each other cell.
+    fn narrow_table(&self, rows: &[[String; 7]], columns: usize, palette: Palette) -> String {
+        let widest = rows.iter().map(|row| width(&row[0])).max().unwrap_or(0);
+        let states = rows.iter().map(|row| width(&row[1])).max().unwrap_or(0);
+        let first = widest.clamp(6, columns.saturating_sub(states + 2).max(6));
+        let line = |one: &str, other: &str| {
+            let one = shortened(one, first);
+            let space = " ".repeat(first.saturating_sub(width(&one)));
+            format!("{one}{space}  {other}")
+        };
+        let mut text = palette.bold(&line(COLUMNS[0], COLUMNS[1]));
+        for (run, row) in self.runs.iter().zip(rows) {
+            text += &format!("\n{}", line(&row[0], &row[1]));
+            let whole = (width(&row[0]) > first).then(|| row[0].clone());
+            for more in whole.into_iter().chain(run.reason.clone()) {
+                text += &format!("\n{}", wrapped(&format!("    {more}"), Some(columns)));
+            }
+            let others = COLUMNS.iter().zip(row).skip(2);
+            for (column, cell) in others.filter(|(_, cell)| !cell.is_empty()) {
+                let more = format!("    {}: {cell}", column.to_lowercase());
+                text += &format!("\n{}", wrapped(&more, Some(columns)));
+            }
+        }
+        text
+    }
+
+    /// The table with a column for each cell.
+    fn wide_table(rows: &[[String; 7]], palette: Palette) -> String {
         let widths: Vec<usize> = (0..COLUMNS.len())
             .map(|at| {
                 let cells = rows.iter().map(|row| width(&shortened(&row[at], WIDEST)));
@@ -245,13 +335,10 @@ impl FleetDocument {
             line.join("  ").trim_end().to_owned()
         };
         let mut text = palette.bold(&line(&COLUMNS.map(str::to_owned)));
-        for row in &rows {
+        for row in rows {
             text += &format!("\n{}", line(row));
         }
-        for run in &self.runs {
-            text += &details(run);
-        }
-        format!("{text}\n\n{}", self.summary())
+        text
     }
 
     /// How many runs are in each state, in words.
@@ -264,19 +351,27 @@ impl FleetDocument {
             ("running", Some(RunState::Running)),
             ("finished", Some(RunState::Finished)),
         ];
+        let is_run = |run: &&FleetRun| run.condition != NO_STATE_FILE;
+        let runs: Vec<&FleetRun> = self.runs.iter().filter(is_run).collect();
         let counts = states.iter().filter_map(|(word, state)| {
-            let number = self.runs.iter().filter(|run| run.state == *state).count();
+            let number = runs.iter().filter(|run| run.state == *state).count();
             (number > 0).then(|| format!("{number} {word}"))
         });
         let counts: Vec<String> = counts.collect();
-        format!("{}: {}", count(self.runs.len(), "run"), counts.join(", "))
+        let colon = if counts.is_empty() { "" } else { ": " };
+        let mut text = format!("{}{colon}{}", count(runs.len(), "run"), counts.join(", "));
+        let empty = self.runs.len() - runs.len();
+        if empty > 0 {
+            text += &format!("; {} without a state file", count(empty, "folder"));
+        }
+        text
     }
 
     /// The runs as a page for a browser, without a final line break.
     pub fn page(&self) -> String {
         let rows = self.runs.iter().map(|run| {
             let [target, state, step, waits, since, end, to_do] = cells(run);
-            let file = html! { br; span.faint { (safe(&run.state_file)) } };
+            let file = html! { br; span.faint { (breakable(&run.state_file)) } };
             vec![
                 html! { (cell(&target)) (file) },
                 html! { span class=(colour(run)) { (cell(&state)) } (reason(run)) },
@@ -292,7 +387,6 @@ impl FleetDocument {
             head: html! { p { (self.summary()) } },
             sections: vec![Section::new("Runs", "runs", table(&COLUMNS, rows))],
             foot: html! { p.faint { "Read at " (time(&self.time)) } },
-            refresh: None,
         };
         page.render()
     }
@@ -325,7 +419,11 @@ fn cells(run: &FleetRun) -> [String; 7] {
     let optional = |text: &Option<String>| text.clone().unwrap_or_default();
     [
         escape(target_name(run)).into_owned(),
-        run.condition.clone(),
+        // What a stopped run waits for is in its own column.
+        match run.state {
+            Some(RunState::Stopped) => "stopped".to_owned(),
+            _ => run.condition.clone(),
+        },
         optional(&run.step),
         waits.unwrap_or_default(),
         optional(&run.since),
@@ -411,7 +509,20 @@ c.iomcopy.jsonl (c.iomcopy.jsonl)
   line 3 is <b>damaged</b>
 
 3 runs: 1 unreadable, 1 waiting, 1 finished";
-        assert_eq!(three().table(Palette::plain()), expected);
+        assert_eq!(three().table(Palette::plain(), None), expected);
+    }
+
+    #[test]
+    fn a_folder_without_a_state_file_is_not_counted_as_a_run() {
+        let summary = |runs| fleet(runs, "2026-11-29T12:00:00Z".parse().unwrap()).summary();
+        let folder = || folder_without_runs("states", "the folder has no file `*.iomcopy.jsonl`");
+        assert_eq!(
+            summary(vec![folder()]),
+            "0 runs; 1 folder without a state file"
+        );
+        let mixed = vec![folder(), run("a", RunState::Stopped)];
+        let shown = "1 run: 1 stopped; 1 folder without a state file";
+        assert_eq!(summary(mixed), shown);
     }
 
     #[test]
@@ -427,11 +538,66 @@ c.iomcopy.jsonl (c.iomcopy.jsonl)
     }
 
     #[test]
+    fn in_a_narrow_terminal_each_cell_is_below_its_run() {
+        let expected = "\
+Target           State
+c.iomcopy.jsonl  unreadable
+    line 3 is <b>damaged</b>
+    to do: cut it
+a.iomcopy.jsonl  waiting for a person
+    step: reinstall-providers
+    waits for: a person: reinstall-providers/install
+    since: 2026-11-29T10:00:00Z
+    to do: do the task
+b.iomcopy.jsonl  finished
+    step: reinstall-providers
+    since: 2026-11-29T10:00:00Z
+
+3 runs: 1 unreadable, 1 waiting, 1 finished";
+        assert_eq!(three().table(Palette::plain(), Some(80)), expected);
+        for columns in 50..80 {
+            let table = three().table(Palette::plain(), Some(columns));
+            assert!(table.lines().all(|line| width(line) <= columns), "{table}");
+        }
+    }
+
+    #[test]
+    fn runs_with_the_same_target_are_told_apart_by_their_files() {
+        let target = || {
+            Some(Target {
+                environment: "2222".to_owned(),
+                name: "Contoso UAT".to_owned(),
+                url: None,
+                organization: None,
+                unique_name: None,
+            })
+        };
+        let of = |file: &str| FleetRun {
+            state_file: file.to_owned(),
+            target: target(),
+            ..run("a", RunState::Finished)
+        };
+        let labels = |files: &[&str]| {
+            let runs = files.iter().map(|file| of(file)).collect();
+            fleet(runs, Timestamp::UNIX_EPOCH).labels()
+        };
+        assert_eq!(labels(&["x/a.jsonl"]), ["Contoso UAT"]);
+        assert_eq!(
+            labels(&["x/a.jsonl", "x/b.jsonl", "y/b.jsonl"]),
+            [
+                "Contoso UAT, a.jsonl",
+                "Contoso UAT, x/b.jsonl",
+                "Contoso UAT, y/b.jsonl"
+            ]
+        );
+    }
+
+    #[test]
     fn a_text_that_does_not_fit_is_below_the_table() {
         let mut long = run("a", RunState::Failed);
         long.to_do = Some("x".repeat(60));
         let fleet = fleet(vec![long], Timestamp::UNIX_EPOCH);
-        let table = fleet.table(Palette::plain());
+        let table = fleet.table(Palette::plain(), None);
         let line = format!("\n  to do: {}\n", "x".repeat(60));
         assert!(table.contains(&line), "{table}");
         assert!(table.contains(&format!("{}…", "x".repeat(47))), "{table}");

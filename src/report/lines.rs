@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use super::change_counts::StepCounts;
 use super::documents::StepCondition;
-use super::durations::seconds;
+use super::durations::{seconds, unread_time};
 use super::{Palette, Printer};
 use crate::base::redaction::redact;
 use crate::base::text::{count, escape};
-use crate::engine::{Event, EventKind, Listener, StepLine, StepTotal};
+use crate::engine::{Event, EventKind, Listener, StepLine};
 use crate::journal::StepOutcome;
 
 /// After how many seconds a wait is reported again, even if nothing has changed: the reader of a
@@ -146,7 +146,10 @@ pub(super) fn recorded_line(
             let again = steps.iter().any(|line| {
                 line.name == *step && line.ended == Some(StepOutcome::Done) && *changes == 0
             });
-            step_end_line(*outcome, note.as_deref(), again, total)
+            let line = steps.iter().find(|line| line.name == *step);
+            let planned = line.and_then(|line| line.changes);
+            let counts = StepCounts::of_total(total, planned);
+            step_end_line(*outcome, note.as_deref(), again, (&counts, total.seconds))
         }
         EventKind::ManualTask {
             task,
@@ -154,8 +157,8 @@ pub(super) fn recorded_line(
             instructions,
             evidence,
         } => {
-            let head = palette.notable("A person must do this");
-            let mut text = format!("{head} ({task}, {})", count(*things, "thing"));
+            let head = palette.notable("Manual task");
+            let mut text = format!("{head} {task} ({})", count(*things, "thing"));
             for line in instructions {
                 text += &format!("\n  [ ] {}", escape(line));
             }
@@ -179,9 +182,19 @@ pub(super) fn recorded_line(
 /// here, because the failure that ends the run says it; before another attempt it is shown.
 fn change_line(kind: &EventKind, palette: Palette) -> Option<String> {
     Some(match kind {
-        EventKind::ChangeDone { name, elapsed, .. } => {
+        EventKind::ChangeDone {
+            name,
+            elapsed,
+            unread_since,
+            ..
+        } => {
             let done = palette.good("done");
-            format!("  {done} {} ({})", escape(name), seconds(*elapsed))
+            let time = match (elapsed, unread_since) {
+                (Some(elapsed), _) => format!(" ({})", seconds(*elapsed)),
+                (None, Some(since)) => format!(" (time {})", unread_time(since, "now")),
+                (None, None) => String::new(),
+            };
+            format!("  {done} {}{time}", escape(name))
         }
         EventKind::ChangeFailed {
             name,
@@ -233,21 +246,23 @@ pub(super) fn slow_write_text(
     format!("{service} at {address} has not answered {request} for {elapsed}")
 }
 
-/// How a step ended. Takes whether this process found nothing to do in a step that was done before.
+/// How a step ended. `again`: the step was done before, and this process found nothing to do. The
+/// counts and the seconds are of all processes.
 fn step_end_line(
     outcome: StepOutcome,
     note: Option<&str>,
     again: bool,
-    total: &StepTotal,
+    (counts, worked): (&StepCounts, f64),
 ) -> String {
-    let (automatic, by_hand) = total.counts();
+    let begun = counts.automatic.begun + counts.by_hand.begun + counts.before;
+    let rest = counts.describe_rest(StepCondition::Done);
     match outcome {
         StepOutcome::Done if again => "  nothing more to do".to_owned(),
-        StepOutcome::Done if automatic.begun + by_hand.begun == 0 => "  nothing to do".to_owned(),
+        StepOutcome::Done if begun == 0 => format!("  nothing to do{rest}"),
         StepOutcome::Done => format!(
-            "  {} in {}",
-            StepCounts::of_total(total, None).describe(StepCondition::Done),
-            seconds(total.seconds)
+            "  {} in {}{rest}",
+            counts.describe(StepCondition::Done),
+            seconds(worked)
         ),
         StepOutcome::Skipped => format!("  skipped: {}", note.unwrap_or_default()),
         StepOutcome::Failed => "  failed".to_owned(),
@@ -310,6 +325,7 @@ impl Shown {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::StepTotal;
 
     #[test]
     fn a_wait_is_printed_when_it_changes_and_as_a_reminder() {
@@ -368,6 +384,8 @@ mod tests {
             phase: "activate".to_owned(),
             changes: 2,
             pass: 1,
+            done: 0,
+            done_in_phase: 0,
         };
         assert_eq!(
             detail_line(&surveyed).unwrap(),
@@ -389,6 +407,8 @@ mod tests {
                 by_hand_begun: 2,
                 by_hand_done: 2,
                 by_hand_waived: 0,
+                changes_before: 0,
+                reopened_by: None,
                 seconds: 3900.0,
             },
         };
@@ -400,13 +420,20 @@ mod tests {
             }];
             recorded_line(&ended(changes), &steps, Palette::plain()).unwrap()
         };
-        let whole = "  12 changes, 2 by hand in 1 h 5 min";
+        let whole = "  14 changes, 2 by hand in 1 h 5 min";
         // Nine of them were made by an earlier process.
         assert_eq!(line(3, None), whole);
         // A person made the rest.
         assert_eq!(line(0, None), whole);
         assert_eq!(line(0, Some(StepOutcome::Done)), "  nothing more to do");
         assert_eq!(line(1, Some(StepOutcome::Done)), whole);
+        let steps = [StepLine {
+            name: "activate-flows".to_owned(),
+            changes: Some(17),
+            ..StepLine::default()
+        }];
+        let line = recorded_line(&ended(3), &steps, Palette::plain()).unwrap();
+        assert_eq!(line, format!("{whole}; 3 planned changes were not needed"));
     }
 
     #[test]

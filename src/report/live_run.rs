@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::change_counts::StepCounts;
+use super::change_counts::{StepCounts, known_total};
 use super::documents::StepCondition;
 use crate::base::redaction::redacted_line;
 use crate::base::text::escape;
@@ -65,7 +65,7 @@ pub(super) struct Current {
     pub(super) changes: Vec<String>,
     /// What the run waits for, with what the service reports about it and since when, by name.
     pub(super) waits: BTreeMap<String, Reported>,
-    /// How many changes the last survey of this phase found.
+    /// How many changes this phase has, also those of earlier processes, by its last survey.
     pub(super) found: usize,
     /// How many of them are made.
     pub(super) found_done: usize,
@@ -126,10 +126,17 @@ impl LiveRun {
                 ..
             } => self.end_step(step, *outcome, note.as_deref(), *total),
             EventKind::PhaseBegan { phase, .. } => self.current.begin_phase(phase),
-            EventKind::Surveyed { step, changes, .. } => {
-                let by_hand = self.current.surveyed(*changes);
+            EventKind::Surveyed {
+                step,
+                changes,
+                done,
+                done_in_phase,
+                ..
+            } => {
+                self.current.found = done_in_phase + changes;
+                self.current.found_done = *done_in_phase;
                 if let Some(step) = self.step(step) {
-                    step.done += by_hand;
+                    step.done = *done;
                 }
             }
             EventKind::ChangeBegan { name, .. } => {
@@ -197,8 +204,8 @@ impl LiveRun {
         let step = self.running_step()?;
         let current = &self.current;
         let left = current.found.saturating_sub(current.found_done);
-        let (done, all) = match step.planned {
-            Some(planned) => (step.done, planned.max(step.done + left)),
+        let (done, all) = match known_total(step.planned, step.done + left) {
+            Some(planned) => (step.done, planned),
             None => (current.found_done, current.found.max(current.found_done)),
         };
         (all > 0).then_some((done, all))
@@ -230,9 +237,29 @@ impl LiveStep {
         StepCounts::of_total(&total, self.planned).describe(condition)
     }
 
-    /// For how long processes have worked on the running step.
+    /// What follows the changes and the time of a step that is done.
+    pub(super) fn describe_rest(&self) -> String {
+        let total = self.total.unwrap_or_default();
+        match self.condition {
+            Condition::Done => {
+                StepCounts::of_total(&total, self.planned).describe_rest(StepCondition::Done)
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// For how long processes have worked on the running step. Another survey of a step that was
+    /// done before does not make it longer.
     pub(super) fn elapsed(&self, now: Duration) -> Duration {
-        self.worked.saturating_add(now.saturating_sub(self.began))
+        if self.again {
+            return self.worked;
+        }
+        self.worked.saturating_add(self.since_begin(now))
+    }
+
+    /// For how long this process has worked on the running step.
+    pub(super) fn since_begin(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.began)
     }
 }
 
@@ -244,20 +271,6 @@ impl Current {
             pauses: std::mem::take(&mut self.pauses),
             ..Self::default()
         };
-    }
-
-    /// Takes in how many changes a survey found. Returns how many a person has made since the last
-    /// one.
-    fn surveyed(&mut self, changes: usize) -> usize {
-        let left = self.found.saturating_sub(self.found_done);
-        let waited = self.task.is_some();
-        self.found = changes;
-        self.found_done = 0;
-        if waited {
-            left.saturating_sub(changes)
-        } else {
-            0
-        }
     }
 
     fn end_change(&mut self, name: &str) {

@@ -1,7 +1,7 @@
 //! What a user or a pipeline sees. Each part is a function of events, of a plan, or of a journal.
 //!
 //! ```text
-//! printer.rs      the only code that writes to stdout and stderr; logs do not break progress bars
+//! printer.rs      the only code that writes to stdout and stderr; logs do not break the table
 //! wrap.rs         word wrap at the width of a terminal
 //! shorten.rs      a long text in a limited width
 //! screen.rs       a text that is drawn again in place
@@ -20,27 +20,35 @@
 //!                 what has changed since the status was last shown
 //! notification/   what a run's webhooks are sent: Teams, Slack, JSON
 //! end_summary.rs  what did not succeed at first, for the end of a run
+//! hindrances.rs   the same by events and records, of one process or all
+//! next_command.rs the command that a message suggests next
 //! plan/           a plan for those who approve it, as text and as a page
 //! page/           a page for a browser: its frame and style, texts as markup
 //! status.rs       a state file's fold as a table
 //! change_counts.rs
 //!                 how many changes of a step are done, in words
+//! expected_time.rs
+//!                 how long each step should take, and from where that is known
 //! fleet.rs        many runs at once
-//! under_way.rs    what a run does now, how long it has taken, when it should end
+//! current_work.rs what a run does now, how long it has taken, when it should end
 //! run_report/     what a run did, as Markdown, HTML, JUnit XML and JSON
 //! ```
 
 mod annotations;
 mod change_counts;
+mod current_work;
 mod documents;
 mod durations;
 mod end_summary;
+mod expected_time;
 mod fleet;
+mod hindrances;
 mod json;
 mod lines;
 mod live_run;
 mod live_screen;
 mod live_table;
+mod next_command;
 mod notification;
 mod page;
 mod palette;
@@ -53,10 +61,10 @@ mod shorten;
 mod status;
 mod status_changes;
 mod terminal;
-mod under_way;
 mod wrap;
 
 pub use annotations::{Annotated, Annotations, Checkout};
+pub use current_work::{Estimates, Expected};
 pub use documents::{
     CheckLine, ChecksDocument, CompleteDocument, CutDocument, DamageLine, ExportDocument,
     FailureDocument, FleetDocument, FleetRun, GraphDocument, ImportDocument, InitDocument,
@@ -66,21 +74,22 @@ pub use documents::{
 };
 pub use durations::duration;
 pub use end_summary::EndSummary;
-pub use fleet::{fleet, fleet_run, unreadable_run};
+pub use expected_time::{expected_duration, expected_steps};
+pub use fleet::{fleet, fleet_run, folder_without_runs, unreadable_run};
 pub use json::JsonLines;
 pub use lines::{Detail, Lines};
+pub use next_command::{NextCommand, TaskCommands};
 pub use notification::{Notice, notification, pipeline_page};
 pub use page::GENERATOR;
 pub use palette::{ColorChoice, Palette};
 pub use pipeline::Pipeline;
-pub use plan::{PlanFacts, PlanReport, expected_duration, plan_page, plan_text};
+pub use plan::{PlanFacts, PlanReport, plan_page, plan_text};
 pub use printer::Printer;
 pub use run_report::{
     GraphOutline, GraphPicture, OutlineArrow, OutlineTile, ReportFormat, RunReport, gather_report,
-    graph_pictures, not_begun_report,
+    graph_pictures, not_begun_report, recorded_findings,
 };
 pub use screen::Screen;
 pub use status::{SuggestedCommands, not_begun_document, status_document, status_table};
 pub use status_changes::StatusChanges;
 pub use terminal::Terminal;
-pub use under_way::{EarlierRun, Expected, Outlook};

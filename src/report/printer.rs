@@ -140,6 +140,11 @@ impl Printer {
         self.write_out(&self.printable(line));
     }
 
+    /// How wide the terminal at stdout is; none if stdout is no terminal.
+    pub fn columns(&self) -> Option<usize> {
+        columns(&Term::stdout())
+    }
+
     /// Writes text for people to stdout, at a terminal wrapped at its width.
     pub fn text(&self, text: &str) {
         let width = columns(&Term::stdout());
@@ -235,9 +240,9 @@ impl Printer {
         self.write_err(&self.printable(question));
     }
 
-    /// Shows a table below everything else, which is drawn again as time passes. Takes what makes
-    /// its lines for a terminal of so many rows and columns. It is called while the printer is
-    /// locked, so it must print nothing.
+    /// Shows a table below everything else, which is drawn again as time passes. `table` makes its
+    /// lines for a number of rows and columns. It is called while the printer is locked, so it must
+    /// print nothing.
     pub fn show_live(
         self: &Arc<Self>,
         table: impl Fn(usize, usize) -> Vec<String> + Send + Sync + 'static,

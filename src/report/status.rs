@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::change_counts::StepCounts;
+use super::current_work::{self, Estimates};
 use super::documents::{
     LastProcess, RunState, StatusDocument, StepCondition, StepFailure, StepStatus, Target, Version,
     Worksheet,
 };
-use super::under_way::{self, Outlook};
-use super::{Palette, duration};
-use crate::base::text::escape;
+use super::{NextCommand, Palette, TaskCommands, duration};
+use crate::base::text::{count, escape};
+use crate::engine::OpenWorksheet;
 use crate::journal::{
-    Occupancy, State, StateFileContents, StepOutcome, StepState, TaskState as Task,
+    LostRecords, Occupancy, State, StateFileContents, StepOutcome, StepState, TaskState as Task,
 };
 
 /// The commands that a message about a run suggests.
@@ -22,6 +21,8 @@ pub struct SuggestedCommands {
     pub arguments: String,
     /// The next command.
     pub next: String,
+    /// The command that was just run: a text does not suggest it again.
+    pub ran: String,
 }
 
 /// That the last record is incomplete. Takes its length.
@@ -37,18 +38,18 @@ pub fn status_table(
     contents: &StateFileContents,
     steps: &[&str],
     commands: &SuggestedCommands,
-    outlook: &Outlook,
+    estimates: &Estimates,
     palette: Palette,
     ending: Option<&str>,
 ) -> String {
     let state = &contents.state;
     let follows = |message: &str| ending.is_some_and(|ending| ending.contains(message));
-    let mut text = head(contents, steps, outlook);
+    let mut text = head(contents, steps, estimates);
     let width = steps.iter().map(|name| name.len()).max().unwrap_or(0);
     let digits = steps.len().to_string().len();
     for (number, name) in steps.iter().enumerate() {
         let step = state.step(name);
-        let painted = paint_condition(step_condition(step), palette);
+        let painted = paint_condition(step_word(contents, name), palette);
         text += &format!("  {:>digits$} {name:<width$}  {painted}", number + 1);
         text += &match step {
             Some(step) => describe_step(state, step),
@@ -64,10 +65,10 @@ pub fn status_table(
         let (name, since) = (escape(&task.waiting.task), task.waiting.time);
         text += &format!("\nwaits for a person: {name}\n  since {since:.0}\n");
         if ending.is_none() {
-            text += &worksheet_lines(&worksheet(task), &commands.arguments, contents);
+            text += &worksheet_lines(&worksheet(state, task), &commands.arguments, contents);
         }
     }
-    text += &under_way::operation_lines(contents, outlook);
+    text += &current_work::operation_lines(contents, estimates);
     let failures = state.failures.iter();
     for failure in failures.filter(|failure| !follows(&failure.message)) {
         text += &format!("\n{} {}\n", palette.bad("failed:"), failure.message);
@@ -76,37 +77,56 @@ pub fn status_table(
         }
         text += &format!("when: {:.0}\n", failure.time);
     }
+    if !estimates.findings.is_empty() && ending.is_none() {
+        let (findings, files) = (estimates.findings.len(), &commands.arguments);
+        text += &format!(
+            "\n{}\n",
+            findings_line(findings, &format!("iomcopy report {files}"))
+        );
+    }
     // While a process works, it is a record that is being written.
     if let Some(torn) = &contents.torn
         && contents.occupancy == Occupancy::Free
     {
         text += &format!("\n{}\n", torn_note(torn.bytes));
     }
-    match (state.finished, ending) {
-        (_, Some(_)) => {}
-        (None, None) => text += &format!("\nnext: {}\n", commands.next),
-        (Some(_), None) => text += &format!("\nnext: iomcopy verify {}\n", commands.arguments),
-    }
-    text
+    let next = NextCommand::new(&commands.next).line(&commands.ran);
+    let line = next.filter(|_| ending.is_none());
+    text + &line.map_or_else(String::new, |line| format!("\n{line}\n"))
+}
+
+/// The line about what needs a look. Takes how many findings there are and the command that shows
+/// them.
+pub(super) fn findings_line(findings: usize, command: &str) -> String {
+    format!(
+        "needs a look: {}, see: {command}",
+        count(findings, "warning")
+    )
 }
 
 /// The lines before the steps.
-fn head(contents: &StateFileContents, steps: &[&str], outlook: &Outlook) -> String {
+fn head(contents: &StateFileContents, steps: &[&str], estimates: &Estimates) -> String {
     let state = &contents.state;
-    let mut text = format!(
+    let mut text = contents.lost.as_ref().map_or_else(String::new, |lost| {
+        format!("warning: {}\n\n", escape(&lost.message()))
+    });
+    text += &format!(
         "run    {}\ntarget {} ({})\nstate  {}\n",
         state.run,
         escape(&state.began.pinned.target.name),
         escape(&state.began.pinned.target.environment),
         condition(contents).0,
     );
-    let began = under_way::began_line(contents, outlook.now);
+    if estimates.is_stopping {
+        text += "stop   requested: no new change begins\n";
+    }
+    let began = current_work::began_line(contents, estimates.now);
     let repair = state.repair.as_ref().map(|repair| {
         let (step, who) = (escape(&repair.step), escape(&repair.who));
         format!("repair {step}, since {:.0}, by {who}", repair.time)
     });
-    let now = under_way::now_line(contents, steps);
-    let end = under_way::end_line(contents, steps, outlook);
+    let now = current_work::now_line(contents, steps);
+    let end = current_work::end_line(contents, steps, estimates);
     for line in [Some(began), repair, now, end].into_iter().flatten() {
         text += &format!("{line}\n");
     }
@@ -152,19 +172,16 @@ fn is_shown_elsewhere(state: &State, last: &LastProcess) -> bool {
         || (last.reason == "waiting" && state.waiting().next().is_some())
 }
 
-/// The worksheet of a manual task, as it was handed out.
-pub(super) fn worksheet(task: &Task) -> Worksheet {
-    let lines = |key: &str| {
-        let lines = task.waiting.worksheet.get(key).and_then(Value::as_array);
-        let lines = lines.into_iter().flatten().filter_map(Value::as_str);
-        lines.map(str::to_owned).collect()
-    };
+/// The worksheet of a manual task, without what is done since it was handed out.
+pub(super) fn worksheet(state: &State, task: &Task) -> Worksheet {
+    let open = OpenWorksheet::of(state, task);
     Worksheet {
         task: task.waiting.task.clone(),
         since: format!("{:.0}", task.waiting.time),
-        things: lines("things"),
-        instructions: lines("instructions"),
-        evidence: lines("evidence"),
+        things: open.things,
+        things_done: open.done,
+        instructions: open.instructions,
+        evidence: open.evidence,
     }
 }
 
@@ -172,6 +189,10 @@ pub(super) fn worksheet(task: &Task) -> Worksheet {
 fn worksheet_lines(sheet: &Worksheet, arguments: &str, contents: &StateFileContents) -> String {
     let task = escape(&sheet.task);
     let mut text = String::new();
+    if sheet.things_done > 0 {
+        let all = sheet.things_done + sheet.things.len();
+        text += &format!("  {} of {} done\n", sheet.things_done, count(all, "thing"));
+    }
     for line in &sheet.instructions {
         text += &format!("  [ ] {}\n", escape(line));
     }
@@ -181,11 +202,14 @@ fn worksheet_lines(sheet: &Worksheet, arguments: &str, contents: &StateFileConte
     if contents.occupancy != Occupancy::Free {
         return text + "  when it is done, the run continues by itself\n";
     }
-    text + &format!(
-        "  when it is done: iomcopy run {arguments}\n  \
-         only to check it: iomcopy complete {arguments} {task}\n  \
-         to continue without evidence: iomcopy complete {arguments} {task} --waive \"REASON\"\n"
-    )
+    if contents.lost.is_some() {
+        // These commands are refused.
+        return text;
+    }
+    for line in TaskCommands::new(arguments, &task).lines() {
+        text += &format!("  {line}\n");
+    }
+    text
 }
 
 /// The state as text, and as the JSON document has it.
@@ -213,6 +237,10 @@ pub(super) fn condition(contents: &StateFileContents) -> (String, RunState) {
             let text = format!("not finished ({})", escape(&closed.reason));
             return (text, RunState::Stopped);
         }
+        (_, None) if contents.lost.is_some() => (
+            "unknown (the file lacks the last records of its run)",
+            RunState::Stopped,
+        ),
         (_, None) => (
             "not finished (its process was killed or crashed)",
             RunState::Stopped,
@@ -231,7 +259,10 @@ fn describe_running(process: &str, state: &State) -> String {
 }
 
 pub(super) fn step_condition(step: Option<&StepState>) -> StepCondition {
-    match step.map(|step| step.outcome) {
+    match step
+        .filter(|step| !step.waits_again())
+        .map(|step| step.outcome)
+    {
         None => StepCondition::NotBegun,
         Some(None) => StepCondition::Begun,
         Some(Some(StepOutcome::Done)) => StepCondition::Done,
@@ -240,30 +271,50 @@ pub(super) fn step_condition(step: Option<&StepState>) -> StepCondition {
     }
 }
 
-/// The state of a step in the table, in colour.
-fn paint_condition(condition: StepCondition, palette: Palette) -> String {
-    let word = match condition {
-        StepCondition::NotBegun => "-",
+/// The state of a step in the table; while a process works on the run, with the words of the table
+/// that `run` draws.
+fn step_word(contents: &StateFileContents, name: &str) -> &'static str {
+    let state = &contents.state;
+    match step_condition(state.step(name)) {
+        _ if current_work::now(contents).is_some_and(|now| now.step == name) => "running",
+        StepCondition::NotBegun if why_not_begun(state, name).is_some() => "blocked",
+        StepCondition::NotBegun if contents.occupancy == Occupancy::Free => "-",
+        StepCondition::NotBegun => "waiting",
         other => other.as_text(),
-    };
-    let word = format!("{word:<8}");
-    match condition {
-        StepCondition::Done => palette.good(&word),
-        StepCondition::Failed => palette.bad(&word),
-        StepCondition::NotBegun | StepCondition::Begun | StepCondition::Skipped => {
-            palette.faint(&word)
-        }
     }
 }
 
-/// How long processes worked on a step, by the program's clock, if it has ended.
-fn work_time(step: &StepState) -> Option<Duration> {
-    step.ended.map(|_| step.worked)
+/// The word for the state of a step, in its colour.
+fn paint_condition(word: &str, palette: Palette) -> String {
+    let padded = format!("{word:<8}");
+    match word {
+        "done" => palette.good(&padded),
+        "failed" => palette.bad(&padded),
+        "running" => palette.bold(&padded),
+        "blocked" => palette.notable(&padded),
+        _ => palette.faint(&padded),
+    }
+}
+
+/// How long a step took, if it has ended; since it was opened again, if it was.
+fn step_time(state: &State, step: &StepState) -> Option<Duration> {
+    step.ended.map(|_| state.step_duration(step))
 }
 
 pub(super) fn describe_step(state: &State, step: &StepState) -> String {
-    let changes = StepCounts::of(state, &step.step).describe(step_condition(Some(step)));
-    let time = work_time(step).map(|time| format!(", {}", duration(time)));
+    let counts = StepCounts::of(state, &step.step);
+    if step.waits_again() {
+        // It does what its plan has once it begins again.
+        let (changes, rest) = (
+            counts.describe(StepCondition::Begun),
+            counts.describe_rest(StepCondition::Begun),
+        );
+        return format!("  {changes}{rest}");
+    }
+    let condition = step_condition(Some(step));
+    let changes = counts.describe(condition);
+    let rest = counts.describe_rest(condition);
+    let time = step_time(state, step).map(|time| format!(", {}", duration(time)));
     // The whole failure of a step is shown below the table.
     let note = step
         .note
@@ -274,7 +325,7 @@ pub(super) fn describe_step(state: &State, step: &StepState) -> String {
         return note.unwrap_or_default();
     }
     format!(
-        "  {changes}{}{}",
+        "  {changes}{}{rest}{}",
         time.unwrap_or_default(),
         note.unwrap_or_default()
     )
@@ -285,12 +336,12 @@ pub fn status_document(
     contents: &StateFileContents,
     steps: &[&str],
     next: &str,
-    outlook: &Outlook,
+    estimates: &Estimates,
 ) -> StatusDocument {
     let state = &contents.state;
     let began = state.began.time;
-    let elapsed = under_way::run_time(contents, outlook.now);
-    let end = under_way::expected_end(contents, steps, outlook);
+    let elapsed = current_work::run_time(contents, estimates.now);
+    let end = current_work::expected_end(contents, steps, estimates);
     let line = |name: &&str| step_status(state, name);
     let waiting = state.waiting().map(|task| task.waiting.task.clone());
     StatusDocument {
@@ -302,15 +353,17 @@ pub fn status_document(
         finished: state.finished.map(|finished| format!("{finished:.0}")),
         elapsed_seconds: Some(elapsed.as_secs()),
         expected_end: end.map(|end| format!("{end:.0}")),
-        now: under_way::now(contents),
-        operations: under_way::operations(contents, outlook),
+        now: current_work::now(contents),
+        operations: current_work::operations(contents, estimates),
         steps: steps.iter().map(line).collect(),
         waiting: waiting.collect(),
-        worksheets: state.waiting().map(|task| worksheet(task)).collect(),
+        worksheets: state.waiting().map(|task| worksheet(state, task)).collect(),
+        findings: estimates.findings.clone(),
         failures: step_failures(state),
         last: last_process(state),
         speed: state.work.speed(),
-        next: state.finished.is_none().then(|| next.to_owned()),
+        warning: contents.lost.as_ref().map(LostRecords::message),
+        next: Some(next.to_owned()),
     }
 }
 
@@ -318,6 +371,7 @@ pub fn status_document(
 pub(super) fn step_status(state: &State, name: &str) -> StepStatus {
     let step = state.step(name);
     let counts = StepCounts::of(state, name);
+    let expected = state.planned.get(name);
     StepStatus {
         name: name.to_owned(),
         state: step_condition(step),
@@ -327,8 +381,14 @@ pub(super) fn step_status(state: &State, name: &str) -> StepStatus {
         by_hand_begun: counts.by_hand.begun,
         by_hand_done: counts.by_hand.done,
         by_hand_waived: counts.waived,
+        changes_before: counts.before,
+        reopened_by: counts.reopened_by,
+        expected_seconds: expected.map(|expected| expected.seconds),
+        expected_from: expected.map(|expected| expected.source),
         began: step.map(|step| format!("{:.0}", step.began)),
-        seconds: step.and_then(work_time).map(|time| time.as_secs()),
+        seconds: step
+            .and_then(|step| step_time(state, step))
+            .map(|time| time.as_secs()),
         note: match step {
             Some(step) => step.note.clone(),
             None => why_not_begun(state, name).map(str::to_owned),

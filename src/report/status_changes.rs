@@ -1,7 +1,7 @@
 //! The changes of a run since its status was last shown: lines for `status --follow` in a pipe or a log.
 
+use super::current_work::Estimates;
 use super::status::{condition, describe_step, step_condition};
-use super::under_way::Outlook;
 use crate::base::text::escape;
 use crate::journal::StateFileContents;
 
@@ -18,9 +18,9 @@ impl StatusChanges {
         &mut self,
         contents: &StateFileContents,
         steps: &[&str],
-        outlook: &Outlook,
+        estimates: &Estimates,
     ) -> Vec<String> {
-        let lines = lines(contents, steps, outlook);
+        let lines = lines(contents, steps, estimates);
         let mut changes = lines.clone();
         changes.retain(|line| !self.shown.contains(line));
         self.shown = lines;
@@ -28,7 +28,7 @@ impl StatusChanges {
     }
 }
 
-fn lines(contents: &StateFileContents, steps: &[&str], outlook: &Outlook) -> Vec<String> {
+fn lines(contents: &StateFileContents, steps: &[&str], estimates: &Estimates) -> Vec<String> {
     let state = &contents.state;
     let mut lines = vec![format!("run {}: {}", state.run, condition(contents).0)];
     for (number, name) in steps.iter().enumerate() {
@@ -46,7 +46,7 @@ fn lines(contents: &StateFileContents, steps: &[&str], outlook: &Outlook) -> Vec
     }
     for launch in state.launches_in_doubt() {
         let name = &launch.intent.name;
-        let reported = outlook.stages.get(name);
+        let reported = estimates.stages.get(name);
         let reported = reported.map(|words| format!(": {}", escape(words)));
         lines.push(format!(
             "running at the service: {}{}",

@@ -7,6 +7,7 @@ use super::Printer;
 use super::lines::{clock_time, recorded_line};
 use super::live_run::LiveRun;
 use super::live_table::{self, Moment};
+use crate::base::cancellation::Cancellation;
 use crate::base::clock::Clock;
 use crate::base::sync::lock;
 use crate::base::text::escape;
@@ -18,16 +19,19 @@ pub struct Terminal {
     clock: Clock,
     steps: Mutex<Vec<StepLine>>,
     run: Arc<Mutex<LiveRun>>,
+    cancellation: Cancellation,
 }
 
 impl Terminal {
-    /// Draws through this printer. Takes the clock of the run: time passes also between two events.
-    pub fn new(printer: Arc<Printer>, clock: Clock) -> Self {
+    /// Draws through this printer. Takes the clock of the run, because time passes also between two
+    /// events, and the requests to stop it.
+    pub fn new(printer: Arc<Printer>, clock: Clock, cancellation: Cancellation) -> Self {
         Self {
             printer,
             clock,
             steps: Mutex::default(),
             run: Arc::default(),
+            cancellation,
         }
     }
 
@@ -35,6 +39,7 @@ impl Terminal {
     fn show(&self, target: &str) {
         let run = Arc::clone(&self.run);
         let clock = self.clock.clone();
+        let cancellation = self.cancellation.clone();
         let target = escape(target).into_owned();
         let palette = self.printer.palette();
         self.printer.show_live(move |rows, columns| {
@@ -42,6 +47,7 @@ impl Terminal {
                 now: clock.elapsed(),
                 time: clock.time_of_day(),
                 speed: clock.speed(),
+                is_stopping: cancellation.is_stop_requested(),
             };
             live_table::table(&lock(&run), &target, &moment, (rows, columns), palette)
         });

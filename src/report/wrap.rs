@@ -29,9 +29,13 @@ fn wrapped_line(line: &str, width: usize) -> String {
     for (spaces, word) in words(line) {
         let length = measure_text_width(word);
         if column > indent && column + spaces + length > width {
+            // A terminal would break a word that fits only further to the left.
+            column = match width.checked_sub(length) {
+                Some(room) => indent.min(room),
+                None => indent,
+            };
             text.push('\n');
-            text.push_str(&" ".repeat(indent));
-            column = indent;
+            text.push_str(&" ".repeat(column));
         } else {
             text.push_str(&" ".repeat(spaces));
             column += spaces;
@@ -55,12 +59,16 @@ fn hanging_indent(line: &str, width: usize) -> usize {
         let gap = 2 + rest.len() - rest.trim_start_matches(' ').len();
         start + measure_text_width(head) + gap
     });
-    let beside = table.filter(|column| *column <= width / 3);
+    // The names of the steps take 30 of the 80 columns of a usual terminal.
+    let beside = table.filter(|column| *column <= width * 2 / 5);
     beside.unwrap_or((start + 2).min(width / 2))
 }
 
+/// A longer code span is broken as text is.
+const LONGEST_CODE: usize = 40;
+
 /// The words of a line, each with the number of spaces before it. A command, from `iomcopy` to the
-/// end of the line or of its code span, is one word, and so is a duration.
+/// end of the line or of its code span, is one word, and so are a duration and a short code span.
 fn words(line: &str) -> Vec<(usize, &str)> {
     let mut words = Vec::new();
     let mut rest = line;
@@ -82,15 +90,16 @@ fn word_end(text: &str) -> usize {
     if text.starts_with("iomcopy ") {
         return text.len();
     }
-    let Some(code) = text.strip_prefix("`iomcopy ") else {
+    let Some(code) = text.strip_prefix('`') else {
         return duration_end(text).unwrap_or_else(|| space(text));
     };
+    let is_command = code.starts_with("iomcopy ");
     match code.find('`') {
-        Some(end) => {
+        Some(end) if is_command || end <= LONGEST_CODE => {
             let closed = text.len() - code.len() + end;
             closed + space(&text[closed..])
         }
-        None => space(text),
+        _ => space(text),
     }
 }
 
@@ -160,6 +169,12 @@ mod tests {
             at(&format!("a  b\n         found: {long}")),
             "a  b\n         found: one two three four five\n           six seven eight nine ten"
         );
+        // A long word that fits is not broken by the terminal.
+        let word = "x".repeat(36);
+        assert_eq!(
+            at(&format!("         found: {word}, then")),
+            format!("         found:\n   {word},\n           then")
+        );
         let word = "x".repeat(60);
         assert_eq!(
             at(&format!("the {word} end")),
@@ -177,6 +192,24 @@ mod tests {
         assert_eq!(
             wrapped(&format!("{text} eight"), Some(40)),
             format!("{text}\n  eight")
+        );
+    }
+
+    #[test]
+    fn a_short_code_span_is_not_broken_and_a_row_continues_below_its_second_column() {
+        assert_eq!(
+            wrapped(
+                "write a rule, or `containment: { parameters: source }`",
+                Some(44)
+            ),
+            "write a rule, or\n  `containment: { parameters: source }`"
+        );
+        let row = "  4 activate-flows            done      23 changes, 9 min 47 s; 5 planned \
+                   changes were not needed";
+        assert_eq!(
+            wrapped(row, Some(80)),
+            "  4 activate-flows            done      23 changes, 9 min 47 s; 5 planned\n                              \
+             changes were not needed"
         );
     }
 

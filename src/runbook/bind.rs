@@ -77,7 +77,7 @@ fn newer_version(entries: &[Entry]) -> Option<(u64, Span)> {
     (version > VERSION).then_some((version, entry.value.span))
 }
 
-/// The key that names the file of values.
+/// The key that names the values file.
 pub(super) const VALUES: &str = "values";
 const VALUES_DOC: &str = "A file that gives single values of this runbook by their paths, such as \
                           `target.environment`: one runbook serves several targets. The path is \

@@ -16,13 +16,13 @@ use crate::base::files;
 /// No runbook is longer; a wrong path may name a file of any size.
 const LONGEST: usize = 1024 * 1024;
 
-/// A runbook, or its file of values, that could not be read.
+/// A runbook, or its values file, that could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file could not be read at all.
     #[error("the {what} {path} could not be read: {source}", path = .path.display())]
     Unreadable {
-        /// What the file is: `runbook`, `file of values`.
+        /// What the file is: `runbook`, `values file`.
         what: &'static str,
         /// The file.
         path: PathBuf,
@@ -82,7 +82,7 @@ pub fn read_file(path: &Path, values: Option<&Path>) -> Result<Runbook, ReadErro
 }
 
 /// What a message calls the file that gives values.
-const VALUES_FILE: &str = "file of values";
+const VALUES_FILE: &str = "values file";
 
 fn read_text(path: &Path, what: &'static str) -> Result<String, ReadError> {
     let unreadable = |source| ReadError::Unreadable {
@@ -173,7 +173,7 @@ impl Reading {
         }
     }
 
-    /// The file of values that the runbook names, with the place of its name.
+    /// The values file that the runbook names, with the place of its name.
     fn named_values(&self) -> Option<(PathBuf, Span)> {
         let root = self.document.as_ref().ok()?.root.as_ref()?;
         let Content::Map(entries) = &root.content else {
@@ -202,7 +202,7 @@ impl Reading {
         }
     }
 
-    /// Reports that the file of values could not be read, at the place of its name.
+    /// Reports that the values file could not be read, at the place of its name.
     fn refuse(&mut self, span: Span, error: &ReadError) {
         if let Ok(document) = &mut self.document {
             let help = "check the path: it is relative to the runbook's folder";

@@ -11,7 +11,7 @@ pub const FILL_IN: &str = "FILL IN";
 /// What the token of Lifecycle Services needs. It is written under `identity`, whose values are
 /// hidden, but it is not a secret.
 pub(super) const TOKEN_PROGRAM: &str =
-    "a program that prints a person's token; its path is relative to this file";
+    "a program that prints a user's token; its path is relative to this file";
 
 /// Reports every value that is not written yet, each at its place and with its path.
 pub(super) fn refuse(binder: &mut Binder, root: &mut Node) {

@@ -23,6 +23,7 @@
 //! - `file`: a runbook from its file.
 //! - `values`: a second file gives single values of the tree by their paths.
 //! - `fill_in`: values that a person still has to write.
+//! - `yaml_texts`: all texts of any YAML document, for the tests of the example pipelines.
 
 mod bind;
 mod diagnostic;
@@ -54,6 +55,10 @@ pub use model::containment::{
     Callbacks, Containment, ContainmentReplacement, OffOrKeep, ParameterSource, PlugIns, Purpose,
     ResolvedContainment, WaitingJobs,
 };
+pub use model::custom_steps::{
+    Captured, ColumnValue, Command, CustomStep, CustomStepKind, CustomStepOptions, DataverseUpdate,
+    Evidence, EvidenceRows, ExpectedRows, Guided, Literal, OnFailure, TokenService, VariableValue,
+};
 pub use model::endpoints::{Endpoint, Endpoints, ServiceKey};
 pub use model::environments::{Cloud, Lcs, LcsGeography, Target};
 pub use model::identity::{Credential, CredentialKind, Identity};
@@ -66,10 +71,6 @@ pub use model::options::{
     PausedMaps, ProviderChoice, Publish, ReconfigureConnections, ReconfigureDualWrite,
     ReinstallProviders, Replacement, RestoreProviderActions, SecurityGroup, TurnOn,
 };
-pub use model::own_steps::{
-    Captured, ColumnValue, Command, DataverseUpdate, Evidence, EvidenceRows, ExpectedRows, Guided,
-    Literal, OnFailure, OwnKind, OwnOptions, OwnStep, TokenService, VariableValue,
-};
 pub use model::request::{IomRequest, Method, Placeholder};
 pub use model::secret::{Secret, SecretError};
 pub use model::state_place::{ContainerAddress, ContainerError, StatePlace, parse_container};
@@ -80,6 +81,8 @@ pub use model::template::{
 pub use recording::{Draft, Recorded, RecordingError, Replaced, format_entries, read_writes};
 pub use schema::schema;
 pub use source::{Located, MarkedLine, Position, Span};
-pub use starter::{Starter, StarterConnection, StarterEnvironment, StarterIdentity, StarterLcs};
+pub use starter::{
+    REHEARSAL_PROJECT, Starter, StarterConnection, StarterEnvironment, StarterIdentity, StarterLcs,
+};
 #[cfg(test)]
 pub(crate) use yaml_texts::texts_in_yaml;

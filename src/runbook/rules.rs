@@ -53,8 +53,8 @@ pub(super) fn schemas() -> Vec<Value> {
     ]
 }
 
-/// A mistake: its place, the message and the help.
-type Mistake = Option<(Span, String, &'static str)>;
+/// A problem, if there is one: its position, the message and the help.
+type OptionalProblem = Option<(Span, String, &'static str)>;
 
 /// The entries of a document.
 struct Written<'k>(&'k [Entry]);
@@ -129,7 +129,7 @@ fn child<'k>(entries: &'k [Entry], name: &str) -> Option<Field<'k>> {
     Some(Field::from_entry(entry))
 }
 
-fn same_environment(written: &Written<'_>) -> Mistake {
+fn same_environment(written: &Written<'_>) -> OptionalProblem {
     let (source, target) = (
         written.environment("source")?,
         written.environment("target")?,
@@ -139,7 +139,7 @@ fn same_environment(written: &Written<'_>) -> Mistake {
     (source.value == target.value).then_some((target.span, message, help))
 }
 
-fn same_lcs_environment(written: &Written<'_>) -> Mistake {
+fn same_lcs_environment(written: &Written<'_>) -> OptionalProblem {
     let lcs = children(written.section("lcs")?);
     let (source, target) = (child(lcs, "source")?.text()?, child(lcs, "target")?);
     let is_same = !source.trim().is_empty() && source.eq_ignore_ascii_case(target.text()?);
@@ -149,7 +149,7 @@ fn same_lcs_environment(written: &Written<'_>) -> Mistake {
 }
 
 /// A speed is for a rehearsal tenant: with a real service it would only shorten waits.
-fn speed_beside_a_service(written: &Written<'_>) -> Mistake {
+fn speed_beside_a_service(written: &Written<'_>) -> OptionalProblem {
     let speed = child(children(written.section("endpoints")?), "speed")?;
     let services = written.services();
     let is_real = |(_, _, is_loopback): &(_, _, Option<bool>)| *is_loopback == Some(false);
@@ -184,7 +184,7 @@ fn speed_is_for_loopback() -> Value {
 }
 
 /// All endpoints of a rehearsal tenant are in this process, or all are elsewhere.
-fn incomplete_rehearsal(written: &Written<'_>) -> Mistake {
+fn incomplete_rehearsal(written: &Written<'_>) -> OptionalProblem {
     let services = written.services();
     let (_, span, _) = *services.first()?;
     let is_there = |needed: &&ServiceKey| services.iter().any(|(key, ..)| key == *needed);
@@ -212,7 +212,7 @@ fn rehearsal_is_whole() -> Value {
 }
 
 /// The unsupported gateway has no known address. The rehearsal tenant in this process brings one.
-fn gateway_without_address(written: &Written<'_>) -> Mistake {
+fn gateway_without_address(written: &Written<'_>) -> OptionalProblem {
     let gateway = written.gateway()?;
     let services = written.services();
     let brings_it = written.cloud() == Some(Cloud::Rehearsal) && services.is_empty();
@@ -226,14 +226,14 @@ fn gateway_without_address(written: &Written<'_>) -> Mistake {
 
 /// The unsupported gateway does not accept another service's token. The rehearsal tenant in this
 /// process brings one.
-fn gateway_without_credential(written: &Written<'_>) -> Mistake {
+fn gateway_without_credential(written: &Written<'_>) -> OptionalProblem {
     let gateway = written.gateway()?;
     let identity = written.identity();
     let brings_it = written.cloud() == Some(Cloud::Rehearsal) && identity.is_none();
     let credential = identity.and_then(|it| child(children(it), ServiceKey::DualWrite.keyword()));
     let message = "the gateway has no credential".to_owned();
     let help = "write `dual-write: { token: { env: NAME } }` under `identity`; the gateway accepts \
-                only a person's token";
+                only a user's token";
     (credential.is_none() && !brings_it).then_some((gateway, message, help))
 }
 
@@ -249,9 +249,12 @@ const OWNED: [(IomRequest, StepName); 2] = [
     ),
 ];
 
-/// The owner in a request is the `owner` of step 3, else the user of `act-as`: without both it
-/// could be seen only when the request is sent, after the copy.
-fn owner_without_user(written: &Written<'_>, (request, sender): (IomRequest, StepName)) -> Mistake {
+/// The owner in a request is the `owner` of step 3, else the user of `act-as`: without both, the
+/// request would fail only when it is sent, after the copy.
+fn owner_without_user(
+    written: &Written<'_>,
+    (request, sender): (IomRequest, StepName),
+) -> OptionalProblem {
     let requests = child(children(written.section("iom")?), "requests")?;
     let template = children(child(children(requests), request.keyword())?);
     let used = ["path", "body"].into_iter().find_map(|key| {

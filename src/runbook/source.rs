@@ -1,5 +1,5 @@
 //! The text of a runbook, and places in it: spans, lines and columns, and the line as it is shown.
-//! A file of values is appended to the text, so that a span names a place in either file.
+//! A values file is appended to the text, so that a span names a place in either file.
 
 use std::fmt;
 use std::ops::Deref;

@@ -167,7 +167,7 @@ fn absent_keys_have_their_defaults() {
 }
 
 #[test]
-fn own_steps_are_where_the_runbook_has_them() {
+fn custom_steps_are_where_the_runbook_has_them() {
     let runbook = valid("own-steps.yaml");
     let names: Vec<&str> = runbook
         .steps
@@ -195,7 +195,7 @@ fn own_steps_are_where_the_runbook_has_them() {
         ]
     );
     assert!(runbook.summary().contains("valid; 14 steps, 1 skipped"));
-    let OwnOptions::DataverseUpdate(scrub) = &runbook.steps.own[0].options else {
+    let CustomStepOptions::DataverseUpdate(scrub) = &runbook.steps.own[0].options else {
         panic!("{:?}", runbook.steps.own[0]);
     };
     assert_eq!(scrub.values["emailaddress1"].value, ColumnValue::Null);

@@ -53,7 +53,7 @@ impl Node {
     pub(super) fn kind(&self) -> &'static str {
         match self.content {
             Content::Empty | Content::Broken => "nothing",
-            Content::Text { .. } => "a text",
+            Content::Text { .. } => "a string",
             Content::List(_) => "a list",
             Content::Map(_) => "a map",
         }

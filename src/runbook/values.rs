@@ -10,7 +10,7 @@
 //!
 //! Each value replaces or adds one in the runbook's tree and keeps its own place, so that the binder
 //! reports a path that the runbook does not have, or a value that its key does not accept, in the
-//! file of values.
+//! values file.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ pub(super) fn overlay(runbook: &mut Document, values: Document, source: &Source)
             Content::Map(entries) => overlay.visit(tree, entries, &[]),
             _ => overlay.problem(
                 span,
-                "a file of values must be a map",
+                "a values file must be a map",
                 "write `target.name: Contoso UAT`, or the same keys as in the runbook",
             ),
         }
@@ -73,7 +73,7 @@ impl Overlay<'_> {
             if let Some(first) = path.first()
                 && ["runbook", VALUES].contains(&first.value.as_str())
             {
-                let message = format!("`{}` cannot be given by a file of values", first.value);
+                let message = format!("`{}` cannot be given by a values file", first.value);
                 self.problem(key.span, message, "write it in the runbook only");
                 continue;
             }
@@ -88,7 +88,7 @@ impl Overlay<'_> {
                 Content::List(_) => self.problem(
                     value.span,
                     format!(
-                        "{} is a list, but a file of values gives single values",
+                        "{} is a list, but a values file gives single values",
                         title(&path)
                     ),
                     "write the list in the runbook; here, name an item by its number, from 0: \
@@ -237,7 +237,7 @@ fn find_item<'n>(items: &'n mut [Node], given: &str) -> Result<&'n mut Node, Str
     })
 }
 
-/// The name of a step: one of the eight by its key, one of the customer's own by its `name`.
+/// The name of a step: one of the eight by its key, a custom step by its `name`.
 fn step_name(item: &Node) -> Option<String> {
     let Content::Map(entries) = &item.content else {
         return None;

@@ -71,7 +71,7 @@ pub(super) fn read_document(text: &str) -> Result<Document, Problem> {
         }
         if event.tag().is_some() {
             // The tag is not repeated: a secret may begin with an exclamation mark.
-            let help = "write the value without it; put a text that begins with `!` in quotes";
+            let help = "write the value without it; put a string that begins with `!` in quotes";
             builder.problem(span, "tags are not supported", help);
         }
         builder.event(event, span)?;
@@ -163,7 +163,7 @@ impl<'a> Builder<'a> {
                     self.problem(
                         span,
                         "aliases are not supported",
-                        "write the value itself; put a text that begins with `*`, such as a glob, \
+                        "write the value itself; put a string that begins with `*`, such as a glob, \
                          in quotes",
                     );
                 }
@@ -250,7 +250,7 @@ fn as_key(node: Node) -> (Key, Option<Problem>) {
         Content::Text { text, .. } => return (Key::Read(Located::new(text, node.span)), None),
         Content::Broken => return (Key::Refused, None),
         Content::Empty | Content::List(_) | Content::Map(_) => (
-            "a key must be a text",
+            "a key must be a string",
             "write it as one word, such as `name`",
         ),
     };
@@ -303,11 +303,11 @@ fn describe_scan_error(error: &ScanError, text: &str) -> Problem {
         ),
         _ if rest.starts_with(": ") => (
             "this line has a second colon with a space",
-            "put the text in quotes: `KEY: \"one: two\"`",
+            "put the string in quotes: `KEY: \"one: two\"`",
         ),
         _ if begins_like_yaml(rest) => (
-            "a text that begins with this character needs quotes",
-            "put the text in quotes",
+            "a string that begins with this character needs quotes",
+            "put the string in quotes",
         ),
         kind => {
             let help = "only the first such place is shown; the rest of the text cannot be read";

@@ -22,13 +22,13 @@ use crate::clients::Row;
 use crate::domain::graph::Slot;
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::names::text;
-use crate::domain::orchestrations::{
-    find_dangling, find_slots, graph_values, learn_dialect, old_catalogue, read_slots,
-    stop_orchestration,
-};
 use crate::domain::providers::{Catalogue, TableCapture};
 use crate::domain::publication::is_published;
 use crate::domain::row_changes::RowReader;
+use crate::domain::sealed_orchestrations::{
+    find_dangling, find_slots, graph_values, learn_dialect, old_catalogue, read_slots,
+    stop_orchestration,
+};
 use crate::domain::seals::Part;
 use crate::domain::{RefreshContext, graph, keys, seals};
 use crate::engine::{Change, Failure, JournalView, Phase, Survey};
@@ -38,7 +38,7 @@ pub(super) const DEFINITION: StepDefinition = StepDefinition {
     name: StepName::DetachProviderActions,
     // Only steps 6 and 7 fill what it empties, and they need the connections.
     needs: &[StepName::ReconfigureConnections],
-    has_questions: false,
+    repeats_open_checks: false,
     phases,
     manual_remedy: "open each listed orchestration in the designer, choose the provider action in the tile, \
                     save and publish",

@@ -38,7 +38,7 @@ pub(crate) fn assert_forecast(stage: &Stage) {
         &preflight,
         &[
             "settings of providers are not taken from production: the target has no value for them",
-            "'msdyn_fedex/msdyn_fedex_callbacksignaturekey' is a parameter with production's value (a \
+            "'msdyn_fedex/msdyn_fedex_callbacksignaturekey': is a parameter with production's value (a \
              secret), and the target had none",
         ],
     );
@@ -157,10 +157,10 @@ fn a_flow_with_a_fixed_address_stays_off_and_an_empty_parameter_is_empty_again()
     assert_eq!(store_hashes(&world), [&Value::Null], "no value, as before");
     let verify = stage
         .call(&["verify", "rehearsal.yaml", "--output", "json"])
-        .exits(1);
+        .exits(0);
     let held = "no cloud flow that should be on is left off because it names production";
-    let failed = with_verdict(&verify, "fail");
-    assert!(names(&failed, held, "api.partner.example"), "{failed:#?}");
+    let unknown = with_verdict(&verify, "unknown");
+    assert!(names(&unknown, held, "api.partner.example"), "{unknown:#?}");
     let again = stage.run().exits(1);
     assert!(
         !again.stdout.contains("nothing is left to do"),
@@ -192,7 +192,7 @@ fn a_flow_with_a_fixed_address_stays_off_and_an_empty_parameter_is_empty_again()
     let _tenant = edited(&stage, tenant, &text, with_hash("another-hash"));
     let verify = stage
         .call(&["verify", "rehearsal.yaml", "--output", "json"])
-        .exits(1);
+        .exits(0);
     let failed = with_verdict(&verify, "fail");
     assert!(!names(&failed, kind, ""), "{failed:#?}");
     let step = "step reinstall-providers finds nothing left to do";

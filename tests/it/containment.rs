@@ -44,9 +44,13 @@ pub(crate) fn assert_everything_is_closed(stage: &Stage, run: &CommandOutput) {
         ("junit", "<testsuite name=\"containment\""),
         ("json", "\"containment\""),
     ] {
-        let report = stage
+        let mut report = stage
             .call(&["report", "rehearsal.yaml", "--format", format])
             .exits(0);
+        // The page says where a line may break and where it may not.
+        for mark in ["<wbr>", "<span class=\"whole\">", "</span>"] {
+            report.stdout = report.stdout.replace(mark, "");
+        }
         says(&report, &[wanted, "Spring newsletter", "Orders"]);
         says(&report, &READ_AFTER_THE_COPY);
     }
@@ -75,7 +79,7 @@ pub(crate) fn assert_what_a_person_opens_is_named(stage: &Stage) {
         &verify,
         &[
             "mailboxes: some can act, and the runbook does not allow it",
-            "'Orders' sends e-mail as orders@contoso.com",
+            "'Orders': sends e-mail as orders@contoso.com",
             ": -v shows what was found",
             "Order management is not usable in 'Contoso UAT': ",
             "next: correct what failed, then iomcopy verify rehearsal.yaml",
@@ -95,7 +99,7 @@ fn a_person_decides_about_the_jobs_that_waited_before_they_can_run() {
     says(
         &preflight,
         &[
-            "jobs that waited in the source could act from the copy",
+            "jobs that waited in the source could act on the outside world from the target",
             "1 job of type Bulk Email",
         ],
     );

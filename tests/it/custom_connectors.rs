@@ -186,7 +186,7 @@ fn a_refused_connector_becomes_a_manual_task() {
     let path = format!("connectionreferences({REFERENCE_ID})");
     let refuse = format!("refuse=400/0x80048d19:PATCH */{path}");
     running = start(&stage, &[&refuse]);
-    let next = "run again: it is then a task for a person";
+    let next = "run again: it becomes a manual task";
     let refused = stage.run().exits(1);
     for part in [REFERENCE, next, "the request does not fit the table"] {
         assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);

@@ -99,7 +99,7 @@ const REFUSALS: [(&str, Foreseen); 35] = [
     ("0x8004a113", By("survives the copy")),
     (
         "0x8004f026",
-        By("what is done about plug-in steps that call webhooks and service endpoints"),
+        By("plug-in steps that call webhooks and service endpoints: nothing will be left open"),
     ),
     (
         "0x80060466",
@@ -236,7 +236,8 @@ fn every_check_names_the_step_that_it_protects() {
         .call(&["preflight", "rehearsal.yaml", "-v"])
         .exits(0)
         .stdout;
-    let line = "every provider to be reinstalled has an active definition in the library (protects step 6)";
+    let line =
+        "every provider to be reinstalled has an active definition in the library (affects step 6)";
     assert!(shown.contains(line), "{shown}");
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::harness::{CommandOutput, Stage, Tenant, is_sampled, runbook_text, with_endpoints};
+use crate::outputs::document;
 use crate::person::{Person, is_work, without_link};
 use crate::whole_world::assert_whole_tenant_is_refreshed;
 
@@ -254,6 +255,112 @@ fn without_spaces(text: &str) -> String {
     value.to_string()
 }
 
+/// Does every task until one has several things. Returns it with the lines of its worksheet.
+fn first_long_task(stage: &Stage, running: &Tenant) -> (String, Vec<String>) {
+    loop {
+        let answer = stage.run().exits(10);
+        let (task, lines) = (open_task(&answer), worksheet(&answer));
+        if lines.iter().filter(|line| is_work(line)).count() > 1 {
+            return (task, lines);
+        }
+        let person = Person::of(stage, &running.endpoints);
+        for line in &lines {
+            person.follow(line);
+        }
+        do_the_rest(stage, running, &task);
+    }
+}
+
+/// After a resume, what a person has done of a worksheet counts the same in the events of the run,
+/// from which its bar is made, in what it prints, in the status and in the reports.
+#[test]
+fn a_worksheet_that_is_half_done_counts_the_same_everywhere() {
+    let stage = Stage::new();
+    let running = tenant(&stage, &[]);
+    let (task, lines) = first_long_task(&stage, &running);
+    do_all_but_one(&stage, &running, &task, &lines);
+    let (step, phase) = task.split_once('/').expect("STEP/PHASE");
+    let answer = stage.run_with(&["--output", "json"]).exits(10);
+    let events = answer.stdout.lines();
+    let events: Vec<Value> = events
+        .map(|line| serde_json::from_str(line).expect("an event"))
+        .collect();
+    let last_of = |kind: &str| {
+        let mut of_kind = events.iter().rev().filter(|event| event["type"] == kind);
+        of_kind.next().expect("there is one").clone()
+    };
+    let (surveyed, asked) = (last_of("surveyed"), last_of("manual-task"));
+    assert_eq!(
+        (&surveyed["step"], &surveyed["phase"]),
+        (&step.into(), &phase.into())
+    );
+    assert_eq!(
+        (&surveyed["changes"], &asked["things"]),
+        (&1.into(), &1.into())
+    );
+
+    let printed = stage.run().exits(10);
+    assert!(
+        printed.stderr.contains(&format!("{task} (1 thing)")),
+        "{}",
+        printed.stderr
+    );
+
+    let status = document(&stage, "status", &["status", "rehearsal.yaml"], 0);
+    let report = document(
+        &stage,
+        "report",
+        &["report", "rehearsal.yaml", "--format", "json"],
+        0,
+    );
+    let of_step = |document: &Value| {
+        let mut steps = document["steps"].as_array().into_iter().flatten();
+        let found = steps.find(|one| one["name"] == step);
+        found.expect("the step is listed").clone()
+    };
+    let number = |value: &Value| value.as_u64().expect("a number");
+    for document in [&status, &report] {
+        let step = of_step(document);
+        let (begun, done) = (
+            number(&step["by-hand-begun"]),
+            number(&step["by-hand-done"]),
+        );
+        assert_eq!(begun - done, 1, "{step:#}");
+        let all_done = number(&step["changes-done"]) + done;
+        assert_eq!(number(&surveyed["done"]), all_done, "{step:#}");
+    }
+    // The warnings are those of all processes.
+    let findings = report["findings"].as_array().map_or(0, Vec::len);
+    assert!(findings > 1, "{report:#}");
+    assert_eq!(status["findings"], report["findings"]);
+    let line = format!("needs a look: {findings} warnings, see: iomcopy report");
+    let all = printed.stdout.clone() + &printed.stderr;
+    assert!(all.contains(&line), "{line}: {all}");
+    let sheet = &status["worksheets"][0];
+    assert_eq!(
+        sheet["things"].as_array().map(Vec::len),
+        Some(1),
+        "{sheet:#}"
+    );
+    assert_eq!(sheet["things-done"], surveyed["done-in-phase"], "{sheet:#}");
+    assert_eq!(
+        report["tasks"]
+            .as_array()
+            .and_then(|tasks| tasks.last())
+            .map(|task| &task["things"]),
+        Some(&sheet["things"])
+    );
+    let shown = stage.call(&["status", "rehearsal.yaml"]).exits(0);
+    let done = number(&sheet["things-done"]);
+    let line = format!("{done} of {} things done", done + 1);
+    assert!(shown.stdout.contains(&line), "{line}: {}", shown.stdout);
+    let boxes = shown
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("  [ ] "));
+    assert_eq!(boxes.count(), worksheet(&printed).len(), "{}", shown.stdout);
+}
+
 #[test]
 fn a_waiver_is_recorded_with_who_and_why() {
     let stage = Stage::new();
@@ -292,6 +399,65 @@ fn a_waiver_is_recorded_with_who_and_why() {
     );
 }
 
+/// What `complete` has read is known afterwards, and a waiver covers nothing else.
+#[test]
+fn a_waiver_covers_only_what_is_left_after_the_evidence_was_read() {
+    let stage = Stage::new();
+    let running = tenant(&stage, &[]);
+    let (task, lines) = first_long_task(&stage, &running);
+    do_all_but_one(&stage, &running, &task, &lines);
+    let (step, _) = task.split_once('/').expect("STEP/PHASE");
+    let status = |stage: &Stage| document(stage, "status", &["status", "rehearsal.yaml"], 0);
+    let before = status(&stage);
+    let sheet = &before["worksheets"][0];
+    let things = sheet["things"].as_array().expect("a list");
+    let [Value::String(left)] = things.as_slice() else {
+        panic!("no run has read it since: {sheet:#}");
+    };
+    let done = sheet["things-done"].as_u64().expect("a number");
+    assert!(done > 0, "{sheet:#}");
+
+    // The state file of another refresh is not touched.
+    let text = std::fs::read_to_string(stage.runbook()).expect("it can be read");
+    stage.write_runbook(&text.replacen("name: Contoso UAT", "name: Contoso QA", 1));
+    let records = stage.records().len();
+    let waive = ["complete", "rehearsal.yaml", &task, "--waive", "tomorrow"];
+    let refused = stage.call(&waive).exits(5);
+    assert!(
+        refused.stderr.contains("belongs to a refresh of"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(stage.records().len(), records);
+    stage.write_runbook(&text);
+
+    let waived = stage.call(&waive).exits(0);
+    for part in ["(tomorrow), 1 thing; ", &format!("  waived: {left}\n")] {
+        assert!(waived.stdout.contains(part), "{part}: {}", waived.stdout);
+    }
+    let after = status(&stage);
+    let steps = after["steps"].as_array().expect("a list");
+    let of_step = steps.iter().find(|one| one["name"] == step);
+    let of_step = of_step.expect("it is listed");
+    assert_eq!(of_step["by-hand-waived"], 1, "{of_step:#}");
+    let report = |format: &str| {
+        let arguments = ["report", "rehearsal.yaml", "--format", format];
+        stage.call(&arguments).exits(0).stdout
+    };
+    let sheets = report("worksheets");
+    let last = sheets.split("\n## ").last().unwrap_or_default();
+    assert!(
+        last.starts_with(&format!("Done, 1 waived: `{task}`")),
+        "{last}"
+    );
+    assert_eq!(last.matches("- [ ] ").count(), 1, "{last}");
+    let ticks = u64::try_from(last.matches("- [x] ").count());
+    assert_eq!(ticks, Ok(done), "{last}");
+    let counts = format!("{done} done, 1 waived");
+    assert!(report("markdown").contains(&counts), "{counts}");
+    assert!(report("html").contains(&counts), "{counts}");
+}
+
 #[test]
 fn a_tenant_that_is_down_proves_nothing() {
     let stage = Stage::new();
@@ -301,6 +467,12 @@ fn a_tenant_that_is_down_proves_nothing() {
     let task = "reconfigure-connections/platform-references";
     assert_ne!(complete(&stage, task).code, Some(0));
     assert_eq!(completed(&stage, task), 0);
+    // A waiver needs no evidence: it covers everything that was open.
+    let open = document(&stage, "status", &["status", "rehearsal.yaml"], 0);
+    let open = &open["worksheets"][0]["things"];
+    let waive = ["complete", "rehearsal.yaml", task, "--waive", "it is down"];
+    let waived = document(&stage, "complete", &waive, 0);
+    assert_eq!(&waived["waived"], open);
 }
 
 #[test]

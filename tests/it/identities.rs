@@ -104,7 +104,7 @@ impl Bench {
         serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}"))
     }
 
-    /// Requests a person's token with name and password.
+    /// Requests a user's token with name and password.
     fn persons_token(&self, scope: &str) -> String {
         let form = |text: &str| -> String {
             url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
@@ -123,7 +123,7 @@ impl Bench {
         token.unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
 
-    /// Writes a person's token for each scope to a file, for programs that print it.
+    /// Writes a user's token for each scope to a file, for programs that print it.
     fn write_tokens(&self) {
         let folder = self.stage.path("tokens");
         fs::create_dir_all(&folder).expect("a folder can be made");

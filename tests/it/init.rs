@@ -131,13 +131,10 @@ fn a_pair_that_lifecycle_services_manages_gets_an_lcs_section() {
         (&output["lcs-linked"], &output["dual-write"]),
         (&true.into(), &true.into())
     );
-    let fill_in = output["fill-in"].to_string();
-    assert!(
-        fill_in.contains("`lcs.project` is not filled in"),
-        "{fill_in}"
-    );
+    // The rehearsal tenant has one project, so nothing is left to fill in.
+    assert_eq!(output["fill-in"], serde_json::json!([]));
     let text = output["runbook"].as_str().expect("a text");
-    assert!(text.contains("project: \"FILL IN: the number"), "{text}");
+    assert!(text.contains("project: 1234567\n"), "{text}");
 
     init.extend(["--lcs-project", "1234567", "--out", "lcs.yaml"]);
     let output = stage.call(&init).exits(0);
@@ -148,22 +145,15 @@ fn a_pair_that_lifecycle_services_manages_gets_an_lcs_section() {
         .lines()
         .position(|line| line.starts_with("  geography:"));
     let place = format!("lcs.yaml:{}:14:", line.expect("it has a geography") + 1);
+    let unfilled = "  geography: \"FILL IN: the geography of the project\"";
+    let unfilled = text.replace(line_of(&text, "  geography:"), unfilled);
+    std::fs::write(stage.path("lcs.yaml"), unfilled).expect("it can be edited");
     let refused = stage.call(&["validate", "lcs.yaml"]).exits(3);
-    for (part, output) in [
-        (
-            format!("{place} error: `lcs.geography` is not filled in"),
-            &refused,
-        ),
-        (
-            "= help: write the geography of the project: default, eu".to_owned(),
-            &refused,
-        ),
-        (
-            format!("{place} `lcs.geography` is not filled in: write"),
-            &output,
-        ),
+    for part in [
+        format!("{place} error: `lcs.geography` is not filled in"),
+        "= help: write the geography of the project".to_owned(),
     ] {
-        assert!(output.stderr.contains(&part), "{part}\n{}", output.stderr);
+        assert!(refused.stderr.contains(&part), "{part}\n{}", refused.stderr);
     }
     let text = text.replace(line_of(&text, "  geography:"), "  geography: eu");
     std::fs::write(stage.path("lcs.yaml"), &text).expect("it can be filled in");

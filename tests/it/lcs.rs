@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::edits::{names, with_verdict};
 use crate::harness::{
     CommandOutput, Stage, Tenant, World, client_secret, is, sample, thin_text, token_request,
     with_endpoints,
@@ -37,7 +38,7 @@ pub(crate) fn tenant(stage: &Stage, runbook: &str, faults: &[&str]) -> Tenant {
     let kind = [
         "--seed",
         "thin",
-        "--target",
+        "--management",
         "lcs-linked",
         "--dual-write",
         "on",
@@ -46,6 +47,25 @@ pub(crate) fn tenant(stage: &Stage, runbook: &str, faults: &[&str]) -> Tenant {
     let tenant = stage.start_tenant(runbook, &arguments);
     stage.write_runbook(&with_endpoints(runbook, &tenant.endpoints));
     tenant
+}
+
+#[test]
+fn a_project_that_lcs_refuses_stops_the_run_before_it_begins() {
+    let stage = Stage::new();
+    let project = format!("project: {}", iomcopy::rehearsal::LCS_PROJECT);
+    let mistyped = runbook().replace(&project, "project: 99");
+    let tenant = tenant(&stage, &mistyped, &[]);
+    let refusal = "The user is not a member of the project 99.";
+    let check = "LCS lets the caller see both environments";
+    let preflight = stage.call(&["preflight", "rehearsal.yaml", "--output", "json"]);
+    assert!(names(&with_verdict(&preflight, "fail"), check, refusal));
+    let run = stage.run();
+    assert!(run.stderr.contains("nothing was begun"), "{}", run.stderr);
+    assert!(run.stderr.contains(refusal), "{}", run.stderr);
+    assert!(stage.records().is_empty(), "no state file");
+    let corrected = with_endpoints(&runbook(), &tenant.endpoints);
+    stage.write_runbook(&corrected);
+    drop(stage.call(&["preflight", "rehearsal.yaml"]).exits(0));
 }
 
 /// The numbers of the POST requests whose path contains this part.

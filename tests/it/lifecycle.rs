@@ -3,7 +3,10 @@
 
 use std::fs;
 
+use serde_json::Value;
+
 use crate::harness::{Stage, is};
+use crate::outputs::document;
 use crate::terminal::AtTerminal;
 use crate::thin_run::assert_target_is_refreshed;
 
@@ -143,6 +146,7 @@ fn reinstalling_a_provider_again_is_refused_without_a_change_and_then_confirmed(
         ]
     };
     let finished = fs::read(stage.state()).expect("the state file can be read");
+    let first = steps_of(&stage, "report");
     let unchanged = || assert_eq!(fs::read(stage.state()).expect("the file exists"), finished);
     drop(stage.call(&again("msdyn_bigcommerce")).exits(11));
     unchanged();
@@ -175,8 +179,38 @@ fn reinstalling_a_provider_again_is_refused_without_a_change_and_then_confirmed(
     });
     drop(child.kill());
     drop(child.wait());
+    // The steps that are opened again are not done, and have what this time needs.
+    let is_open = |step: &Value| step["state"] != "done";
+    let steps = steps_of(&stage, "status");
+    let open: Vec<usize> = (1..=8).filter(|at| is_open(&steps[at - 1])).collect();
+    assert_eq!(open, [6, 7], "{steps:?}");
+    assert_eq!(steps[6]["state"], "not-begun", "{}", steps[6]);
     drop(stage.call(&confirmed).exits(0));
     assert_target_is_refreshed(&stage.world());
+    for (step, first) in steps_of(&stage, "report").iter().zip(first).skip(4).take(3) {
+        // As many as the step had before, also where they were made again.
+        assert_eq!(step["changes-before"], first["changes-done"], "{step}");
+        assert_eq!(step["reopened-by"], "again", "{step}");
+        let now = step["changes-done"].as_u64().unwrap_or_default();
+        assert!(
+            now > 0 && step["changes-planned"].as_u64() >= Some(now),
+            "{step}"
+        );
+        // Nothing failed: a process that was killed and a second time are no attempts.
+        let changes = step["changes"].as_array().expect("there are changes");
+        for change in changes {
+            assert_eq!(change["attempt"], 1, "{change}");
+        }
+    }
+}
+
+/// The steps in the document of this command.
+fn steps_of(stage: &Stage, command: &str) -> Vec<Value> {
+    let mut document = document(stage, command, &[command, "rehearsal.yaml"], 0);
+    let Value::Array(steps) = document["steps"].take() else {
+        panic!("there are steps");
+    };
+    steps
 }
 
 #[test]

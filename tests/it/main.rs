@@ -11,6 +11,7 @@
 //! - `lost_responses`: launches with invalid or lost responses are not sent twice or reported falsely.
 //! - `dialects`: tenants that say the same in another way.
 //! - `dual_write`: maps as before the copy: by the gateway, by hand, refused, failed, killed.
+//! - `expected_times`: how long a step should take is the same figure in every place.
 //! - `field_after`: each refusal after the copy is named, tried once, and deletes nothing.
 //!   `recordings`: recorded answers of the services are parsed. `field_copy`: the copy under the
 //!   conditions that people report.
@@ -42,7 +43,7 @@
 //! - `preflight`: what `preflight` finds, and a run that stops for it. `verify`: what `verify`
 //!   reports as left; what preflight cannot know is a task. `edits`: the tenant changes between two
 //!   commands.
-//! - `own_steps`: the customer's own steps between the eight.
+//! - `custom_steps`: the custom steps between the eight.
 //! - `judged_flows`: flows are judged by their definitions, not by their names.
 //! - `production`: a flow that names production stays off. `production_calls`: nothing of production
 //!   acts from the copy.
@@ -80,6 +81,8 @@ mod dual_write;
 #[cfg(feature = "rehearsal")]
 mod edits;
 #[cfg(feature = "rehearsal")]
+mod expected_times;
+#[cfg(feature = "rehearsal")]
 mod field_after;
 #[cfg(feature = "rehearsal")]
 mod field_before;
@@ -116,6 +119,8 @@ mod lost_responses;
 mod modules;
 
 #[cfg(feature = "rehearsal")]
+mod custom_steps;
+#[cfg(feature = "rehearsal")]
 mod notifications;
 #[cfg(feature = "rehearsal")]
 mod old_journals;
@@ -125,8 +130,6 @@ mod orphan_flows;
 mod outages;
 #[cfg(feature = "rehearsal")]
 mod outputs;
-#[cfg(feature = "rehearsal")]
-mod own_steps;
 mod packaging;
 #[cfg(feature = "rehearsal")]
 mod person;

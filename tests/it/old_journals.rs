@@ -113,7 +113,7 @@ fn runs_of_0_1_0_with_lcs_and_dual_write_are_resumed_to_the_correct_end() {
     assert_eq!(cases.len(), 2, "{cases:?}");
     for case in cases {
         println!("{}", case.display());
-        let kind = ["--target", "lcs-linked", "--dual-write", "on"];
+        let kind = ["--management", "lcs-linked", "--dual-write", "on"];
         let arguments: Vec<&str> = ["--seed", "thin"].into_iter().chain(kind).collect();
         let (stage, _tenant) = restore(&case, &arguments);
         let before = stage.world().at_seed();

@@ -1,5 +1,5 @@
 //! A flow of a deleted provider that cannot be turned off stops only the activation of the new one,
-//! and becomes a task for a person.
+//! and becomes a manual task.
 
 use serde_json::Map;
 
@@ -35,7 +35,7 @@ fn a_flow_of_a_deleted_provider_that_stays_on_stops_only_the_activation() {
     let refused = stage.run().exits(1);
     refused.warns(&[
         "turn off cloud flow 'iom_",
-        "run again: it is then a task for a person",
+        "run again: it becomes a manual task",
         "not begun, because it needs orphan-flows: activate",
     ]);
     let world = stage.world();

@@ -250,7 +250,10 @@ fn an_invalid_runbook_is_reported_as_json() {
         assert_eq!(found[0]["end-column"], 16);
         assert_eq!(found[0]["severity"], "error");
         assert_eq!(found[0]["help"], "did you mean `rehearsal`?");
-        assert_eq!(found[1]["message"], "`act-as` is not a user: `somebody`");
+        assert_eq!(
+            found[1]["message"],
+            "`act-as` is not a user principal name or an object id: `somebody`"
+        );
     };
     for command in [
         "validate",

@@ -193,7 +193,7 @@ fn github_shows_groups_annotations_outputs_and_a_summary() {
     let line = line_of(&signed, "reconfigure-connections");
     let warning = format!(
         "::warning file={name}/rehearsal.yaml,line={line},endLine={line},col=5,endColumn=28,\
-         title=iomcopy%3A a person must do {task}::1 thing to do; the summary of the job lists each\n"
+         title=iomcopy%3A manual task {task}::1 thing to do; the summary of the job lists each\n"
     );
     assert_eq!(
         output.stderr.matches(&warning).count(),
@@ -201,7 +201,7 @@ fn github_shows_groups_annotations_outputs_and_a_summary() {
         "{}",
         output.stderr
     );
-    let again = format!("a person must act ({task})");
+    let again = format!("manual task not done ({task})");
     for line in output.stderr.lines().filter(|line| line.starts_with("::")) {
         assert!(
             !line.contains(&again),

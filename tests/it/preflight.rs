@@ -313,7 +313,7 @@ const FATAL: &[Problem] = &[
         exit: 5,
         probe: "both environments are managed",
         headline: "one environment is managed and the other is not",
-        read: "source Standard, target Basic",
+        read: "source managed (Standard), target not managed (Basic)",
     },
     Problem {
         what: "the service does not offer the target for a copy",
@@ -427,7 +427,7 @@ const FATAL: &[Problem] = &[
         runbook: as_written,
         exit: 3,
         probe: "IOM's tables and columns are found",
-        headline: "tables or columns of IOM are missing in the source's metadata (protects step 6)",
+        headline: "tables or columns of IOM are missing in the source's metadata (affects step 6)",
         read: "for reinstall-providers",
     },
     Problem {
@@ -444,7 +444,7 @@ const FATAL: &[Problem] = &[
         runbook: as_written,
         exit: 4,
         probe: "the source has no IP firewall",
-        headline: "the source's IP firewall refuses this program's address (protects step 2)",
+        headline: "the source's IP firewall refuses this program's address (affects step 2)",
         read: "0x80095ffe",
     },
     Problem {
@@ -461,7 +461,7 @@ const FATAL: &[Problem] = &[
         runbook: as_written,
         exit: 5,
         probe: "both environments allow unmanaged customizations",
-        headline: "unmanaged customizations are blocked (protects step 3)",
+        headline: "unmanaged customizations are blocked (affects step 3)",
         read: "source: allowed; target: blocked",
     },
     Problem {
@@ -614,7 +614,7 @@ const WARNINGS: &[Problem] = &[
         runbook: as_written,
         exit: 0,
         probe: "callers of flows with an HTTP trigger",
-        headline: "flows with an HTTP trigger get new URLs: give them to every caller",
+        headline: "flows with an HTTP trigger get another URL in the target",
         read: "'Contoso - Order webhook'",
     },
     Problem {
@@ -622,7 +622,7 @@ const WARNINGS: &[Problem] = &[
         tenant: as_it_is,
         runbook: as_written,
         exit: 0,
-        probe: "custom connectors lead where",
+        probe: "no custom connector of the source keeps",
         headline: "the source has custom connectors, which keep the source's hosts after the copy",
         read: "'RequestBin', used by 'Contoso - Post to RequestBin'",
     },

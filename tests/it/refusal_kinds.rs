@@ -91,9 +91,9 @@ fn a_failure_that_a_deletion_depends_on_stops_it_and_not_the_rest() {
     ]);
     for (step, state) in [
         ("reconfigure-connections", "failed"),
-        ("activate-flows", "-"),
-        ("detach-provider-actions", "-"),
-        ("reinstall-providers", "-"),
+        ("activate-flows", "blocked"),
+        ("detach-provider-actions", "blocked"),
+        ("reinstall-providers", "blocked"),
         ("reconfigure-dual-write", "done"),
     ] {
         assert_eq!(state_of(&answer, step), state, "{step}: {}", answer.stdout);

@@ -33,6 +33,29 @@ fn a_confirmation_with_another_name_is_refused() {
     refused(str::to_owned, &arguments, 5, "Contoso UAT");
 }
 
+/// What the command line, the runbook and the state file show to be wrong needs no service.
+#[test]
+fn what_is_wrong_offline_is_refused_before_a_service_is_asked() {
+    let provider = ["--again", "reinstall-providers", "--provider", "FedEx"];
+    let again = [&RUN[..], &provider].concat();
+    let plan = [&RUN[..], &["--plan", "gone.plan"]].concat();
+    for (arguments, code, message) in [
+        (
+            &["run", "rehearsal.yaml", "--confirm-target", "Contoso"][..],
+            5,
+            "the runbook's target is 'Contoso UAT'",
+        ),
+        (&plan[..], 3, "gone.plan"),
+        (&again[..], 5, "--again needs a finished run"),
+    ] {
+        let stage = Stage::new();
+        let output = stage.call(arguments).exits(code);
+        assert!(output.stderr.contains(message), "{}", output.stderr);
+        let world = stage.path("rehearsal.world.jsonl");
+        assert!(!world.exists(), "{arguments:?} has started the tenant");
+    }
+}
+
 #[test]
 fn a_runbook_with_another_target_name_is_refused() {
     refused(
@@ -41,7 +64,7 @@ fn a_runbook_with_another_target_name_is_refused() {
         5,
         "Contoso UAT",
     );
-    // The same name from a file of values is reported there.
+    // The same name from a values file is reported there.
     let stage = Stage::new();
     let values = "name: qa\ntarget.name: Contoso QA\n";
     std::fs::write(stage.path("qa.values.yaml"), values).expect("values can be written");

@@ -72,6 +72,12 @@ fn one_step_of_a_finished_run_is_repaired_and_the_others_are_untouched() {
         "{}",
         repaired.stderr
     );
+    let line = " change in ";
+    assert!(
+        repaired.stderr.contains(line) && repaired.stderr.contains(" by --only; "),
+        "{}",
+        repaired.stderr
+    );
     let world = stage.in_process_world();
     assert_eq!(flow_state(&world, &flow), 1);
     assert_eq!(world.objects[&variable]["value"], "drifted");
@@ -91,7 +97,13 @@ fn one_step_of_a_finished_run_is_repaired_and_the_others_are_untouched() {
     assert_eq!(stage.records().len(), begun.len());
     // The run has finished again, and still finds the other change.
     let again = stage.run().exits(1);
-    again.warns(&["--only exit-administration-mode"]);
+    let repair = "iomcopy run rehearsal.yaml --only exit-administration-mode";
+    again.warns(&[repair]);
+    let verified = stage.call(&["verify", "rehearsal.yaml"]).exits(1);
+    assert!(verified.stdout.contains(repair), "{}", verified.stdout);
+    let planned = stage.call(&["plan", "rehearsal.yaml"]).exits(0);
+    let made = format!("{}{}", planned.stdout, planned.stderr);
+    assert!(made.contains(repair), "{made}");
 }
 
 /// The key of the value of an environment variable that the run restored: production has another.

@@ -263,7 +263,7 @@ fn approval_page(stage: &Stage) {
     for part in [
         "<h1>Plan for Contoso UAT</h1>",
         "cannot be undone",
-        "Window to book",
+        "Window to plan",
         "forecast</span>",
         "A run may make other changes",
         "Not known yet",
@@ -383,7 +383,7 @@ fn a_finished_run_is_reported_in_every_format() {
     assert_eq!(reported["confirmations"][0]["who"], "tester");
     assert_eq!(reported["confirmations"][0]["how"], "--confirm-target");
     assert_eq!(reported["processes"][0]["ending"]["exit"], 0);
-    assert_eq!(reported["next"], Value::Null);
+    assert_eq!(reported["next"], "iomcopy verify rehearsal.yaml");
     let steps = reported["steps"].as_array().expect("the steps are a list");
     let changes = |step: &Value| step["changes"].as_array().map_or(0, Vec::len);
     for step in steps {
@@ -441,8 +441,8 @@ fn a_finished_run_is_reported_in_every_format() {
         assert!(html.contains(drawn), "{drawn}");
     }
     assert!(html.len() < 2_000_000, "{}", html.len());
-    let wiring = "→ <ins>3f6d0c5a9b7e4d21a8c4e0f1b2a39d55</ins>";
-    assert!(html.contains(wiring), "each change has its values");
+    let change = "→ <ins>3f6d0c5a9b7e4d21a8c4e0f1b2a39d55</ins>";
+    assert!(html.contains(change), "each change has its values");
     let published = figures["published"][0].as_str().expect("one is published");
     for text in [&markdown, &html] {
         for fact in [
@@ -557,7 +557,8 @@ fn a_waiting_run_shows_its_task_and_the_report_shows_a_waiver() {
     assert!(html.contains("pressed by &lt;A|B&gt; &amp; "), "{html}");
     assert!(!html.contains("type=\"checkbox\""), "{html}");
     let sheets = report(&stage, "worksheets");
-    assert!(sheets.contains(&format!("## Done: `{task}`")), "{sheets}");
+    assert!(sheets.contains(&format!("## Waived: `{task}`")), "{sheets}");
+    assert!(!sheets.contains("[x]"), "nothing was proved: {sheets}");
     let xml = report(&stage, "junit");
     drop(Junit::read(&xml));
     for text in [&markdown, &html, &xml] {
@@ -609,14 +610,14 @@ fn an_active_run_is_reported_with_its_progress_so_far() {
     );
     assert_eq!(reported["figures"], Value::Null);
     drop(Junit::read(&report(&stage, "junit")));
-    // A page that is kept current loads itself again until the run's process ends.
+    // A page that is kept current says how to load it again until the run's process ends.
     let mut follow = stage
         .command(&["report", "rehearsal.yaml", "--follow", "night.html"])
         .spawn()
         .expect("the program can be started");
     let page = || std::fs::read_to_string(stage.path("night.html")).unwrap_or_default();
-    let refreshes = |page: &str| page.contains("http-equiv=\"refresh\"");
-    while !refreshes(&page()) {
+    let is_current = |page: &str| page.contains(">load it again</a>");
+    while !is_current(&page()) {
         assert!(
             follow.try_wait().expect("it can be asked").is_none(),
             "{}",
@@ -628,6 +629,6 @@ fn an_active_run_is_reported_with_its_progress_so_far() {
     child.wait().expect("it has ended");
     assert!(follow.wait().expect("it ends with the run").success());
     assert_page_is_complete(&page());
-    assert!(!refreshes(&page()), "{}", page());
+    assert!(!is_current(&page()), "{}", page());
     assert_eq!(json(&stage)["processes"][0]["ending"], Value::Null);
 }

@@ -64,7 +64,7 @@ fn preflight_shows_each_bound_request() {
         ("edit-orchestration", "{\"msdyn_graph\":\"sha256:"),
         ("activate-system", "POST rehearsal_ActivateSystem {}"),
     ] {
-        let line = format!("the request for `{request}` can be filled for a row (protects step ");
+        let line = format!("the request for `{request}` can be filled for a row (affects step ");
         let found = text.split(&line).nth(1).unwrap_or_default();
         let found = found.lines().nth(1).unwrap_or_default();
         assert!(found.contains(shown), "{request}: {found}\n{text}");

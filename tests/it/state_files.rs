@@ -30,6 +30,29 @@ fn files(stage: &Stage) -> Vec<(String, Vec<u8>)> {
     files
 }
 
+/// Every command that only reads warns of the state file, and suggests what is not refused.
+fn assert_shown_as_older(stage: &Stage, says: &str) {
+    for command in [
+        &["status", "rehearsal.yaml"][..],
+        &["report", "rehearsal.yaml"],
+        &["fleet", "rehearsal.iomcopy.jsonl"],
+        &["plan", "rehearsal.yaml"],
+    ] {
+        let answer = stage.call(command).exits(0);
+        let text = format!("{}{}", answer.stdout, answer.stderr);
+        let text: Vec<&str> = text.split_whitespace().collect();
+        let text = text.join(" ");
+        for expected in [says, "What is shown here may be out of date"] {
+            assert!(text.contains(expected), "{command:?}: {text}");
+        }
+        assert!(text.contains("iomcopy state check "), "{command:?}: {text}");
+        let refused = ["iomcopy run RUNBOOK --state", "next: iomcopy run"];
+        for refused in refused {
+            assert!(!text.contains(refused), "{command:?}: {text}");
+        }
+    }
+}
+
 #[test]
 fn an_older_state_file_is_refused_and_nothing_is_sent() {
     let stage = Stage::new();
@@ -66,6 +89,7 @@ fn an_older_state_file_is_refused_and_nothing_is_sent() {
             .call(&["state", "check", "rehearsal.iomcopy.jsonl"])
             .exits(1);
         assert!(checked.stdout.contains(says), "{}", checked.stdout);
+        assert_shown_as_older(&stage, says);
         assert_eq!(writes(&stage), sent, "nothing is sent");
         let name = "rehearsal.iomcopy.jsonl.lock";
         let without_lock = |mut files: Vec<(String, Vec<u8>)>| {

@@ -212,5 +212,5 @@ fn a_failed_copy_lists_no_flows() {
         .as_array()
         .map_or(0, Vec::len);
     assert_eq!(off, 0, "{}", reported["figures"]);
-    assert!(!run.stdout.contains("published again"), "{}", run.stdout);
+    assert!(!run.stdout.contains("  off: "), "{}", run.stdout);
 }

@@ -26,6 +26,8 @@ pub(crate) fn open_terminal() -> (OwnedFd, OwnedFd) {
 pub(crate) struct AtTerminal {
     child: Child,
     terminal: File,
+    /// What was read of the screen and not expected yet.
+    unread: Vec<u8>,
 }
 
 impl AtTerminal {
@@ -59,6 +61,7 @@ impl AtTerminal {
         Self {
             child,
             terminal: terminal.into(),
+            unread: Vec::new(),
         }
     }
 
@@ -73,16 +76,18 @@ impl AtTerminal {
         self.reads_any(&["Stopping", "stopped on request"])
     }
 
+    /// What follows the text is kept for the next call: one read may bring both.
     fn reads_any(&mut self, texts: &[&str]) -> &mut Self {
-        let mut seen = Vec::new();
         let mut part = [0; 4096];
         loop {
-            let screen = String::from_utf8_lossy(&seen);
-            if texts.iter().any(|text| screen.contains(text)) {
+            let screen = String::from_utf8_lossy(&self.unread).into_owned();
+            let end = |text: &&str| screen.find(*text).map(|at| at + text.len());
+            if let Some(end) = texts.iter().filter_map(end).min() {
+                self.unread = screen.as_bytes()[end..].to_vec();
                 return self;
             }
             match self.terminal.read(&mut part) {
-                Ok(count) if count > 0 => seen.extend(&part[..count]),
+                Ok(count) if count > 0 => self.unread.extend(&part[..count]),
                 _ => panic!("the program ended before {texts:?}: {screen}"),
             }
         }

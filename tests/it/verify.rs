@@ -88,7 +88,7 @@ const PROBLEMS: &[Problem] = &[
             })
         },
         verdict: "fail",
-        probe: "the F&O release flow is on",
+        probe: "the order release flow is on",
         read: "msdyn_finops_releaseordertosync' is off",
     },
     Problem {
@@ -100,21 +100,21 @@ const PROBLEMS: &[Problem] = &[
             Edit::default().change(world, &key, |row| row["connectionid"] = Value::Null)
         },
         verdict: "fail",
-        probe: "the F&O release flow's connection references have connections",
+        probe: "the order release flow's connection references have connections",
         read: "'msdyn_iom_commondataserviceforapps' has no connection",
     },
     Problem {
         what: "the release flow's last run failed",
         tenant: |world| run_of_the_release_flow(world, "Failed"),
         verdict: "fail",
-        probe: "the F&O release flow's last runs succeeded",
+        probe: "the order release flow's last runs succeeded",
         read: "failed",
     },
     Problem {
         what: "no run is recorded",
         tenant: |_| Edit::default(),
         verdict: "unknown",
-        probe: "the F&O release flow's last runs succeeded",
+        probe: "the order release flow's last runs succeeded",
         read: "no proof of either",
     },
     Problem {
@@ -203,7 +203,7 @@ const PROBLEMS: &[Problem] = &[
             Edit::default().change(world, &key, |row| row["statecode"] = 0.into())
         },
         verdict: "fail",
-        probe: "the compiled flows of published orchestrations are on",
+        probe: "the flows that publishing an orchestration generates are on",
         read: "'Calculate tax' of 'D2C order to cash",
     },
     Problem {
@@ -293,7 +293,7 @@ fn verify_passes_after_a_refresh_and_names_each_problem_afterwards() {
         (
             "a run that succeeded",
             run_of_the_release_flow(&world, "Succeeded"),
-            "the F&O release flow's last runs succeeded",
+            "the order release flow's last runs succeeded",
         ),
         (
             "an event of before the provider was installed",

@@ -79,7 +79,7 @@ fn a_tenant_with_other_names_is_refreshed_to_the_same_end() {
             text.replace(usual, other)
         });
     let stage = Stage::new();
-    let _tenant = stage.start_tenant(&text, &["--skin", "renamed"]);
+    let _tenant = stage.start_tenant(&text, &["--table-names", "renamed"]);
     drop(stage.run().exits(0));
     let world = stage.world();
     let usual = world.requests.iter().filter(|request| {

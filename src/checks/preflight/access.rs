@@ -104,7 +104,7 @@ async fn owner_findings(
     if let Ok(id) = Uuid::try_parse(wanted) {
         filter = format!("{filter} or {table}id eq {id} or azureactivedirectoryobjectid eq {id}");
     }
-    let view = View::Target(&refresh.source.dataverse);
+    let view = View::AsIs(&refresh.source.dataverse);
     let rows: ReadResult<_> = unless_interrupted(view.rows_where(table, Some(filter)).await)?;
     let licence = Check::protecting(
         StepName::ActivateFlows,

@@ -50,20 +50,18 @@ pub(super) async fn checks_before_step(
 ) -> Result<CheckResult, Failure> {
     let check = there(refresh);
     let view = refresh.view(journal);
-    let (connectors, rules, flows) = try_join!(
-        rows(view, "connector"),
-        Rules::read(refresh, journal),
-        cloud_flows(view),
-    )?;
-    let mut used = Vec::new();
-    for (id, row) in flows {
-        let name = flows::name(id, &row);
-        if rules.desired_state(id, &row) == DesiredState::On
-            && let Some(definition) = FlowDefinition::from_row(&row)
-        {
-            used.push((name, definition.connectors()));
-        }
-    }
+    let used = async {
+        let rules = Rules::read(refresh, journal).await?;
+        let used = |id, row: Fields| {
+            let is_wanted = rules.desired_state(id, &row) == DesiredState::On;
+            let definition = is_wanted
+                .then(|| FlowDefinition::from_row(&row))
+                .flatten()?;
+            Some((flows::name(id, &row), definition.connectors()))
+        };
+        Ok(cloud_flows(view, used).await?.into_values().collect())
+    };
+    let (connectors, used): (_, Vec<Used>) = try_join!(rows(view, "connector"), used)?;
     Ok(check.settle(available(&connectors).map(|here| judge_there(&check, &used, here))))
 }
 
@@ -102,7 +100,7 @@ fn judge_there(check: &Check, used: &[Used], connectors: &Rows) -> CheckResult {
 fn custom_connectors(refresh: &RefreshContext, snapshot: &Snapshot) -> CheckResult {
     let check = Check::protecting(
         StepName::ActivateFlows,
-        "custom connectors lead where the target's should lead",
+        "no custom connector of the source keeps the source's host in the target",
         "the source has custom connectors, which keep the source's hosts after the copy",
         "after the copy open each custom connector in the maker portal: host, sign-in and the flows \
          that use it",

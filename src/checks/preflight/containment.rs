@@ -8,7 +8,7 @@ use super::super::check_result::CheckResult;
 use super::super::text_scan;
 use crate::base::text::count;
 use crate::domain::RefreshContext;
-use crate::domain::containment::figures::forecast;
+use crate::domain::containment::figures::{forecast, unread_forecast};
 use crate::domain::containment::inventory::KindInventory;
 use crate::domain::containment::{Closing, Inventory, Scope, Surface, SurfaceState};
 use crate::engine::Failure;
@@ -46,7 +46,7 @@ fn judge(kind: &KindInventory) -> Option<CheckResult> {
     let check = |advice: &str| {
         Check::protecting(
             closing_step(kind),
-            format!("what is done about {title} is known"),
+            format!("{title}: nothing will be left open"),
             forecast(title),
             advice,
         )
@@ -56,7 +56,9 @@ fn judge(kind: &KindInventory) -> Option<CheckResult> {
         Ok(surfaces) => surfaces,
         Err(failure) => {
             let advice = "a surface that cannot be read stays open: give the caller read access in the source";
-            return Some(check(advice).unread(failure.clone()));
+            let mut result = check(advice).unread(failure.clone());
+            result.headline = unread_forecast(title);
+            return Some(result);
         }
     };
     let mut left: Vec<String> = Vec::new();
@@ -225,6 +227,7 @@ mod tests {
 
     use super::*;
     use crate::clients::Row;
+    use crate::domain::containment::figures::is_forecast;
     use crate::domain::containment::kind::KINDS;
     use crate::domain::containment::surface::RowWrite;
     use crate::domain::verdict::Verdict;
@@ -253,7 +256,7 @@ mod tests {
         let allowed = surface("a", SurfaceState::Allowed("x".to_owned()), Closing::Nothing);
         let result = judge(&inventory(Ok(vec![allowed.clone()]))).unwrap();
         assert_eq!(result.verdict, Verdict::Pass);
-        assert_eq!(result.found, "1 may act: 'a' calls hooks.contoso.com (x)");
+        assert_eq!(result.found, "1 may act: 'a': calls hooks.contoso.com (x)");
         let closing = Closing::Finding("allow it".to_owned());
         let open = surface("b", SurfaceState::Open, closing);
         let result = judge(&inventory(Ok(vec![allowed, open]))).unwrap();
@@ -261,7 +264,7 @@ mod tests {
             (result.verdict, result.label()),
             (Verdict::Unknown, "warning")
         );
-        assert!(result.found.starts_with("'b' calls"), "{}", result.found);
+        assert!(result.found.starts_with("'b': calls"), "{}", result.found);
         assert_eq!(result.remedy.as_deref(), Some("allow it"));
         // Nothing that is unclear is dropped, whatever closes it.
         let unclear = SurfaceState::Unclear("who knows".to_owned());
@@ -273,6 +276,9 @@ mod tests {
         assert_eq!(result.unwrap().label(), "warning");
         let unread = judge(&inventory(Err(Failure::failed("no answer")))).unwrap();
         assert_eq!(unread.label(), "unknown");
+        // As the gate records it: after the copy, the figures answer it.
+        let recorded = format!("{}: {}", unread.label(), unread.headline);
+        assert!(is_forecast(&recorded), "{recorded}");
     }
 
     /// The write that closes a row of a managed solution, which may be refused after the copy.
@@ -301,8 +307,8 @@ mod tests {
         let found = surface("found", SurfaceState::Open, finding);
         let result = judge(&inventory(Ok(vec![found, fixed, free]))).unwrap();
         assert_eq!(result.label(), "warning");
-        assert_eq!(result.protection().as_deref(), Some("protects step 2"));
-        let named = "'fixed' calls hooks.contoso.com (managed, and not customizable)";
+        assert_eq!(result.protection().as_deref(), Some("affects step 2"));
+        let named = "'fixed': calls hooks.contoso.com (managed, and not customizable)";
         assert!(result.found.contains(named), "{}", result.found);
         assert!(result.found.contains("1 will be closed: 'free'"));
         let remedy = result.remedy.unwrap();

@@ -70,7 +70,7 @@ impl FinanceKind {
     fn described(kinds: &[Self]) -> &'static str {
         match kinds {
             [one] => one.name(),
-            _ => "unified, a sandbox or for developers",
+            _ => "unified (sandbox or developer)",
         }
     }
 
@@ -209,7 +209,7 @@ async fn deployment(
 fn judge_pair(sources: &[FinanceKind], targets: &[FinanceKind], unread: &[String]) -> CheckResult {
     let check = Check::protecting(
         StepName::CopyEnvironments,
-        "the source's Finance and Operations can come onto the target's",
+        "the source's Finance and Operations can be copied onto the target's",
         "Microsoft does not support copying this Finance and Operations onto the target's",
         "Microsoft does not support this pair: choose another. From a unified environment for \
          developers onto a unified sandbox, the copy even reports success and leaves Finance and \

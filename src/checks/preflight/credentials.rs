@@ -23,7 +23,7 @@ const REST: Duration = Duration::from_hours(1);
 const JOB_OF_GITHUB: Duration = Duration::from_hours(6);
 const JOB_OF_PIPELINES: Duration = Duration::from_hours(1);
 
-/// The services that take a person's token only: Microsoft Learn says so of Lifecycle Services
+/// The services that take a user's token only: Microsoft Learn says so of Lifecycle Services
 /// (*Dynamics Lifecycle Services API: authentication*); of the dual-write gateway its users do.
 const PEOPLES: [ServiceKey; 2] = [ServiceKey::Lcs, ServiceKey::DualWrite];
 
@@ -88,7 +88,7 @@ fn expected(refresh: &RefreshContext) -> Duration {
         .map_or(COPY, |timeout| timeout.min(COPY))
 }
 
-/// Is the credential of a service that takes a person's token only a person's?
+/// Is the credential of a service that takes a user's token only a person's?
 fn of_a_person(key: ServiceKey, sign_in: &SignIn, facts: Result<TokenFacts, Error>) -> CheckResult {
     let kind = sign_in.kind();
     let step = match key {
@@ -109,11 +109,9 @@ fn of_a_person(key: ServiceKey, sign_in: &SignIn, facts: Result<TokenFacts, Erro
     }
     match facts {
         Ok(facts) => match facts.holder {
-            Some(TokenHolder::Person) => check.pass(
-                facts
-                    .person
-                    .unwrap_or_else(|| "a person's token".to_owned()),
-            ),
+            Some(TokenHolder::Person) => {
+                check.pass(facts.person.unwrap_or_else(|| "a user's token".to_owned()))
+            }
             Some(TokenHolder::Application) => {
                 let id = facts.application.unwrap_or_default();
                 check.fail(format!("its token is an application's: {id}"))

@@ -168,9 +168,9 @@ async fn lifecycle_services(
         StepName::CopyEnvironments,
         "LCS lets the caller see both environments",
         "the caller cannot see both environments in LCS",
-        "LCS takes a person's token only, never an application's: write one for `lcs` under \
-         `identity`, of a project owner or environment manager who has accepted the invitation; or \
-         `finops: guided`",
+        "correct `project` and both environments under `lcs`; LCS takes a user's token only, never an \
+         application's: write one for `lcs` under `identity`, of a project owner or environment manager \
+         who has accepted the invitation; or `finops: guided`",
     )
     .not_allowed();
     let mut sides = Vec::new();
@@ -206,14 +206,45 @@ fn unreadable(
     if error.kind == ErrorKind::Cancelled {
         return Err(error.into());
     }
-    let refused = access.refused(&error);
-    Ok(vec![
-        if is_guided(refresh) && refused.verdict == Verdict::Fail {
-            access.unknown(error.to_string())
-        } else {
-            refused
-        },
-    ])
+    Ok(vec![judge_error(access, &error, is_guided(refresh))])
+}
+
+fn judge_error(access: &Check, error: &Error, is_guided: bool) -> CheckResult {
+    let refused = if is_no(error) {
+        access.fail(error.to_string())
+    } else {
+        access.refused(error)
+    };
+    if is_guided && refused.verdict == Verdict::Fail {
+        access.unknown(error.to_string())
+    } else {
+        refused
+    }
+}
+
+/// Does LCS say that the caller may not see the project, or that there is none? Its refusals come with
+/// status 200, so the message alone tells such an answer from a failure of the service.
+fn is_no(error: &Error) -> bool {
+    /// What the messages about the caller and the project contain.
+    const NO: [&str; 7] = [
+        "not a member",
+        "not authorized",
+        "unauthorized",
+        "access denied",
+        "access is denied",
+        "not have access",
+        "not have permission",
+    ];
+    let message = error.message.to_lowercase();
+    let is_about_project = message.contains("project")
+        && ["not found", "does not exist", "could not be found"]
+            .iter()
+            .any(|words| message.contains(words));
+    match error.kind {
+        ErrorKind::NotFound => true,
+        ErrorKind::Refused => is_about_project || NO.iter().any(|words| message.contains(words)),
+        _ => false,
+    }
 }
 
 fn name(environment: &LcsEnvironment) -> String {
@@ -366,6 +397,36 @@ mod tests {
     use crate::domain::verdict::Verdict;
     use crate::engine::FailureKind;
     use serde_json::{Value, json};
+
+    #[test]
+    fn a_definite_refusal_of_lcs_fails_and_a_failure_of_the_service_is_unknown() {
+        let access = Check::new("it may", "it may not", "correct it").not_allowed();
+        let judge = |kind, message: &str, is_guided| {
+            let error = Error::new(kind, "Lifecycle Services", "GET /project/99", message);
+            judge_error(&access, &error, is_guided).verdict
+        };
+        for (kind, message) in [
+            (
+                ErrorKind::Refused,
+                "The user is not a member of the project 99.",
+            ),
+            (ErrorKind::Refused, "Project 99 does not exist."),
+            (ErrorKind::Forbidden, "no"),
+            (ErrorKind::NotFound, "no such page"),
+        ] {
+            assert_eq!(judge(kind, message, false), Verdict::Fail, "{message}");
+            let by_hand = judge(kind, message, true);
+            assert_eq!(by_hand, Verdict::Unknown, "a person refreshes: {message}");
+        }
+        for (kind, message) in [
+            (ErrorKind::Refused, "it gives no reason"),
+            (ErrorKind::Refused, "An unexpected error occurred."),
+            (ErrorKind::Unavailable, "not a member of the project"),
+            (ErrorKind::Malformed, "project not found"),
+        ] {
+            assert_eq!(judge(kind, message, false), Verdict::Unknown, "{message}");
+        }
+    }
 
     #[test]
     fn pitfall_17_a_refresh_in_lcs_leaves_no_transactions_behind() {

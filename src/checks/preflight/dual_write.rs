@@ -70,8 +70,12 @@ fn check(skip: Option<&str>) -> Check {
 fn judge(check: &Check, rows: &Rows) -> CheckResult {
     let active = rows.values().filter(|row| is_active(row)).count();
     match active {
-        0 => check.pass("no map that Dataverse sends for runs in the target"),
-        maps => check.warn(format!("{} in the target", count(maps, "running map"))),
+        0 => check.pass("no dual-write map with Dataverse as a sender is running in the target"),
+        maps => check.warn(format!(
+            "{} with Dataverse as a sender; a map with only Finance and Operations as its sender is \
+             not among them, and is also to be stopped",
+            count(maps, "running map")
+        )),
     }
 }
 
@@ -92,7 +96,8 @@ mod tests {
         assert_eq!(judge(&check(None), &rows(&[1])).verdict, Verdict::Pass);
         let used = judge(&check(Some("not ours")), &rows(&[0, 1]));
         assert_eq!(used.verdict, Verdict::Unknown);
-        assert!(used.found.contains("1 running map"), "{}", used.found);
+        let counted = "1 running map with Dataverse as a sender; a map with only Finance";
+        assert!(used.found.starts_with(counted), "{}", used.found);
         assert!(used.remedy.unwrap().contains("not ours"));
     }
 }

@@ -57,7 +57,11 @@ fn judge(source: &Environment, target: &Environment) -> Vec<CheckResult> {
         )
         .pass_if(
             source.protection_level == target.protection_level,
-            both(source, target, |e| &e.protection_level),
+            format!(
+                "source {}, target {}",
+                management(source),
+                management(target)
+            ),
         ),
         keys(source, target),
     ];
@@ -71,27 +75,33 @@ fn judge(source: &Environment, target: &Environment) -> Vec<CheckResult> {
         results.push(check.fail(reason));
     }
     for (side, environment) in [("source", source), ("target", target)] {
-        let ready = Check::protecting(
-            StepName::CopyEnvironments,
-            format!("the {side} is ready"),
-            format!("the {side} is not ready"),
-            "wait until the admin center shows it as ready",
-        );
-        results.push(ready.pass_if(environment.is_ready(), environment.describe_states()));
-        let running = environment.ongoing_operation.as_ref();
-        let kind = running.map(|operation| operation.kind.clone().unwrap_or_default());
-        let idle = Check::protecting(
-            StepName::CopyEnvironments,
-            format!("no operation is running on the {side}"),
-            format!("an operation is running on the {side}"),
-            "wait for its end, then run again",
-        );
-        results.push(idle.pass_if(
-            running.is_none(),
-            kind.unwrap_or_else(|| format!("the {side} shows no operation")),
-        ));
+        results.extend(judge_one(side, environment));
     }
     results
+}
+
+/// Is this environment ready, and does nothing run on it? `side` is `source` or `target`.
+fn judge_one(side: &str, environment: &Environment) -> [CheckResult; 2] {
+    let ready = Check::protecting(
+        StepName::CopyEnvironments,
+        format!("the {side} is ready"),
+        format!("the {side} is not ready"),
+        "wait until the admin center shows it as ready",
+    );
+    let is_ready = ready.pass_if(environment.is_ready(), environment.describe_states());
+    let running = environment.ongoing_operation.as_ref();
+    let kind = running.map(|operation| operation.kind.clone().unwrap_or_default());
+    let idle = Check::protecting(
+        StepName::CopyEnvironments,
+        format!("no operation is running on the {side}"),
+        format!("an operation is running on the {side}"),
+        "wait for its end, then run again",
+    );
+    let is_idle = idle.pass_if(
+        running.is_none(),
+        kind.unwrap_or_else(|| format!("the {side} shows no operation")),
+    );
+    [is_ready, is_idle]
 }
 
 /// An environment with a customer-managed key is copied only onto one that has the same key
@@ -131,6 +141,15 @@ fn both(
             .unwrap_or_else(|| "not shown".to_owned())
     };
     format!("source {}, target {}", shown(source), shown(target))
+}
+
+/// Whether an environment is managed, with the service's word for it.
+fn management(environment: &Environment) -> String {
+    match environment.protection_level.as_deref() {
+        Some("Basic") => "not managed (Basic)".to_owned(),
+        Some(level) => format!("managed ({level})"),
+        None => "not shown".to_owned(),
+    }
 }
 
 fn url(environment: &Environment) -> Option<&str> {

@@ -111,8 +111,7 @@ fn suspended(snapshot: &Snapshot) -> CheckResult {
         StepName::ActivateFlows,
         "no cloud flow of the source is suspended",
         "cloud flows are suspended in the source",
-        "a data policy suspended it: let the policy allow its connectors in the target, or expect \
-         that it cannot be turned on there",
+        "allow their connectors in the target's data policy; otherwise these flows stay off there",
     );
     check.settle(available(&snapshot.flows).map(|flows| judge_suspended(&check, flows.iter())))
 }
@@ -186,8 +185,8 @@ fn http_triggers(snapshot: &Snapshot) -> CheckResult {
     let check = Check::protecting(
         StepName::ActivateFlows,
         "the callers of flows with an HTTP trigger know their new URLs",
-        "flows with an HTTP trigger get new URLs: give them to every caller",
-        "after the copy the flow has another URL in the target: give it to every caller",
+        "flows with an HTTP trigger get another URL in the target",
+        "give the new URL to the callers that should call the target; production's callers keep theirs",
     );
     let answer = available(&snapshot.flows).and_then(|flows| {
         let old = old_providers(available(&snapshot.catalogue)?);

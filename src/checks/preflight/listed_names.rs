@@ -10,8 +10,8 @@ use crate::checks::check::Check;
 use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::available;
 use crate::domain::RefreshContext;
-use crate::domain::orchestrations::without_successor;
 use crate::domain::providers::{Catalogue, Provider, ProviderDefinition};
+use crate::domain::sealed_orchestrations::without_successor;
 use crate::engine::Failure;
 use crate::runbook::{Located, ProviderChoice, StepName};
 

@@ -11,7 +11,7 @@
 //! access.rs         the caller in both, the owner among the source's users
 //! roles.rs          does the owner have a security role?
 //! snapshot.rs       what is read of both environments, once
-//! wiring/           connections: what the runbook names, what the references need
+//! connections/      connections: what the runbook names, what the references need
 //! library.rs        names, definitions, parameters
 //! listed_names.rs   providers, terms and aliases that the runbook lists
 //! solutions.rs      IOM's versions, rows without versions
@@ -28,17 +28,19 @@
 //!                   the IP firewall, blocked customizations
 //! variables.rs      secret environment variables that must be written again
 //! target_apps.rs    applications of the target that a copy destroys or stops
-//! own_steps.rs      could each of the customer's own steps succeed?
+//! custom_steps.rs   could each custom step succeed?
 //! requests.rs       what each request of the runbook would send for one row
 //! dual_write.rs     is dual-write in use in the target, and is its link the target's own?
 //! unfinished_run.rs has another run left the target unfinished?
 //! ```
 
 mod access;
+mod connections;
 mod connectors;
 mod containment;
 mod copy_pair;
 mod credentials;
+mod custom_steps;
 mod database;
 mod dual_write;
 mod environments;
@@ -47,7 +49,6 @@ mod library;
 mod listed_names;
 mod orchestrations;
 mod organization_settings;
-mod own_steps;
 mod provider_deletion;
 mod provider_flows;
 mod provider_settings;
@@ -58,7 +59,6 @@ mod solutions;
 mod target_apps;
 mod unfinished_run;
 mod variables;
-mod wiring;
 
 use std::sync::Arc;
 
@@ -67,7 +67,7 @@ use tokio::try_join;
 
 use self::snapshot::Snapshot;
 use super::check_result::CheckResult;
-use super::services::finance_and_operations;
+use super::finance_reachable::finance_and_operations;
 use crate::domain::RefreshContext;
 use crate::engine::{Failure, JournalView};
 use crate::runbook::StepName;
@@ -76,16 +76,17 @@ use crate::runbook::StepName;
 /// only a request to stop ends it early.
 pub async fn preflight(refresh: &Arc<RefreshContext>) -> Result<Vec<CheckResult>, Failure> {
     // They read at the same time; the order of the results stays the same.
-    let (environments, snapshot, owners, roles, variables, solutions, containment, own_steps) = try_join!(
-        Box::pin(of_environments(refresh)),
-        Box::pin(Snapshot::read(refresh)),
-        Box::pin(access::owners(refresh)),
-        Box::pin(roles::run_checks(refresh)),
-        Box::pin(variables::run_checks(refresh)),
-        Box::pin(solutions::run_checks(refresh)),
-        Box::pin(containment::run_checks(refresh)),
-        Box::pin(own_steps::run_checks(refresh)),
-    )?;
+    let (environments, snapshot, owners, roles, variables, solutions, containment, custom_steps) =
+        try_join!(
+            Box::pin(of_environments(refresh)),
+            Box::pin(Snapshot::read(refresh)),
+            Box::pin(access::owners(refresh)),
+            Box::pin(roles::run_checks(refresh)),
+            Box::pin(variables::run_checks(refresh)),
+            Box::pin(solutions::run_checks(refresh)),
+            Box::pin(containment::run_checks(refresh)),
+            Box::pin(custom_steps::run_checks(refresh)),
+        )?;
     let (target_apps, deletion, settings, provider_flows, requests, dual_write) = try_join!(
         Box::pin(target_apps::run_checks(refresh, &snapshot)),
         Box::pin(provider_deletion::run_checks(refresh, &snapshot)),
@@ -100,7 +101,7 @@ pub async fn preflight(refresh: &Arc<RefreshContext>) -> Result<Vec<CheckResult>
     results.extend(owners);
     results.extend(roles);
     results.extend(variables);
-    results.extend(wiring::run_checks(refresh, &snapshot));
+    results.extend(connections::run_checks(refresh, &snapshot));
     results.extend(library::run_checks(refresh, &snapshot));
     results.extend(listed_names::run_checks(refresh, &snapshot));
     results.extend(solutions);
@@ -113,7 +114,7 @@ pub async fn preflight(refresh: &Arc<RefreshContext>) -> Result<Vec<CheckResult>
     results.extend(orchestrations::run_checks(refresh, &snapshot));
     results.extend(requests);
     results.extend(dual_write);
-    results.extend(own_steps);
+    results.extend(custom_steps);
     Ok(results)
 }
 
@@ -166,7 +167,7 @@ pub(super) async fn checks_before_connections(
     refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Result<Vec<CheckResult>, Failure> {
-    wiring::checks_before_step(refresh, journal).await
+    connections::checks_before_step(refresh, journal).await
 }
 
 /// The checks before step 4: the custom connectors of flows that should be on exist.

@@ -58,7 +58,7 @@ async fn organization(dataverse: &Dataverse) -> Result<Organization, Failure> {
     }
 }
 
-/// The questions about the firewall of one side.
+/// The checks of the firewall of one side.
 struct Firewall {
     side: &'static str,
     /// Asks whether there is one.
@@ -209,7 +209,7 @@ mod tests {
         let of = |value: Value| of_source().judge(&row(&value));
         let on = of(json!({IS_ON: true, AUDITS_ONLY: false, RANGES: "10.0.0.0/8"}));
         assert_eq!(on.label(), "warning");
-        assert_eq!(on.protection().as_deref(), Some("protects step 2"));
+        assert_eq!(on.protection().as_deref(), Some("affects step 2"));
         assert!(
             on.found
                 .starts_with("it allows 10.0.0.0/8; the source has answered")

@@ -35,7 +35,7 @@ pub(super) async fn run_checks(
         Ok(catalogue) => old_providers(catalogue).into_iter().collect(),
         Err(failure) => return Ok(Some(check.settle(Err(failure)))),
     };
-    let view = View::Target(&refresh.source.dataverse);
+    let view = View::AsIs(&refresh.source.dataverse);
     let rows = unless_interrupted(blocking_rows(refresh, view, &ids).await)?;
     let answer = rows.map(|rows| judge(&check, &rows, ids.len()));
     Ok(Some(check.settle(answer)))

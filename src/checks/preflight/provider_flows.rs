@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::connections::custom_connectors;
 use super::snapshot::{Snapshot, reinstalled};
-use super::wiring::custom_connectors;
 use crate::checks::check::Check;
 use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::{Rows, available, iom_rows};

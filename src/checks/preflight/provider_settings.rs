@@ -50,7 +50,7 @@ async fn not_taken(refresh: &RefreshContext) -> Result<CheckResult, Failure> {
     let answer = unless_interrupted(found)?.map(|surfaces| {
         let open = surfaces.iter().filter(|surface| surface.is_open());
         let names: Vec<String> = open
-            .map(|surface| format!("'{}' {}", surface.name, surface.reach))
+            .map(|surface| format!("'{}': {}", surface.name, surface.reach))
             .collect();
         check.warn_of(&names, &count(surfaces.len(), "such setting"))
     });
@@ -99,7 +99,7 @@ async fn missing(
             .into_iter()
             .map(|(provider, _)| provider.id)
             .collect();
-    let source = View::Target(&refresh.source.dataverse);
+    let source = View::AsIs(&refresh.source.dataverse);
     let source = NamedRows::read(&PARAMETER, refresh, source).await?;
     let own = own_values(refresh).await?;
     let policy = Policy::from_runbook(&refresh.runbook);
@@ -132,7 +132,7 @@ async fn missing(
 
 /// What the target's own providers have now.
 async fn own_values(refresh: &RefreshContext) -> Result<RowsByName, Failure> {
-    let target = View::Target(&refresh.target.dataverse);
+    let target = View::AsIs(&refresh.target.dataverse);
     let table = refresh.names.table(PARAMETER.table);
     if target.optional_table(table).await?.is_none() {
         return Ok(RowsByName::new());

@@ -27,7 +27,7 @@ pub(super) async fn run_checks(
     refresh: &RefreshContext,
     snapshot: &Snapshot,
 ) -> Result<Vec<CheckResult>, Failure> {
-    let view = View::Target(&refresh.source.dataverse);
+    let view = View::AsIs(&refresh.source.dataverse);
     let mut results = Vec::new();
     for request in IomRequest::ALL {
         let RequestBinding::Request(template) = refresh.runbook.iom.request(*request) else {

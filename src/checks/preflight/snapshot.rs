@@ -79,7 +79,7 @@ impl Snapshot {
     pub(super) async fn read(refresh: &RefreshContext) -> Result<Self, Failure> {
         let names = &refresh.names;
         // The source as it is: each check judges what the copy does to it.
-        let source = View::Target(&refresh.source.dataverse);
+        let source = View::AsIs(&refresh.source.dataverse);
         let iom = |table| iom_rows(source, names, table);
         let (flows, connectors, references, system, catalogue, connections, target) = try_join!(
             async { unless_interrupted(SourceCloudFlows::read(refresh).await) },
@@ -151,7 +151,7 @@ async fn connections(refresh: &RefreshContext) -> Result<ReadResult<Vec<Connecti
 impl TargetSnapshot {
     async fn read(refresh: &RefreshContext) -> Result<Self, Failure> {
         let names = &refresh.names;
-        let target = View::Target(&refresh.target.dataverse);
+        let target = View::AsIs(&refresh.target.dataverse);
         let iom = |table| iom_rows(target, names, table);
         let suspended = format!("{CLOUD_FLOWS} and statecode eq {SUSPENDED}");
         let (

@@ -33,8 +33,8 @@ const EDITED: [IomTable; 5] = [
 /// Checks both environments' solutions and the source's metadata.
 pub(super) async fn run_checks(refresh: &RefreshContext) -> Result<Vec<CheckResult>, Failure> {
     let (source, target) = try_join!(
-        rows(View::Target(&refresh.source.dataverse), "solution"),
-        rows(View::Target(&refresh.target.dataverse), "solution"),
+        rows(View::AsIs(&refresh.source.dataverse), "solution"),
+        rows(View::AsIs(&refresh.target.dataverse), "solution"),
     )?;
     let source = versions(&source);
     let target = versions(&target);

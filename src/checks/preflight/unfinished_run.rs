@@ -22,7 +22,7 @@ use crate::engine::Failure;
 use crate::runbook::{IomColumn, IomTable, StepName};
 
 /// Checks the target's providers and orchestrations; nothing if the copy or step 6 is skipped,
-/// and if the operator accepts what is found.
+/// and if the user accepts what is found.
 pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<CheckResult> {
     let steps = &refresh.runbook.steps;
     let is_skipped = steps.copy_environments.is_skipped() || steps.reinstall_providers.is_skipped();

@@ -31,8 +31,8 @@ pub(super) async fn run_checks(refresh: &RefreshContext) -> Result<Option<CheckR
         format!("{VAULT_ROLE}. Without the role the run tries once, then waits for that person"),
     );
     let (source, target) = try_join!(
-        Variables::read(View::Target(&refresh.source.dataverse)),
-        Variables::read(View::Target(&refresh.target.dataverse)),
+        Variables::read(View::AsIs(&refresh.source.dataverse)),
+        Variables::read(View::AsIs(&refresh.target.dataverse)),
     )?;
     let answer =
         available(&source).and_then(|source| Ok(judge(&check, source, available(&target)?)));

@@ -62,7 +62,7 @@ fn judge(kind: &KindInventory) -> Option<CheckResult> {
     Some(match (open.as_slice(), unclear.as_slice()) {
         ([], []) => check(can_act, &advice).pass(settled(surfaces)),
         ([], unclear) => {
-            let problem = "it is unknown whether they can act: look at each";
+            let problem = "status unknown, check each";
             check(problem, &advice).warn(named(unclear))
         }
         (open, []) => check(can_act, &advice).fail(named(open)),
@@ -170,7 +170,7 @@ mod tests {
             (result.verdict, result.found.as_str()),
             (
                 Verdict::Pass,
-                "1 closed: 'Order hub' calls hooks.contoso.com (disabled)"
+                "1 closed: 'Order hub': calls hooks.contoso.com (disabled)"
             )
         );
         assert_eq!(
@@ -179,7 +179,7 @@ mod tests {
         );
         let result = of(vec![closed(), surface(SurfaceState::Open)]).unwrap();
         assert_eq!(result.verdict, Verdict::Fail);
-        assert_eq!(result.found, "'Order hub' calls hooks.contoso.com");
+        assert_eq!(result.found, "'Order hub': calls hooks.contoso.com");
         let unclear = surface(SurfaceState::Unclear("who knows".to_owned()));
         let result = of(vec![closed(), unclear.clone()]).unwrap();
         assert_eq!(result.label(), "warning");
@@ -192,7 +192,7 @@ mod tests {
         let unclear = finding(unclear.state, "look at it");
         let result = of(vec![open, unclear]).unwrap();
         assert_eq!(result.verdict, Verdict::Fail);
-        let expected = "also to look at: 'Order hub' calls hooks.contoso.com (who knows)";
+        let expected = "also to look at: 'Order hub': calls hooks.contoso.com (who knows)";
         assert!(result.found.ends_with(expected), "{}", result.found);
         assert_eq!(result.remedy.as_deref(), Some("disable it; look at it"));
     }

@@ -6,7 +6,7 @@
 //!                   unit's team
 //! remaining_changes.rs
 //!                   what each step's survey still finds, and the smallest remedy
-//! own_steps.rs      what the surveys of the customer's own steps do not show
+//! custom_steps.rs   what the surveys of custom steps do not show
 //! system.rs         system connection references and platform flows
 //! providers.rs      actions and deployed flows of each provider, flows of deleted providers
 //! orchestrations.rs slots, policies and compiled flows of what is published
@@ -15,15 +15,15 @@
 //! connectors.rs     custom connectors that are named by the source's identifier
 //! containment.rs    can anything act on production's behalf?
 //! dual_write.rs     Microsoft's health check, rebuilt; each map compared with before the copy
-//! release_flow.rs   the F&O release flow: its state, connections and runs; events that expired
+//! release_flow.rs   the flow that releases orders to Finance and Operations: its state, connections and runs; events that expired
 //! ```
 
 mod connectors;
 mod containment;
+mod custom_steps;
 mod dual_write;
 mod environment;
 mod orchestrations;
-mod own_steps;
 mod providers;
 mod release_flow;
 mod remaining_changes;
@@ -35,7 +35,7 @@ use std::sync::Arc;
 
 use self::snapshot::Snapshot;
 use super::check_result::CheckResult;
-use super::services::finance_and_operations;
+use super::finance_reachable::finance_and_operations;
 use crate::domain::RefreshContext;
 use crate::engine::{Failure, JournalView, Step};
 
@@ -55,7 +55,7 @@ pub async fn verify(
     }
     results.extend(environment::finance(refresh, journal.as_ref()).await?);
     results.extend(remaining_changes::run_checks(refresh, steps, journal.as_ref()).await?);
-    results.extend(own_steps::run_checks(refresh, journal.as_ref()).await?);
+    results.extend(custom_steps::run_checks(refresh, journal.as_ref()).await?);
     let snapshot = Box::pin(Snapshot::read(refresh)).await?;
     results.extend(system::run_checks(refresh, &snapshot));
     results.extend(providers::run_checks(refresh, &snapshot, journal.as_ref()));

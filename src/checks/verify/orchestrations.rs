@@ -13,11 +13,11 @@ use crate::domain::RefreshContext;
 use crate::domain::flows::{COMPILED, is_on};
 use crate::domain::graph::{self, Dialect, Slot, slots};
 use crate::domain::names::{Names, text};
-use crate::domain::orchestrations::{
-    RecordedOrchestration, old_catalogue, recorded_orchestrations,
-};
 use crate::domain::providers::Catalogue;
 use crate::domain::publication::is_published;
+use crate::domain::sealed_orchestrations::{
+    RecordedOrchestration, old_catalogue, recorded_orchestrations,
+};
 use crate::engine::{Failure, JournalView};
 use crate::runbook::{IomColumn, IomTable};
 
@@ -47,12 +47,13 @@ pub(super) fn run_checks(
         "IOM app > Orchestrations > Policies: publish it",
     );
     let compiled = Check::new(
-        "the compiled flows of published orchestrations are on",
-        "compiled flows of published orchestrations are off",
+        "the flows that publishing an orchestration generates are on",
+        "flows that publishing an orchestration generated are off",
         "turn on in the maker portal what is off",
     )
     .if_failed(Remedy::ByHand(
-        "if one refuses, publish the orchestration again: that compiles its flows again".to_owned(),
+        "if one refuses, publish the orchestration again: that generates its flows again"
+            .to_owned(),
     ));
     let published = published(refresh, snapshot, journal);
     let published = published.as_deref().map_err(Clone::clone);

@@ -54,13 +54,13 @@ pub(super) async fn run_checks(
         None => check,
     };
     let on = curable(Check::new(
-        "the F&O release flow is on",
-        "the F&O release flow is off",
+        "the order release flow is on",
+        "the order release flow is off",
         "turn it on in the maker portal (Solutions > Cloud flows)",
     ));
     let wired = Check::new(
-        "the F&O release flow's connection references have connections",
-        "connection references of the F&O release flow have no connection",
+        "the order release flow's connection references have connections",
+        "connection references of the order release flow have no connection",
         "name them under `connections` of reconfigure-connections and run again",
     );
     let answer = available(&snapshot.flows).map(|flows| (release_flows(flows), provider.is_some()));
@@ -79,8 +79,8 @@ pub(super) async fn run_checks(
         wired.settle(available(&snapshot.references).map(|rows| judge_wired(&wired, &flows, rows))),
     );
     let runs = Check::new(
-        "the F&O release flow's last runs succeeded",
-        "the F&O release flow's last run failed",
+        "the order release flow's last runs succeeded",
+        "the order release flow's last run failed",
         "open the flow's run history in Power Automate; if nothing has run yet, release an order, \
          then verify again",
     );

@@ -4,7 +4,7 @@ use crate::checks::check::Check;
 use crate::checks::check_result::CheckResult;
 use crate::domain::RefreshContext;
 use crate::engine::{Failure, FailureKind, JournalView, Plan, PlannedStep, Step};
-use crate::steps::manual_remedy;
+use crate::steps::{manual_remedy, repair_remedy};
 
 /// How many changes of a step are named while the run is open.
 const NAMED: usize = 3;
@@ -28,7 +28,7 @@ pub(super) async fn run_checks(
     let journal = journal.clone().for_planning();
     let remedy = |step: &str| remedy(refresh, &journal, step);
     // What an open run still does, its plan shows.
-    let most = if journal.has_finished() {
+    let limit = if journal.has_finished() {
         usize::MAX
     } else {
         NAMED
@@ -41,7 +41,7 @@ pub(super) async fn run_checks(
             return Ok(plan
                 .steps
                 .iter()
-                .filter_map(|step| judge(remedy(&step.name), step, most))
+                .filter_map(|step| judge(remedy(&step.name), step, limit))
                 .collect());
         }
         Err(failure) if failure.kind == FailureKind::Interrupted => return Err(failure),
@@ -54,7 +54,7 @@ pub(super) async fn run_checks(
                 results.extend(
                     plan.steps
                         .iter()
-                        .filter_map(|step| judge(remedy(&step.name), step, most)),
+                        .filter_map(|step| judge(remedy(&step.name), step, limit)),
                 );
             }
             Err(failure) if failure.kind == FailureKind::Interrupted => return Err(failure),
@@ -65,15 +65,20 @@ pub(super) async fn run_checks(
 }
 
 /// The smallest remedy for what a step's survey still finds: the run resumes; after a finished run,
-/// a person does it.
+/// the step is repaired.
 pub(super) fn remedy(refresh: &RefreshContext, journal: &JournalView, step: &str) -> String {
     let runbook = refresh.runbook.as_argument();
     let plan = format!("`iomcopy plan {runbook}` shows each change");
+    let steps = refresh.runbook.steps.in_order();
+    let mut listed = steps.iter().filter(|listed| listed.name() == step);
+    let is_skipped = listed.any(|listed| listed.skip().is_some());
     if journal.has_finished() {
-        format!(
-            "{plan}; the run has finished and changes nothing more: {}",
-            manual_remedy(step)
-        )
+        let remedy = if is_skipped {
+            manual_remedy(step).to_owned()
+        } else {
+            repair_remedy(&runbook, step)
+        };
+        format!("{plan}; {remedy}")
     } else {
         format!("{plan}; `iomcopy run {runbook}` resumes the run")
     }
@@ -91,8 +96,8 @@ fn unsurveyed(remedy: String, step: &Step, failure: Failure) -> CheckResult {
     check(remedy, &step.name).unread(failure)
 }
 
-/// A step that the runbook skips is not checked. Of its changes at most so many are named.
-fn judge(remedy: String, step: &PlannedStep, most: usize) -> Option<CheckResult> {
+/// A step that the runbook skips is not checked. Of its changes at most `limit` are named.
+fn judge(remedy: String, step: &PlannedStep, limit: usize) -> Option<CheckResult> {
     if step.skip.is_some() {
         return None;
     }
@@ -102,9 +107,9 @@ fn judge(remedy: String, step: &PlannedStep, most: usize) -> Option<CheckResult>
         .map(|change| change.name.clone())
         .collect();
     // One more takes no more room than its number.
-    if left.len() > most.saturating_add(1) {
-        let more = left.len() - most;
-        left.truncate(most);
+    if left.len() > limit.saturating_add(1) {
+        let more = left.len() - limit;
+        left.truncate(limit);
         left.push(format!("and {more} more"));
     }
     Some(check(remedy, &step.name).none_of(&left, "nothing is left"))
@@ -143,7 +148,7 @@ mod tests {
         );
         assert!(judge("r".to_owned(), &step(Some("by hand"), Vec::new()), NAMED).is_none());
         // An open run names a few; a finished one all that a person has to do.
-        let found = |most: usize| judge("r".to_owned(), &many, most).unwrap().found;
+        let found = |limit: usize| judge("r".to_owned(), &many, limit).unwrap().found;
         let named = "turn on 'A'; turn on 'A'; turn on 'A'; and 6 more";
         assert_eq!(found(NAMED), named);
         assert_eq!(found(usize::MAX).matches("turn on").count(), 9);

@@ -38,7 +38,7 @@ impl Snapshot {
     /// Reads it, some at once; a failed read is kept.
     pub(super) async fn read(refresh: &RefreshContext) -> Result<Self, Failure> {
         let names = &refresh.names;
-        let target = View::Target(&refresh.target.dataverse);
+        let target = View::AsIs(&refresh.target.dataverse);
         let iom = |table| iom_rows(target, names, table);
         let (flows, platform_flows, references, system, catalogue, providers, dual_write) = try_join!(
             cloud_flows(target),

@@ -16,6 +16,7 @@ use crate::domain::source_references::{SourceReference, SourceReferences};
 use crate::domain::{RefreshContext, flows};
 use crate::engine::JournalView;
 use crate::runbook::IomTable;
+use crate::steps::held_remedy;
 
 /// Checks references, parameters, environment variables and cloud flows. Takes the journal, if
 /// there is a state file.
@@ -31,7 +32,7 @@ pub(super) fn run_checks(
         None => source_references,
     };
     let runbook = refresh.runbook.as_argument();
-    let wiring = format!(
+    let connection_advice = format!(
         "name a connection of the target under `connections`, then `iomcopy run {runbook}`"
     );
     let value = "write the target's own value: until then order management may act on the source";
@@ -48,21 +49,21 @@ pub(super) fn run_checks(
     let mut results = vec![
         scan(
             "connection reference",
-            &wiring,
+            &connection_advice,
             &snapshot.references,
             &source_references,
             core,
         ),
         scan(
             "system connection reference",
-            &wiring,
+            &connection_advice,
             &snapshot.system,
             &source_references,
             iom(IomTable::PlatformConnectionReference),
         ),
         scan(
             "provider connection reference",
-            &wiring,
+            &connection_advice,
             &snapshot.provider_references,
             &source_references,
             iom(IomTable::ProviderConnectionReference),
@@ -112,23 +113,26 @@ fn check_flows(
     };
     let mut results = vec![judge_flows(&snapshot.flows, named)];
     if journal.is_some() && !refresh.runbook.steps.activate_flows.is_skipped() {
-        results.push(held_flows(&snapshot.flows, &rules));
+        let remedy = held_remedy(&refresh.runbook.as_argument());
+        results.push(held_flows(&snapshot.flows, &rules, remedy));
     }
     results
 }
 
-/// A flow that should be on and is left off is contained, but the target is not as it should be.
-fn held_flows(flows: &ReadResult<Rows>, rules: &Rules<'_>) -> CheckResult {
+/// A flow that is off because the runbook's containment leaves it off is as the runbook says. Only a
+/// person knows whether the target needs it.
+fn held_flows(flows: &ReadResult<Rows>, rules: &Rules<'_>, remedy: String) -> CheckResult {
     let check = Check::new(
         "no cloud flow that should be on is left off because it names production",
         "cloud flows that should be on are left off, because they would act on production",
-        "write what each names under `replace` of activate-flows, `containment.replace` or \
-         `containment.allow`, or the flow under `except`; after a finished run, correct it in the \
-         designer and turn it on",
+        remedy,
     );
     check.settle(available(flows).map(|rows| {
-        let held = rules.held_back(rows.iter());
-        check.none_of(&held, &count(rows.len(), "flow"))
+        let held = rows
+            .iter()
+            .filter_map(|(id, row)| rules.held_back(*id, row));
+        let held: Vec<String> = held.collect();
+        check.warn_of(&held, &count(rows.len(), "flow"))
     }))
 }
 
@@ -146,12 +150,12 @@ fn judge_flows(
         });
         found.collect()
     };
-    let check = Check::new(
-        "no cloud flow that is on names the source",
-        "cloud flows contain references to the source",
-        "turn it off in the maker portal, correct it in the designer, or write a rule for it under \
-         `replace` of activate-flows",
-    );
+    let check = |problem: &str, advice: &str| {
+        Check::new("no cloud flow that is on names the source", problem, advice)
+    };
+    let is_on = "cloud flows contain references to the source";
+    let turn_off = "turn it off in the maker portal, correct it in the designer, or write a rule for it \
+                    under `replace` of activate-flows";
     let answer = available(flows).map(|rows| {
         let (on, off): (Rows, Rows) = rows
             .iter()
@@ -161,9 +165,19 @@ fn judge_flows(
             .into_iter()
             .map(|found| format!("off: {found}"))
             .collect();
-        check.fail_or_warn(&named_in(&on), &off, &count(rows.len(), "flow"))
+        let on = named_in(&on);
+        let check = if on.is_empty() {
+            check(
+                "cloud flows that are off contain references to the source",
+                "they act on nothing while they are off: correct each in the designer, or write a rule \
+                 for it under `replace` of activate-flows, before it is turned on",
+            )
+        } else {
+            check(is_on, turn_off)
+        };
+        check.fail_or_warn(&on, &off, &count(rows.len(), "flow"))
     });
-    check.settle(answer)
+    check(is_on, turn_off).settle(answer)
 }
 
 fn scan(
@@ -256,6 +270,8 @@ mod tests {
         let off = of(0, "https://prod.crm4.dynamics.com");
         assert_eq!(off.verdict, Verdict::Unknown);
         assert!(off.found.starts_with("off: 'Notify'"), "{}", off.found);
+        assert!(on.remedy.is_some_and(|fix| fix.starts_with("turn it off")));
+        assert!(off.remedy.is_some_and(|fix| !fix.contains("turn it off")));
         assert_eq!(
             of(1, "https://uat.crm4.dynamics.com").verdict,
             Verdict::Pass

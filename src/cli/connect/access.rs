@@ -27,7 +27,7 @@ pub(super) struct Access {
 
 impl Access {
     /// Starts the rehearsal tenant if the runbook needs one, and resolves addresses and
-    /// credentials. Takes whether that tenant leaves its world behind, and a function that creates
+    /// credentials. `world` says whether that tenant leaves its world behind; `event_sink` creates
     /// the event sink once the clock is known.
     pub(super) async fn open(
         session: &Session,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::rehearsal::TenantAddresses;
 use crate::clients::{self, DUAL_WRITE_SCOPE, MicrosoftCloud, ServiceEndpoint, lcs_endpoint};
+use crate::domain::failure_at;
 use crate::engine::{Failure, FailureKind};
 use crate::runbook::{self, Cloud, LcsGeography, Runbook, ServiceKey};
 
@@ -102,7 +103,7 @@ fn default_scope(key: ServiceKey, url: &str, known: Option<&ServiceEndpoint>) ->
     }
 }
 
-/// Refuses a gateway that is not Microsoft's: it would receive a person's token with wide
+/// Refuses a gateway that is not Microsoft's: it would receive a user's token with wide
 /// permissions.
 fn require_gateway(
     runbook: &Runbook,
@@ -112,11 +113,11 @@ fn require_gateway(
     if clients::is_dual_write_gateway(url) {
         return Ok(());
     }
-    let message = "this is not a dual-write gateway, and it would receive a person's token";
+    let message = "this is not a dual-write gateway, and it would receive a user's token";
     let help = "use https://projectmanagementservice.REGION.gateway.prod.island.powerapps.com, as \
                 the browser's network view shows it on the dual-write page";
     let block = runbook.diagnostic(written.url.span, message, Some(help));
-    Err(Failure::new(FailureKind::InvalidInput, block.to_string()))
+    Err(failure_at(FailureKind::InvalidInput, &block))
 }
 
 fn client_cloud(cloud: Cloud) -> Option<MicrosoftCloud> {

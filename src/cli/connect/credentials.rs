@@ -11,6 +11,7 @@ use crate::clients::{
     MachineEndpoint, ManagedIdentity, ServiceEndpoint, SignIn, TokenCommand, Tokens,
     WorkloadIdentity,
 };
+use crate::domain::failure_at;
 use crate::engine::{Failure, FailureKind};
 use crate::runbook::{Credential, Gateway, Located, Runbook, Secret, ServiceKey};
 
@@ -199,7 +200,7 @@ impl CredentialReader<'_> {
         secret
             .read(self.runbook.folder(), self.variable)
             .map(CredentialSecret::from)
-            .map_err(|error| self.invalid(&error.to_string(), None))
+            .map_err(|error| self.invalid(&error.to_string(), error.help()))
     }
 
     /// The value of a variable; `None` if it is empty or not Unicode.
@@ -219,7 +220,7 @@ impl CredentialReader<'_> {
 
     fn invalid(&self, message: &str, help: Option<&str>) -> Failure {
         let block = self.runbook.diagnostic(self.credential.span, message, help);
-        Failure::new(FailureKind::InvalidInput, block.to_string())
+        failure_at(FailureKind::InvalidInput, &block)
     }
 }
 
@@ -320,7 +321,15 @@ mod tests {
                 "{}",
                 failure.message
             );
+            // With its place, the message is shown without a second head.
+            assert_eq!(failure.marks.len(), 1);
         }
+        let failure = identity_of("{ token: { env: MISSING } }", &[]).unwrap_err();
+        let parts = ["`MISSING` is not set\n", "= help: set it, then run again"];
+        for part in parts {
+            assert!(failure.message.contains(part), "{}", failure.message);
+        }
+        assert_eq!(failure.marks.len(), 1);
     }
 
     #[test]

@@ -28,8 +28,9 @@ pub(super) async fn read_environment(
     })
 }
 
-/// Refuses a target that is not a sandbox, or whose display name differs from the runbook's.
-pub(super) fn require_named_sandbox(
+/// Refuses a target of any kind but Sandbox and Developer, or whose display name differs from the
+/// runbook's.
+pub(super) fn require_overwritable_target(
     runbook: &Runbook,
     target: &Environment,
 ) -> Result<(), Failure> {
@@ -43,18 +44,18 @@ pub(super) fn require_named_sandbox(
         );
         return Err(failure_at(FailureKind::Refused, &block));
     }
-    require_sandbox(target)
+    require_overwritable_kind(target)
 }
 
-/// Refuses a production environment, and one of an unknown kind, as a target.
-pub(in crate::cli) fn require_sandbox(target: &Environment) -> Result<(), Failure> {
+/// Refuses a target of any kind but Sandbox and Developer.
+pub(in crate::cli) fn require_overwritable_kind(target: &Environment) -> Result<(), Failure> {
     let name_read = display_name(target);
     let kind = target.sku.as_deref().unwrap_or("of an unknown kind");
     if !kind.eq_ignore_ascii_case("Sandbox") && !kind.eq_ignore_ascii_case("Developer") {
         return Err(Failure::refused(format!(
-            "'{name_read}' is {kind}: only a sandbox may be overwritten"
+            "'{name_read}' is {kind}: only a sandbox or a developer environment may be overwritten"
         ))
-        .with_help("choose a sandbox as the target"));
+        .with_help("choose a sandbox or a developer environment as the target"));
     }
     Ok(())
 }

@@ -7,8 +7,8 @@
 //! rehearsal.rs    the rehearsal tenant in this process, if the program was built with it
 //! guards.rs       both environments, and what refuses them
 //! sides.rs        the clients of the source and the target
-//! state.rs        the copy of the state file at a service
-//! container.rs    a container with many copies, for `fleet`
+//! state.rs        the remote state: the state file's content in Azure Storage
+//! container.rs    a container with the state of many runs, for `fleet`
 //! tenant.rs       the environments of a tenant, for `init`
 //! ```
 
@@ -27,8 +27,8 @@ use std::sync::Arc;
 
 use self::access::Access;
 pub(super) use self::container::open_container;
-pub(super) use self::guards::{display_name, require_sandbox};
-use self::guards::{read_environment, require_named_sandbox};
+pub(super) use self::guards::{display_name, require_overwritable_kind};
+use self::guards::{read_environment, require_overwritable_target};
 use self::rehearsal::{RunningTenant, World};
 use self::sides::{Sides, connect_sides};
 pub(super) use self::state::{open_state_copy, refresh_state, runbook_container, state_is_leased};
@@ -48,7 +48,7 @@ use crate::steps;
 /// A runbook with connected services.
 pub(super) struct Connected {
     pub(super) refresh: Arc<RefreshContext>,
-    /// The eight steps of this runbook, in order.
+    /// All steps of this runbook, in order.
     pub(super) steps: Arc<[Step]>,
     /// The program's clock.
     pub(super) clock: Clock,
@@ -77,15 +77,15 @@ pub(super) async fn with_services<T>(
     work: impl AsyncFnOnce(&Connected) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let without_listeners = |clock| EventSink::new(clock, Vec::new());
-    let connected = connect_for_run(session, runbook, false, without_listeners).await?;
+    let connected = connect_services(session, runbook, false, without_listeners).await?;
     let result = work(&connected).await;
     connected.stop().await;
     result
 }
 
-/// Connects for a run. Takes whether the operator accepts the traces of an unfinished run, and a
-/// function that creates the event sink once the clock is known.
-pub(super) async fn connect_for_run(
+/// Connects to the services of a runbook. `accepts_unfinished_run`: the user accepts the traces of an
+/// unfinished run. `event_sink` creates the event sink once the clock is known.
+pub(super) async fn connect_services(
     session: &Session,
     runbook: Runbook,
     accepts_unfinished_run: bool,
@@ -97,7 +97,7 @@ pub(super) async fn connect_for_run(
     let bap = Bap::new(access.service(&runbook, ServiceKey::Bap, ADMIN_API)?);
     let source = read_environment(&runbook, &bap, &runbook.source).await?;
     let target = read_environment(&runbook, &bap, &runbook.target.environment).await?;
-    require_named_sandbox(&runbook, &target)?;
+    require_overwritable_target(&runbook, &target)?;
     let sides = connect_sides(&access, &runbook, source, target)?;
     let dual_write = connect_dual_write(&access, &runbook)?;
     let sign_ins = access.credentials.sign_ins(
@@ -141,7 +141,7 @@ pub(super) async fn connect_for_run(
         runbook: Arc::new(runbook),
     });
     Ok(Connected {
-        steps: steps::all(&refresh, checks::questions).into(),
+        steps: steps::all(&refresh, checks::open_checks_phase).into(),
         refresh,
         clock: access.clock,
         events: access.events,

@@ -140,7 +140,7 @@ mod tenant {
         reason = "a program without the tenant has no such identity"
     )]
     pub(in crate::cli::connect) fn default_identity(key: ServiceKey) -> Result<Identity, Failure> {
-        // Two services accept only a person's token.
+        // Two services accept only a user's token.
         let token = |token: &str| Identity::Token(GivenToken(token.to_owned().into()));
         Ok(match key {
             ServiceKey::Lcs => token(rehearsal::LCS_TOKEN),

@@ -10,9 +10,10 @@ use super::addresses::resolve_addresses;
 use super::credentials::Credentials;
 use crate::base::cancellation::Cancellation;
 use crate::base::clock::Clock;
-use crate::base::remote_copy::{CopyError, RemoteCopy};
+use crate::base::remote_state::{RemoteState, RemoteStateError};
 use crate::base::secrets;
 use crate::clients::{Http, SignIn, Silent, StateBlob, StateBlobAddress, Tokens, is_storage_host};
+use crate::domain::failure_at;
 use crate::engine::{Failure, FailureKind};
 use crate::journal::{self, JournalError};
 use crate::runbook::{
@@ -30,7 +31,7 @@ pub(in crate::cli) fn open_state_copy(
     given: Option<&str>,
     path: &Path,
     takeover: bool,
-) -> Result<Option<Arc<dyn RemoteCopy>>, Failure> {
+) -> Result<Option<Arc<dyn RemoteState>>, Failure> {
     let Some(address) = address(runbook, given, path)? else {
         return Ok(None);
     };
@@ -112,15 +113,15 @@ fn address(
 
 /// Reads an address with a shared access signature from its place in the runbook.
 fn read_signed(runbook: &Runbook, secret: &Secret, span: Span) -> Result<Url, Failure> {
-    let invalid = |message: String| {
-        let block = runbook.diagnostic(span, &message, None);
-        Failure::new(FailureKind::InvalidInput, block.to_string())
+    let invalid = |message: String, help: Option<&str>| {
+        let block = runbook.diagnostic(span, &message, help);
+        failure_at(FailureKind::InvalidInput, &block)
     };
     let text = secret
         .read(runbook.folder(), &|name| std::env::var_os(name))
-        .map_err(|error| invalid(error.to_string()))?;
+        .map_err(|error| invalid(error.to_string(), error.help()))?;
     let url = parse_container(text.expose_secret(), true)
-        .map_err(|error| invalid(format!("the address of the container: {error}")))?;
+        .map_err(|error| invalid(format!("the address of the container: {error}"), None))?;
     // The signature may be shown alone, in another spelling.
     for (_, signature) in url.query_pairs().filter(|(key, _)| key == "sig") {
         secrets::register_secret(&signature);
@@ -175,8 +176,11 @@ pub(super) fn require_storage_host(container: &Url, instead: &str) -> Result<(),
     if is_storage_host(container) {
         return Ok(());
     }
-    let message = "the container is not at a host of Azure Storage, and a token for storage opens \
-                   every account of its user";
+    let message = format!(
+        "{} is not a host of Azure Storage, so no token is sent to it: a storage token gives access \
+         to all storage accounts of its user",
+        container.host_str().unwrap_or("the container's address")
+    );
     let help = format!("use https://ACCOUNT.blob.core.windows.net/CONTAINER, or {instead}");
     Err(Failure::new(FailureKind::InvalidInput, message).with_help(help))
 }
@@ -216,9 +220,9 @@ fn place(address: &StateBlobAddress) -> String {
     format!("{}/{}", url.as_str().trim_end_matches('/'), address.name)
 }
 
-pub(super) fn failure(place: &str, error: CopyError) -> Failure {
+pub(super) fn failure(place: &str, error: RemoteStateError) -> Failure {
     let place = place.to_owned();
-    Failure::from(JournalError::RemoteCopy { place, error })
+    Failure::from(JournalError::RemoteState { place, error })
 }
 
 #[cfg(test)]
@@ -249,7 +253,8 @@ mod tests {
         assert_eq!(found.sign_in.unwrap().scope(), SCOPE);
         let failure = failure_of("public", &state("blob.core.windows.net.evil.example"), None);
         assert_eq!(failure.kind, FailureKind::InvalidInput);
-        assert!(failure.message.contains("not at a host of Azure Storage"));
+        let begin = "blob.core.windows.net.evil.example is not a host of Azure Storage";
+        assert!(failure.message.starts_with(begin), "{}", failure.message);
     }
 
     #[test]

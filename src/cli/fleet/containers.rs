@@ -5,7 +5,8 @@ use std::path::Path;
 use url::Url;
 
 use super::{NAME, NAME_PATTERN, describe};
-use crate::base::remote_copy::{CopyError, CopyErrorKind};
+use crate::base::remote_state::{RemoteStateError, RemoteStateErrorKind};
+use crate::base::shell::quote_argument;
 use crate::cli::status::remote_holder;
 use crate::clients::{StateContainer, StoredCopy};
 use crate::engine::{Failure, FailureKind};
@@ -25,6 +26,17 @@ pub(super) struct Copies {
     pub(super) only: Option<String>,
     /// Does a run that continues one of them need `--state` with the address?
     pub(super) is_argument: bool,
+    /// The runbook that was given.
+    pub(super) runbook: Option<GivenRunbook>,
+}
+
+/// The runbook that the command line names.
+#[derive(Clone)]
+pub(super) struct GivenRunbook {
+    /// Its name.
+    pub(super) name: String,
+    /// The arguments that name its files.
+    pub(super) arguments: String,
 }
 
 /// The container that an argument names, and the blob if the address ends with a state file's name;
@@ -81,7 +93,7 @@ impl Copies {
     }
 
     /// One copy as a run.
-    fn run(&self, copy: &StoredCopy, bytes: Result<Vec<u8>, CopyError>) -> FleetRun {
+    fn run(&self, copy: &StoredCopy, bytes: Result<Vec<u8>, RemoteStateError>) -> FleetRun {
         let place = self.container.place(&copy.name);
         let occupancy = |state: &State| {
             if copy.is_leased && state.is_open() {
@@ -96,8 +108,16 @@ impl Copies {
         };
         match journal::parse_copy(&place, &bytes, occupancy) {
             Ok(contents) => {
-                let argument = self.is_argument.then_some(self.address.as_str());
-                describe(Path::new(&place), argument, &contents)
+                let runbook = self.runbook.as_ref();
+                let runbook = runbook.filter(|given| given.name == contents.state.began.runbook);
+                let runbook = runbook.map_or("RUNBOOK", |given| &given.arguments);
+                let again = if self.is_argument {
+                    let state = quote_argument(self.address.as_str());
+                    format!("iomcopy run {runbook} --state {state}")
+                } else {
+                    format!("iomcopy run {runbook}")
+                };
+                describe(Path::new(&place), &again, &contents)
             }
             Err(error) => invalid_copy(&place, &error),
         }
@@ -116,15 +136,15 @@ fn invalid_copy(place: &str, error: &JournalError) -> FleetRun {
 }
 
 /// The row of a container, or of a blob in it, that the service does not let us read.
-fn out_of_reach(place: &str, error: &CopyError) -> FleetRun {
+fn out_of_reach(place: &str, error: &RemoteStateError) -> FleetRun {
     let help = match error.kind {
-        CopyErrorKind::Denied => {
+        RemoteStateErrorKind::Denied => {
             "sign in as an identity with the role Storage Blob Data Reader on the container (`az login`, \
              the AZURE_* variables, or --runbook), or set AZURE_STORAGE_SAS_TOKEN to a signature with \
              read and list"
         }
-        CopyErrorKind::Unavailable => "check the address and the network, then try again",
-        CopyErrorKind::Taken | CopyErrorKind::Refused => {
+        RemoteStateErrorKind::Unavailable => "check the address and the network, then try again",
+        RemoteStateErrorKind::Taken | RemoteStateErrorKind::Refused => {
             "check the address: it must be that of a container with append blobs"
         }
     };
@@ -162,6 +182,7 @@ mod tests {
             address,
             only: None,
             is_argument,
+            runbook: None,
         }
     }
 
@@ -192,6 +213,22 @@ mod tests {
             copies_of(false, false, &bytes)["to-do"],
             "iomcopy run RUNBOOK"
         );
+        // Of two runbooks, the one that has its name.
+        for (name, command) in [
+            (began().runbook, "iomcopy run uat.yaml --values eu.yaml"),
+            ("another".to_owned(), "iomcopy run RUNBOOK"),
+        ] {
+            let runbook = Some(GivenRunbook {
+                name,
+                arguments: "uat.yaml --values eu.yaml".to_owned(),
+            });
+            let copies = Copies {
+                runbook,
+                ..copies(false)
+            };
+            let run = copies.run(&copy(false), Ok(bytes.clone()));
+            assert_eq!(fleet_json(vec![run])["runs"][0]["to-do"], command);
+        }
         let closed = Closed::new("temporary", 75, Some("Dataverse is busy".to_owned()));
         open.journal.append(closed).await.unwrap();
         drop(open);
@@ -205,7 +242,7 @@ mod tests {
             let to_do = damaged["to-do"].as_str().unwrap();
             assert!(to_do.starts_with("download the blob; "), "{to_do}");
         }
-        let error = CopyError::new(CopyErrorKind::Denied, "HTTP 403");
+        let error = RemoteStateError::new(RemoteStateErrorKind::Denied, "HTTP 403");
         let denied = fleet_json(vec![copies(true).run(&copy(false), Err(error))]);
         assert_eq!(denied["runs"][0]["condition"], "unreadable");
         assert_eq!(denied["runs"][0]["reason"], "HTTP 403");

@@ -28,7 +28,8 @@ use crate::clients::Environment;
 use crate::engine::{Failure, FailureKind};
 use crate::report::{InitDocument, Version, document};
 use crate::runbook::{
-    self, Cloud, CredentialKind, Starter, StarterEnvironment, StarterIdentity, StarterLcs,
+    self, Cloud, CredentialKind, REHEARSAL_PROJECT, Starter, StarterEnvironment, StarterIdentity,
+    StarterLcs,
 };
 
 /// The heading of the flags that say how to sign in, and where.
@@ -67,7 +68,8 @@ pub(super) struct InitArguments {
     /// The line `endpoints: …` that `iomcopy rehearsal` prints: addresses other than the cloud's
     #[arg(long, help_heading = SIGN_IN, value_name = "LINE")]
     pub(super) endpoints: Option<String>,
-    /// The user who will own the target's flows and connections
+    /// The user who will own the target's flows and connections: the runbook's `act-as`, and the
+    /// default of `owner`
     #[arg(long, value_name = "USER")]
     pub(super) act_as: Option<String>,
     /// The project number in Lifecycle Services, if LCS manages the target
@@ -255,8 +257,9 @@ fn fill_in(
         app.filter(|app| app.kind.as_deref() == Some("Linked"))
             .map(|app| app.id.clone())
     };
+    let of_rehearsal = (arguments.cloud == Cloud::Rehearsal).then_some(REHEARSAL_PROJECT);
     starter.lcs = linked(target).map(|id| StarterLcs {
-        project: arguments.lcs_project,
+        project: arguments.lcs_project.or(of_rehearsal),
         source: linked(source).flatten(),
         target: id,
     });
@@ -349,4 +352,15 @@ fn to_fill_in(file: &str, text: &str) -> Vec<String> {
         )
     });
     lines.collect()
+}
+
+#[cfg(all(test, feature = "rehearsal"))]
+mod tests {
+    use crate::rehearsal::LCS_PROJECT;
+    use crate::runbook::REHEARSAL_PROJECT;
+
+    #[test]
+    fn the_project_of_a_rehearsal_is_that_of_its_tenant() {
+        assert_eq!(u64::from(REHEARSAL_PROJECT), LCS_PROJECT);
+    }
 }

@@ -48,9 +48,17 @@ impl<'s> Questions<'s> {
     /// Says why an answer cannot be used.
     fn refuse(&self, failure: &Failure) {
         let help = failure.help.as_deref();
-        let help = help.map(|help| format!("; {help}")).unwrap_or_default();
+        // After a list, on a line of its own.
+        let is_list = failure.message.contains('\n');
+        let before = if is_list { "\n  " } else { "; " };
+        let help = help.map_or_else(String::new, |help| format!("{before}{help}"));
         let message = format!("  {}{help}", failure.message);
         self.session.printer.error(&message);
+    }
+
+    /// Says what an answer must be.
+    fn refuse_answer(&self, why: &str) {
+        self.refuse(&Failure::new(FailureKind::InvalidInput, why));
     }
 
     /// Asks for the tenant to sign in to.
@@ -62,6 +70,7 @@ impl<'s> Questions<'s> {
             if !answer.is_empty() && !answer.contains(char::is_whitespace) {
                 return Ok(answer);
             }
+            self.refuse_answer("a tenant is an id or a domain without spaces");
         }
     }
 
@@ -111,6 +120,9 @@ impl<'s> Questions<'s> {
             }
             let is_user = answer.contains('@') || Uuid::try_parse(&answer).is_ok();
             starter.act_as = Some(answer).filter(|_| is_user);
+            if !is_user {
+                self.refuse_answer("a user is a name with @, or an id (a GUID)");
+            }
         }
         let Some(lcs) = &mut starter.lcs else {
             return Ok(());
@@ -123,6 +135,12 @@ impl<'s> Questions<'s> {
                 break;
             }
             lcs.project = answer.parse().ok().filter(|number| *number > 0);
+            if lcs.project.is_none() {
+                self.refuse_answer(
+                    "the project is a whole number, such as 1234567: it is in the address of the \
+                     project's page",
+                );
+            }
         }
         Ok(())
     }

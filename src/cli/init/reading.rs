@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::questions::Questions;
 use super::{InitArguments, missing_flag};
 use crate::base::text::escape;
-use crate::cli::connect::{Tenant, display_name, require_sandbox};
+use crate::cli::connect::{Tenant, display_name, require_overwritable_kind};
 use crate::cli::environment_lookup::find_environment;
 use crate::clients::{Connection, Environment};
 use crate::domain::connections::connector_name;
@@ -40,7 +40,7 @@ pub(super) async fn find_pair(
     };
     let check = |target: &Environment| {
         require_different(source, target)?;
-        require_sandbox(target)?;
+        require_overwritable_kind(target)?;
         require_dataverse(target)
     };
     let target = match (&arguments.target, questions) {

@@ -45,7 +45,9 @@ pub(super) fn require_replaceable(state: &State, abandon_captures: bool) -> Resu
 /// Why the target may lack what it had before this run; `None` if the run has not changed the
 /// target yet, or has restored everything.
 pub(super) fn unrestored_reason(state: &State) -> Option<String> {
-    let waived = state.tasks.values().find_map(|task| {
+    // What a task restores that was waived before steps were opened again may still be missing.
+    let mut tasks = state.tasks.values().chain(&state.earlier_tasks);
+    let waived = tasks.find_map(|task| {
         let name = &task.waiting.task;
         let waived = task.completed.as_ref()?.waived.is_some();
         (waived && is_removing_task(name)).then(|| name.clone())
@@ -88,17 +90,24 @@ fn is_removing_task(task: &str) -> bool {
     REMOVING_STEPS.iter().any(|name| name.keyword() == step) && phase != keys::QUESTIONS
 }
 
-/// Have steps 5 to 7 begun and not all ended? An open manual task counts as begun.
+/// Have steps 5 to 7 begun and not all ended? An open manual task counts as begun. Of steps that
+/// were opened again, only what followed counts.
 fn is_reinstalling(state: &State) -> bool {
     let ended = |name: &StepName| {
         state.step(name.keyword()).is_some_and(|step| {
             matches!(step.outcome, Some(StepOutcome::Done | StepOutcome::Skipped))
         })
     };
+    let repaired = state.repair.as_ref().map(|repair| repair.step.as_str());
     let changed = REMOVING_STEPS
         .iter()
-        .any(|name| state.progress(name.keyword(), None).begun > 0);
-    let asked = state.tasks.keys().any(|task| is_removing_task(task));
+        .filter(|name| repaired.is_none_or(|step| step == name.keyword()))
+        .any(|name| state.progress_since_reopening(name.keyword()).begun > 0);
+    let reopened = state.reopened.last().map_or(0, |again| again.number);
+    let asked = state
+        .tasks
+        .iter()
+        .any(|(name, task)| task.waiting.number > reopened && is_removing_task(name));
     (changed || asked) && !REMOVING_STEPS.iter().all(ended)
 }
 
@@ -175,6 +184,7 @@ mod tests {
                 key,
                 outcome,
                 detail: json!(null),
+                unread_since: None,
             })
         }));
         records

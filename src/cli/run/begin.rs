@@ -3,27 +3,28 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::confirm_target::{Scope, confirm_target, require_target_name};
-use super::forecast::step_forecasts;
+use super::confirm_target::{Scope, confirm_target};
 use super::run_binding::new_began_record;
-use super::{PreparedRun, RunArguments, archive, preflight_gate, reopen};
-use crate::base::remote_copy::RemoteCopy;
+use super::{PreparedRun, RunArguments, archive, preflight_gate};
+use crate::base::remote_state::RemoteState;
 use crate::base::text::count;
 use crate::checks::preflight;
 use crate::cli::common_arguments::Output;
 use crate::cli::connect::Connected;
+use crate::cli::expectations::Expectations;
 use crate::cli::plan_file;
 use crate::cli::session::Session;
 use crate::engine::{Failure, JournalView, Plan};
-use crate::journal::{self, CaptureCopy, LockedStateFile, OpenStateFile, Planned, Record};
+use crate::journal::{self, LockedStateFile, OpenStateFile, Planned, Record, SealBackup};
+use crate::report::expected_steps;
 
 /// Where the state of a new run is kept.
-pub(super) struct Place<'a> {
+pub(super) struct NewStateLocation<'a> {
     pub(super) path: &'a Path,
     /// The run whose place it takes.
     pub(super) replaced: Option<LockedStateFile>,
-    /// The remote copy.
-    pub(super) remote_copy: Option<Arc<dyn RemoteCopy>>,
+    /// The remote state.
+    pub(super) remote_state: Option<Arc<dyn RemoteState>>,
 }
 
 /// Preflight, plan, confirmation; then the state file. The new run takes the place of the replaced
@@ -32,19 +33,14 @@ pub(super) async fn prepare(
     session: &Session,
     arguments: &RunArguments,
     connected: &Connected,
-    place: Place<'_>,
-    copies: Vec<CaptureCopy>,
+    place: NewStateLocation<'_>,
+    backups: Vec<SealBackup>,
 ) -> Result<PreparedRun, Failure> {
     let refresh = &connected.refresh;
     let runbook = &refresh.runbook;
-    if arguments.provider.is_some() {
-        return Err(reopen::not_finished());
-    }
-    // A wrong name is refused before anything is read.
     let target = &runbook.target.name.value;
     let given = arguments.confirm_target.as_deref();
-    require_target_name(given, target)?;
-    if session.shows_progress_bar() {
+    if session.shows_live_table() {
         let note = "reading both environments, for the checks and the plan; nothing is changed yet";
         session.printer.info(note);
     }
@@ -62,19 +58,21 @@ pub(super) async fn prepare(
             all - by_hand
         ));
     }
-    let scope = Scope::Refresh;
+    let last_run = Expectations::of(place.path).steps_of_last_run();
+    let expected = expected_steps(&plan, &last_run);
+    let scope = Scope::Refresh(&expected);
     let confirmed = confirm_target(session, given, target, &plan, &digest, scope).await?;
     Ok(PreparedRun {
         state_file: open_state_file(session, connected, place).await?,
         records: vec![
             Record::from(Planned {
                 digest,
-                steps: step_forecasts(&plan),
+                steps: expected,
                 names: connected.refresh.known_names.all(),
             }),
             Record::from(confirmed),
         ],
-        copies,
+        backups,
     })
 }
 
@@ -82,16 +80,16 @@ pub(super) async fn prepare(
 async fn open_state_file(
     session: &Session,
     connected: &Connected,
-    place: Place<'_>,
+    place: NewStateLocation<'_>,
 ) -> Result<OpenStateFile, Failure> {
-    let Place {
+    let NewStateLocation {
         path,
         replaced,
-        remote_copy,
+        remote_state,
     } = place;
     let (clock, began) = (connected.clock.clone(), new_began_record(connected));
     let Some(replaced) = replaced else {
-        return Ok(journal::begin_with_copy(path, clock, began, remote_copy)?);
+        return Ok(journal::begin_with_copy(path, clock, began, remote_state)?);
     };
     let archived = archive::free_archive_path(path, &replaced.state().run.to_string());
     let state_file = replaced.replace(&archived, clock, began).await?;

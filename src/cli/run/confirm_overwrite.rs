@@ -1,11 +1,11 @@
-//! `--confirm-overwrite KEY`: the operator agrees to overwrite an edit that the run has detected.
+//! `--confirm-overwrite KEY`: the user agrees to overwrite an edit that the run has detected.
 
 use crate::base::text::escape;
 use crate::cli::actor::current_actor;
 use crate::engine::Failure;
 use crate::journal::{OverwriteConfirmed, Record, State};
 
-/// Refuses a key without a detected edit: the operator has not seen what it would overwrite. Takes
+/// Refuses a key without a detected edit: the user has not seen what it would overwrite. Takes
 /// the state of the run, if one has begun.
 pub(super) fn require_detected(keys: &[String], state: Option<&State>) -> Result<(), Failure> {
     let unknown = keys

@@ -1,4 +1,4 @@
-//! A destructive launch that is sent again: the operator confirms this one attempt
+//! A destructive launch that is sent again: the user confirms this one attempt
 //! (`--confirm-repeat`).
 //!
 //! A pipeline's `--confirm-target` is constant, so it does not show that anyone has seen how the
@@ -25,7 +25,7 @@ pub(super) struct Repeats {
     /// One description for each launch.
     lines: Vec<String>,
     /// Does the run need the confirmation to continue? If not, an outcome is unknown and the
-    /// operator may confirm.
+    /// user may confirm.
     is_required: bool,
 }
 
@@ -129,6 +129,21 @@ impl Repeats {
     }
 }
 
+/// Refuses a token that confirms nothing of the run in this state file.
+pub(super) fn require_known(token: &str, files: &RunFiles, state: &State) -> Result<(), Failure> {
+    match find_repeats(state) {
+        Some(repeats) => repeats.require_token(token, &repeats.command(files)),
+        None => Err(nothing_to_repeat(token)),
+    }
+}
+
+fn nothing_to_repeat(token: &str) -> Failure {
+    Failure::refused(format!(
+        "--confirm-repeat {token}: no launch of this run waits to be sent again"
+    ))
+    .with_help("run again without --confirm-repeat")
+}
+
 /// Prompts for the token, unless the flag gives it; returns the keys that may be sent again.
 pub(super) async fn confirm_repeat(
     session: &Session,
@@ -139,10 +154,7 @@ pub(super) async fn confirm_repeat(
     let Some(repeats) = find_repeats(state) else {
         return match given {
             None => Ok(Vec::new()),
-            Some(token) => Err(Failure::refused(format!(
-                "--confirm-repeat {token}: no launch of this run waits to be sent again"
-            ))
-            .with_help("run again without --confirm-repeat")),
+            Some(token) => Err(nothing_to_repeat(token)),
         };
     };
     let command = repeats.command(files);
@@ -201,16 +213,18 @@ pub(super) fn explain_repeat(failure: Failure, files: &RunFiles, state: &State) 
     failure.with_help(help)
 }
 
-/// The commands to suggest for the run in this state file. The next one watches a run that is
-/// working, and otherwise continues the run, with the token of a launch that must be sent again, and
-/// on another machine than the one that left it open.
+/// The commands to suggest for the run in this state file. The next one checks a run that has
+/// finished, watches one that is working, and otherwise continues the run, with the token of a
+/// launch that must be sent again, and on another machine than the one that left it open.
 pub(in crate::cli) fn suggested_commands(
     files: &RunFiles,
     contents: &StateFileContents,
 ) -> SuggestedCommands {
     let arguments = files.as_arguments();
     let required = find_repeats(&contents.state).filter(|repeats| repeats.is_required);
+    let is_finished = contents.state.finished.is_some();
     let next = match required {
+        _ if is_finished => format!("iomcopy verify {arguments}"),
         _ if contents.occupancy != Occupancy::Free => {
             format!("iomcopy status {arguments} --follow")
         }
@@ -218,13 +232,19 @@ pub(in crate::cli) fn suggested_commands(
         None => format!("iomcopy run {arguments}"),
     };
     let is_free = contents.occupancy == Occupancy::Free;
-    let takeover = is_free && journal::left_open_elsewhere(&contents.state).is_some();
-    let next = if takeover {
-        format!("{next} --takeover")
-    } else {
-        next
+    let takeover =
+        is_free && !is_finished && journal::left_open_elsewhere(&contents.state).is_some();
+    let next = match &contents.lost {
+        // To continue the run is refused.
+        Some(lost) => lost.check().to_owned(),
+        None if takeover => format!("{next} --takeover"),
+        None => next,
     };
-    SuggestedCommands { arguments, next }
+    SuggestedCommands {
+        arguments,
+        next,
+        ran: String::new(),
+    }
 }
 
 #[cfg(test)]
@@ -256,6 +276,10 @@ mod tests {
         Arc::make_mut(&mut opened.payload).host = "another-machine".to_owned();
         let next = suggested_commands(&files, &contents).next;
         assert_eq!(next, "iomcopy run uat.yaml --takeover");
+        // Nothing is left to run, for a text and for a document.
+        contents.state.finished = Some(contents.state.last_time);
+        let next = suggested_commands(&files, &contents).next;
+        assert_eq!(next, "iomcopy verify uat.yaml");
     }
 
     #[test]

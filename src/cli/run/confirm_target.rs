@@ -1,5 +1,6 @@
-//! The operator confirms a run by naming its target (`--confirm-target`, or the prompt).
+//! The user confirms a run by naming its target (`--confirm-target`, or the prompt).
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 
 use tokio::sync::oneshot;
@@ -10,14 +11,14 @@ use crate::base::text::{count, escape};
 use crate::cli::actor::current_actor;
 use crate::cli::session::Session;
 use crate::engine::{Failure, FailureKind, Plan};
-use crate::journal::{Confirmed, State};
+use crate::journal::{Confirmed, State, StepForecast};
 use crate::report::expected_duration;
 
 /// How much of the refresh is confirmed.
 #[derive(Clone, Copy)]
 pub(super) enum Scope<'a> {
-    /// All that is left of it.
-    Refresh,
+    /// All that is left of it, with how long its steps should take.
+    Refresh(&'a BTreeMap<String, StepForecast>),
     /// One step of a finished run, which is repaired (`--only`).
     Step(&'a str),
     /// One provider of a finished run, which is reinstalled (`--again`): its definition.
@@ -25,14 +26,14 @@ pub(super) enum Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    /// What is left of the run in this state. A run that was opened again for one step or one
-    /// provider has finished everything else.
-    pub(super) fn of(state: &'a State) -> Self {
+    /// What is left of the run in this state, with how long its steps should take. A run that was
+    /// opened again for one step or one provider has finished everything else.
+    pub(super) fn of(state: &'a State, expected: &'a BTreeMap<String, StepForecast>) -> Self {
         let provider = state.reopened.last().map(|last| last.provider.as_str());
         match (&state.repair, provider) {
             (Some(repair), _) => Self::Step(&repair.step),
             (None, Some(provider)) => Self::Provider(provider),
-            (None, None) => Self::Refresh,
+            (None, None) => Self::Refresh(expected),
         }
     }
 }
@@ -95,7 +96,7 @@ fn unconfirmed(target: &str, plan: &Plan, scope: Scope<'_>) -> Failure {
             ),
             "look at the same command with --dry-run",
         ),
-        Scope::Refresh => (
+        Scope::Refresh(_) => (
             format!(
                 "'{target}' will be overwritten, {} cannot be undone",
                 count(plan.destructive_changes().count(), "change")
@@ -112,7 +113,7 @@ fn unconfirmed(target: &str, plan: &Plan, scope: Scope<'_>) -> Failure {
     ))
 }
 
-/// What the operator confirms, in words. What cannot be undone is listed where `iomcopy plan` does
+/// What the user confirms, in words. What cannot be undone is listed where `iomcopy plan` does
 /// not list it: there, the run has finished.
 fn describe(target: &str, plan: &Plan, scope: Scope<'_>) -> String {
     let changes = count(plan.len(), "change");
@@ -121,12 +122,12 @@ fn describe(target: &str, plan: &Plan, scope: Scope<'_>) -> String {
         .map(|change| format!("\n  ! {}", escape(&change.name)))
         .collect();
     let what = match scope {
-        Scope::Refresh => {
+        Scope::Refresh(expected) => {
             return format!(
                 "This overwrites '{target}': {changes}, of which {} cannot be undone \
                  (`iomcopy plan` lists them).\n{}.",
                 destructive.len(),
-                expected_duration(plan)
+                expected_duration(plan, expected)
             );
         }
         Scope::Step(step) => format!("This repairs {step} in '{target}': {changes}"),
@@ -245,8 +246,9 @@ mod tests {
             let help = refused.help.unwrap_or_default();
             assert!(help.contains("--dry-run"), "{help}");
         }
-        assert!(of(Scope::Refresh).contains("`iomcopy plan` lists them"));
-        let help = unconfirmed("UAT", &plan(), Scope::Refresh).help;
+        let expected = BTreeMap::new();
+        assert!(of(Scope::Refresh(&expected)).contains("`iomcopy plan` lists them"));
+        let help = unconfirmed("UAT", &plan(), Scope::Refresh(&expected)).help;
         assert!(help.unwrap_or_default().contains("`iomcopy plan`"));
     }
 
@@ -255,16 +257,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("uat.jsonl");
         let open = journal::begin(&path, Clock::new(1.0), began()).unwrap();
-        assert!(matches!(Scope::of(&open.journal.state()), Scope::Refresh));
+        let none = BTreeMap::new();
+        assert!(matches!(
+            Scope::of(&open.journal.state(), &none),
+            Scope::Refresh(_)
+        ));
         open.journal.append(Finished {}).await.unwrap();
         let reopened = Reopened {
             provider: "msdyn_fedex".to_owned(),
             seals: Vec::new(),
+            steps: Vec::new(),
             who: "a".to_owned(),
         };
         open.journal.append(reopened).await.unwrap();
         let state = open.journal.state();
-        assert!(matches!(Scope::of(&state), Scope::Provider("msdyn_fedex")));
+        assert!(matches!(
+            Scope::of(&state, &none),
+            Scope::Provider("msdyn_fedex")
+        ));
         open.journal.append(Finished {}).await.unwrap();
         let repair = RepairBegan {
             step: "activate-flows".to_owned(),
@@ -272,7 +282,10 @@ mod tests {
         };
         open.journal.append(repair).await.unwrap();
         let state = open.journal.state();
-        assert!(matches!(Scope::of(&state), Scope::Step("activate-flows")));
+        assert!(matches!(
+            Scope::of(&state, &none),
+            Scope::Step("activate-flows")
+        ));
     }
 
     #[tokio::test]

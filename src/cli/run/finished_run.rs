@@ -14,8 +14,7 @@ use crate::domain::summary::Summary;
 use crate::engine::{Failure, JournalView, Location, Plan, PlannedChange, PlannedStep};
 use crate::journal::{Closed, LockedStateFile, OpenStateFile};
 use crate::report::{PlanReport, plan_text};
-use crate::runbook::{Keyword as _, StepName};
-use crate::steps;
+use crate::steps::{self, held_remedy};
 
 /// Surveys every phase of a finished run again, with reads only. Exit 0 if nothing is left to do and
 /// no flow that should be on is left off for what it names, and nothing can act on the outside world
@@ -38,6 +37,7 @@ pub(super) async fn survey_again(
         held,
     };
     let Found { plan, held, .. } = &found;
+    let arguments = files.as_arguments();
     let exit = if found.is_nothing() { DONE } else { FAILED };
     if session.output == Output::Human {
         let target = &connected.refresh.runbook.target.name.value;
@@ -60,9 +60,20 @@ pub(super) async fn survey_again(
             session.printer.data(&open.message);
         }
     }
-    close(connected, &state_file, &found, exit, figures).await?;
+    let failure = found.failure(&connected.refresh.runbook.target.name.value, &arguments);
+    close(
+        connected,
+        &state_file,
+        failure.as_ref(),
+        plan,
+        exit,
+        figures,
+    )
+    .await?;
     if !held.is_empty() {
-        session.printer.info(&format!("help: {HELD}"));
+        session
+            .printer
+            .info(&format!("help: {}", held_remedy(&arguments)));
     }
     if let Some(help) = found.open.as_ref().and_then(|open| open.help.as_ref()) {
         session.printer.info(&format!("help: {help}"));
@@ -71,28 +82,14 @@ pub(super) async fn survey_again(
         let changed = plan.steps.iter().filter(|step| !step.changes.is_empty());
         let mut remedies = String::new();
         for step in changed {
-            let remedy = steps::manual_remedy(&step.name);
+            let remedy = steps::repair_remedy(&arguments, &step.name);
             remedies += &format!("\nhelp: {}: {remedy}", step.name);
-        }
-        if let Some(step) = repairable(plan) {
-            remedies += &format!(
-                "\nhelp: to let the program make the changes of one step: iomcopy run {} --only {step}",
-                files.as_arguments()
-            );
         }
         session.printer.info(&format!(
             "This run has finished, and the target has changed since. This command changed nothing.{remedies}"
         ));
     }
     Ok(exit)
-}
-
-/// The first changed step that `--only` repairs.
-fn repairable(plan: &Plan) -> Option<&str> {
-    let copy = StepName::CopyEnvironments.keyword();
-    let mut steps = plan.steps.iter();
-    let changed = steps.find(|step| !step.changes.is_empty() && step.name != copy)?;
-    Some(&changed.name)
 }
 
 /// What is not as it should be in the target of a finished run.
@@ -111,11 +108,12 @@ impl Found {
     }
 
     /// All findings as one failure, `None` without a finding. The message is that of the first; the
-    /// others are its items.
-    fn failure(&self, target: &str) -> Option<Failure> {
-        let left = (!self.held.is_empty())
-            .then(|| Failure::failed(left_off(target, &self.held)).with_help(HELD));
-        let mut found = differences(&self.plan)
+    /// others are its items. Takes the target's name, and the arguments that name the run's files.
+    fn failure(&self, target: &str, arguments: &str) -> Option<Failure> {
+        let left = (!self.held.is_empty()).then(|| {
+            Failure::failed(left_off(target, &self.held)).with_help(held_remedy(arguments))
+        });
+        let mut found = differences(&self.plan, arguments)
             .into_iter()
             .chain(left)
             .chain(self.open.clone());
@@ -135,29 +133,24 @@ impl Found {
 async fn close(
     connected: &Connected,
     state_file: &OpenStateFile,
-    found: &Found,
+    failure: Option<&Failure>,
+    plan: &Plan,
     exit: u8,
     figures: Option<Summary>,
 ) -> Result<(), Failure> {
-    let failure = found.failure(&connected.refresh.runbook.target.name.value);
-    let message = failure.as_ref().map(|failure| failure.message.clone());
+    let message = failure.map(|failure| failure.message.clone());
     // A process that was killed after the run's last record has left no figures.
     let closed = Closed {
         figures: figures.map(|figures| json!(figures)),
         ..Closed::new("finished", exit, message)
     };
     state_file.journal.append(closed).await?;
-    let outcome = failure.as_ref().map_or("finished", |_| "failed");
-    let summary = json!({ "changes": found.plan.len() });
-    let event = run_ended_event(outcome, exit, failure.as_ref(), summary);
+    let outcome = failure.map_or("finished", |_| "failed");
+    let summary = json!({ "changes": plan.len() });
+    let event = run_ended_event(outcome, exit, failure, summary);
     connected.events.emit(event);
     Ok(())
 }
-
-/// What helps where flows are left off because they would act on production.
-const HELD: &str = "correct each flow in the designer and turn it on; for the next refresh write what it \
-                    names under `replace` of activate-flows, `containment.replace` or \
-                    `containment.allow`, or the flow under `except`";
 
 /// The flows that keep a target from being as it should be, although the run is done.
 fn left_off(target: &str, held: &[String]) -> String {
@@ -174,8 +167,9 @@ fn left_off(target: &str, held: &[String]) -> String {
     )
 }
 
-/// What differs in the target since the run finished, as a failure with an item for each change.
-fn differences(plan: &Plan) -> Option<Failure> {
+/// What differs in the target since the run finished, as a failure with an item for each change. Takes
+/// the arguments that name the run's files.
+fn differences(plan: &Plan, arguments: &str) -> Option<Failure> {
     let item = |step: &PlannedStep, change: &PlannedChange| Failure {
         location: Some(Box::new(Location {
             step: step.name.clone(),
@@ -183,7 +177,7 @@ fn differences(plan: &Plan) -> Option<Failure> {
             change: Some(change.key.clone()),
         })),
         ..Failure::failed(format!("to do again: {}", change.name))
-            .with_help(steps::manual_remedy(&step.name))
+            .with_help(steps::repair_remedy(arguments, &step.name))
     };
     let steps = plan.steps.iter();
     let items = steps.flat_map(|step| step.changes.iter().map(move |change| item(step, change)));
@@ -209,17 +203,22 @@ mod tests {
             open: Some(Failure::failed("5 things can act").with_help("verify names them")),
         };
         assert!(!found.is_nothing());
-        let failure = found.failure("UAT").unwrap();
+        let failure = found.failure("UAT", "uat.yaml").unwrap();
         for part in ["1 cloud flow", "5 things can act"] {
             assert!(failure.message.contains(part), "{}", failure.message);
         }
-        assert!(failure.help.unwrap().contains("verify names them"));
+        let help = failure.help.unwrap();
+        assert!(help.contains("verify names them"), "{help}");
+        assert!(
+            help.contains("`iomcopy run uat.yaml --only activate-flows`"),
+            "{help}"
+        );
     }
 
     #[test]
     fn a_finished_run_whose_target_has_changed_lists_each_difference_as_a_failure() {
         let empty = Plan { steps: Vec::new() };
-        assert!(differences(&empty).is_none());
+        assert!(differences(&empty, "uat.yaml").is_none());
         let steps = json!([{ "name": "activate-flows", "changes": [{
             "phase": "turn-on", "key": "flow/1", "kind": "set", "name": "turn on 'A'",
             "before": null, "after": null, "destructive": false, "expected-seconds": 1,
@@ -227,12 +226,17 @@ mod tests {
         let plan = Plan {
             steps: serde_json::from_value(steps).unwrap(),
         };
-        let failure = differences(&plan).unwrap();
+        let failure = differences(&plan, "uat.yaml").unwrap();
         assert_eq!(failure.message, "1 difference since it finished");
         let items = failure.items();
         assert_eq!(items.len(), 1);
         assert_eq!(items[0].step.as_deref(), Some("activate-flows"));
         assert_eq!(items[0].change.as_deref(), Some("flow/1"));
         assert_eq!(items[0].message, "to do again: turn on 'A'");
+        let help = items[0].help.as_deref().unwrap_or_default();
+        assert!(
+            help.starts_with("`iomcopy run uat.yaml --only activate-flows`"),
+            "{help}"
+        );
     }
 }

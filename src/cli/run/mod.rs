@@ -9,18 +9,18 @@
 //! resume.rs             a run that continues, up to its open state file
 //! run_mode.rs           begin, resume, survey again or repair, and how each is prepared
 //! preflight_gate.rs     the findings that stop a run before it begins
-//! confirm_target.rs     the operator names the target
+//! confirm_target.rs     the user names the target
 //! confirm_repeat.rs     a failed copy or refresh, confirmed once more before it is sent again
 //! confirm_overwrite.rs  a person's edit, confirmed to be overwritten
 //! archive.rs            when a new run may take the place of another one
-//! seal_copies.rs        captures taken from the read-only copies of seals
+//! seal_backups.rs       captures taken from the read-only copies of seals
 //! reopen.rs             a finished run, reopened for one provider
 //! repair.rs             one step of a finished run, surveyed and repaired again
 //! forecast.rs           how many changes each step has, and how long it should take
 //! finished_run.rs       a finished run, surveyed again
 //! run_end.rs            the state file closed, the end reported
 //! notify/               messages to the runbook's webhooks
-//! stages.rs             what the services report, for `status` in another process
+//! operation_reports.rs  what the services report, for `status` in another process
 //! reports.rs            the reports that `--report` names
 //! pipeline_summary.rs   the report where the pipeline shows it
 //! pipeline_outputs.rs   what later steps of the pipeline read
@@ -34,6 +34,7 @@ mod confirm_target;
 mod finished_run;
 mod forecast;
 mod notify;
+pub(super) mod operation_reports;
 mod pipeline_outputs;
 mod pipeline_summary;
 mod preflight_gate;
@@ -41,11 +42,10 @@ pub(super) mod reopen;
 pub(super) mod repair;
 mod reports;
 mod resume;
-mod run_binding;
+pub(super) mod run_binding;
 mod run_end;
 mod run_mode;
-mod seal_copies;
-pub(super) mod stages;
+mod seal_backups;
 mod target_lock;
 
 use std::path::{Path, PathBuf};
@@ -55,22 +55,25 @@ use clap::Args;
 
 pub(super) use self::confirm_repeat::suggested_commands;
 pub(super) use self::confirm_target::read_line;
+use self::confirm_target::require_target_name;
 use self::notify::Notifier;
+use self::operation_reports::OperationReports;
 use self::pipeline_summary::write_summary;
 use self::reports::{ReportFile, write_reports};
 use self::run_mode::{Prepared, RunMode, StateLocation};
-use self::stages::Stages;
 use self::target_lock::TargetLock;
 use super::common_arguments::{Output, RunFiles};
 use super::connect::{self, Connected};
 use super::plan::PlanArguments;
+use super::plan_file;
 use super::session::Session;
 use super::step_names::{STEP, require_step};
 use crate::base::clock::Clock;
-use crate::base::remote_copy::RemoteCopy;
+use crate::base::remote_state::RemoteState;
 use crate::engine::{Context, EventKind, EventSink, Executor, Failure, Listener};
 use crate::journal::{
-    self, CaptureCopy, JournalError, LockedStateFile, OpenStateFile, Record, ResumeOptions, State,
+    self, JournalError, LockedStateFile, Noted, OpenStateFile, Record, ResumeOptions, SealBackup,
+    State,
 };
 use crate::report::{Annotated, Detail, Lines, Terminal};
 use crate::runbook::{Keyword as _, Runbook, StepName};
@@ -96,18 +99,18 @@ pub(super) struct RunArguments {
     /// be repeated
     #[arg(long, help_heading = CONFIRMATION, value_name = "KEY")]
     pub(super) confirm_overwrite: Vec<String>,
-    /// Send a copy or refresh again after its last attempt failed or was never found. TOKEN is in
-    /// the failure message; --confirm-target alone is not enough
+    /// Send a copy or refresh again after it failed, or after its operation was not found at the
+    /// service. TOKEN is in the failure message; --confirm-target alone is not enough
     #[arg(long, help_heading = CONFIRMATION, value_name = "TOKEN")]
     pub(super) confirm_repeat: Option<String>,
     /// Run an approved plan; it is refused if anything has changed since. When a run resumes, every
     /// change that is left and cannot be undone must be in the plan
     #[arg(long, help_heading = CONFIRMATION, value_name = "FILE")]
     pub(super) plan: Option<PathBuf>,
-    /// Stop after this step: one of the eight, or one of your own in the runbook
+    /// Stop after this step: one of the eight steps, or a step of your own
     #[arg(long, help_heading = PART, value_name = "STEP", value_parser = STEP)]
     pub(super) until: Option<String>,
-    /// Repair one step of a finished run, and nothing else: undo what somebody has changed in it since
+    /// Repair one step of a finished run, and nothing else: change back what somebody changed since
     /// then, without a new copy
     #[arg(long, help_heading = PART, value_name = "STEP", value_parser = STEP,
         hide_possible_values = true,
@@ -127,11 +130,12 @@ pub(super) struct RunArguments {
     /// lost, unless --from-capture provides them
     #[arg(long, help_heading = STATE)]
     pub(super) abandon_captures: bool,
-    /// Take captures (what the target had before) that the state file lacks from this sealed copy; may
-    /// be repeated
+    /// Restore captures (what the target had before) that the state file lacks. FILE is a sealed copy;
+    /// may be repeated
     #[arg(long, help_heading = STATE, value_name = "FILE")]
     pub(super) from_capture: Vec<PathBuf>,
-    /// Resume with a state file that another machine left open
+    /// Resume a run that another machine left open: it did not close the state file, or still has the
+    /// lease of the state in Azure Storage. First make sure that its process has stopped
     #[arg(long, help_heading = STATE)]
     pub(super) takeover: bool,
     #[arg(
@@ -206,20 +210,31 @@ async fn run_in_order(
     path: &Path,
     notifier: &Arc<Notifier>,
 ) -> Result<u8, Failure> {
-    // Lock the state file and its remote copy, then the target.
+    // What the arguments alone show to be wrong is refused first.
+    let name = arguments.confirm_target.as_deref();
+    require_target_name(name, &runbook.target.name.value)?;
+    if let Some(approved) = &arguments.plan {
+        plan_file::require_readable(approved)?;
+    }
+    // Lock the state file and its remote state, then the target.
     let given = arguments.files.container();
-    let remote_copy = connect::open_state_copy(&runbook, given, path, arguments.takeover)?;
-    let locked = lock_state_file(arguments, path, remote_copy.as_ref())?;
+    let remote_state = connect::open_state_copy(&runbook, given, path, arguments.takeover)?;
+    let locked = lock_state_file(arguments, path, remote_state.as_ref())?;
     let earlier = locked.as_ref().map(LockedStateFile::state);
     confirm_overwrite::require_detected(&arguments.confirm_overwrite, earlier.as_deref())?;
+    let resumed = earlier.as_deref();
+    let resumed = resumed.filter(|state| !arguments.fresh && state.finished.is_none());
+    if let (Some(token), Some(state)) = (&arguments.confirm_repeat, resumed) {
+        confirm_repeat::require_known(token, &arguments.files, state)?;
+    }
     if let Some(state) = earlier.as_deref().filter(|_| arguments.fresh) {
         archive::require_replaceable(state, arguments.abandon_captures)?;
     }
-    let copies = seal_copies::read_copies(&arguments.from_capture)?;
+    let backups = seal_backups::read_backups(&arguments.from_capture)?;
     let accepts_unfinished_run =
-        arguments.abandon_captures || seal_copies::include_before_copy(&copies);
+        arguments.abandon_captures || seal_backups::include_before_copy(&backups);
     let mut target_lock = TargetLock::acquire(&session.printer, &runbook, path)?;
-    let run_mode = RunMode::of(arguments, locked)?;
+    let run_mode = RunMode::of(arguments, &runbook, locked)?;
     if !accepts_unfinished_run && !matches!(run_mode, RunMode::SurveyAgain(_)) {
         target_lock.require_restored(earlier.as_deref())?;
     }
@@ -227,21 +242,23 @@ async fn run_in_order(
     // Connect to the services, and check both environments.
     let listeners = |clock| event_sink(session, clock, path, notifier);
     let connected =
-        connect::connect_for_run(session, runbook, accepts_unfinished_run, listeners).await?;
+        connect::connect_services(session, runbook, accepts_unfinished_run, listeners).await?;
     let result = Box::pin(async {
         // Guards, preflight and the confirmation; last, the state file is opened.
         let place = StateLocation {
             path,
-            remote_copy: remote_copy.clone(),
+            remote_state: remote_state.clone(),
         };
-        let prepared = run_mode.prepare(session, arguments, &connected, place, copies);
+        let prepared = run_mode.prepare(session, arguments, &connected, place, backups);
         let prepared = match Box::pin(prepared).await? {
             Prepared::Run(prepared) => prepared,
             Prepared::Ended(exit) => return Ok(exit),
         };
         let state_file = &prepared.state_file;
         target_lock.record_run(&session.printer, &state_file.journal.state());
-        let recorded = record_preparation(session, state_file, prepared.records, prepared.copies);
+        let mut records = prepared.records;
+        records.extend(warnings_so_far(session));
+        let recorded = record_preparation(session, state_file, records, prepared.backups);
         if let Err(failure) = recorded.await {
             let ending = run_end::Ending {
                 outcome: Err(&failure),
@@ -265,21 +282,21 @@ async fn run_in_order(
 fn lock_state_file(
     arguments: &RunArguments,
     path: &Path,
-    remote_copy: Option<&Arc<dyn RemoteCopy>>,
+    remote_state: Option<&Arc<dyn RemoteState>>,
 ) -> Result<Option<LockedStateFile>, Failure> {
-    if remote_copy.is_none() && !journal::exists(path) {
+    if remote_state.is_none() && !journal::exists(path) {
         return Ok(None);
     }
     let now = Clock::new(1.0).time_of_day();
     let options = ResumeOptions {
         takeover: arguments.takeover,
-        copies: &arguments.from_capture,
-        remote_copy,
+        backups: &arguments.from_capture,
+        remote_state,
     };
     match journal::lock_state_file_with(path, now, options) {
         Ok(locked) => Ok(Some(locked)),
-        // The copy is empty too.
-        Err(JournalError::NotFound { .. }) if remote_copy.is_some() => Ok(None),
+        // The remote state is empty too.
+        Err(JournalError::NotFound { .. }) if remote_state.is_some() => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
@@ -290,7 +307,13 @@ struct PreparedRun {
     /// The records to write first.
     records: Vec<Record>,
     /// The captures to seal first.
-    copies: Vec<CaptureCopy>,
+    backups: Vec<SealBackup>,
+}
+
+/// The record of what this process has warned of, so that it stays known if the process is killed.
+fn warnings_so_far(session: &Session) -> Option<Record> {
+    let notes = session.warnings.all();
+    (!notes.is_empty()).then(|| Record::from(Noted { notes }))
 }
 
 /// Records what was confirmed, and the captures that were given.
@@ -298,15 +321,15 @@ async fn record_preparation(
     session: &Session,
     state_file: &OpenStateFile,
     records: Vec<Record>,
-    copies: Vec<CaptureCopy>,
+    backups: Vec<SealBackup>,
 ) -> Result<(), Failure> {
     if !records.is_empty() {
         state_file.journal.append_all(records).await?;
     }
-    seal_copies::adopt(&session.printer, state_file, copies).await
+    seal_backups::adopt(&session.printer, state_file, backups).await
 }
 
-/// The listeners of a run: JSON for a program, a bar at a terminal, lines elsewhere.
+/// The listeners of a run: JSON for a program, a table at a terminal, lines elsewhere.
 fn event_sink(session: &Session, clock: Clock, path: &Path, notifier: &Arc<Notifier>) -> EventSink {
     let printer = Arc::clone(&session.printer);
     let detail = if session.verbose {
@@ -316,8 +339,9 @@ fn event_sink(session: &Session, clock: Clock, path: &Path, notifier: &Arc<Notif
     };
     let listener: Box<dyn Listener> = match session.output {
         Output::Json => Box::new(Arc::clone(&session.events)),
-        Output::Human if session.shows_progress_bar() => {
-            Box::new(Terminal::new(printer, clock.clone()))
+        Output::Human if session.shows_live_table() => {
+            let cancellation = session.cancellation.clone();
+            Box::new(Terminal::new(printer, clock.clone(), cancellation))
         }
         Output::Human => {
             let lines = Lines::new(printer, detail);
@@ -328,13 +352,15 @@ fn event_sink(session: &Session, clock: Clock, path: &Path, notifier: &Arc<Notif
         }
     };
     let warnings = Box::new(Arc::clone(&session.warnings));
-    let stages = Box::new(Stages::of(path));
+    let reports = Arc::new(OperationReports::for_state_file(path));
+    reports.note_stop_request(session.cancellation.clone());
+    let reports = Box::new(reports);
     let end_summary = Box::new(Arc::clone(&session.end_summary));
     let activity = Box::new(Arc::clone(&session.activity));
     let notifier = Box::new(Arc::clone(notifier));
     EventSink::new(
         clock,
-        vec![listener, warnings, end_summary, stages, activity, notifier],
+        vec![listener, warnings, end_summary, reports, activity, notifier],
     )
 }
 
@@ -363,7 +389,7 @@ async fn execute(
         run: state.run.to_string(),
         resumed: state_file.resumed,
         target: target.clone(),
-        steps: forecast::step_lines(connected, &state, state_file.journal.path()),
+        steps: forecast::step_lines(connected, &state),
     });
     let executor = Executor {
         context: Context {

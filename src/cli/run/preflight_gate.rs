@@ -65,7 +65,7 @@ fn warn_about_unknown(session: &Session, findings: &[CheckResult]) {
         let task = finding.task.as_ref();
         let task = task.map(|task| format!("; the run will wait for a person at {task}"));
         let warning = format!(
-            "{}: {}{} ({}){}",
+            "{}: {}{}: {}{}",
             finding.label(),
             finding.headline,
             protection(finding),

@@ -8,6 +8,7 @@ use crate::cli::did_you_mean;
 use crate::domain::RefreshContext;
 use crate::engine::{Failure, FailureKind};
 use crate::journal::{Reopened, State};
+use crate::runbook::Keyword as _;
 use crate::steps::{self, LibraryDefinition};
 
 /// The record that reopens steps 5 to 7 for one provider, which is given by the logical name or the
@@ -51,12 +52,15 @@ pub(in crate::cli) async fn reopen(
     Ok(Some(Reopened {
         provider: name.to_owned(),
         seals: steps::SEALS_OF_A_REINSTALLATION.map(str::to_owned).to_vec(),
+        steps: steps::STEPS_OF_A_REINSTALLATION
+            .map(|step| step.keyword().to_owned())
+            .to_vec(),
         who: current_actor(),
     }))
 }
 
-/// The logical name of the definition that is meant by its logical name, or by its display name if
-/// exactly one installed provider has a definition of that name. Takes the installed definitions.
+/// Finds an installed definition by its logical name, or by its display name if only one installed
+/// provider has it. Returns the logical name.
 fn find_installed<'a>(installed: &'a [LibraryDefinition], given: &str) -> Option<&'a str> {
     let by_logical_name = installed
         .iter()
@@ -94,6 +98,16 @@ pub(in crate::cli) fn state_after(
     state
         .map(Arc::new)
         .map_err(|error| Failure::refused(error.to_string()))
+}
+
+/// Refuses `--again` unless the run has finished, or was reopened for a provider.
+pub(super) fn require_finished(state: Option<&State>) -> Result<(), Failure> {
+    let is_ready = |state: &State| state.finished.is_some() || !state.reopened.is_empty();
+    if state.is_some_and(is_ready) {
+        Ok(())
+    } else {
+        Err(not_finished())
+    }
 }
 
 /// The refusal of `--again` for a run that has not finished.

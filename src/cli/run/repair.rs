@@ -1,12 +1,12 @@
 //! One step of a finished run, surveyed and repaired again (`--only`): for what somebody changed
 //! since, without a new copy. `plan` uses it for `run --dry-run --only`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::json;
 
-use super::confirm_target::{Scope, confirm_target, require_target_name};
-use super::forecast::step_forecasts;
+use super::confirm_target::{Scope, confirm_target};
 use super::{PreparedRun, RunArguments, resume};
 use crate::cli::actor::current_actor;
 use crate::cli::common_arguments::Output;
@@ -16,7 +16,7 @@ use crate::cli::session::{Session, run_ended_event};
 use crate::cli::step_names::require_step;
 use crate::engine::{Failure, FailureKind, JournalView, Plan, Step};
 use crate::journal::{LockedStateFile, Planned, Record, RepairBegan, State};
-use crate::report::{PlanReport, plan_text};
+use crate::report::{PlanReport, expected_steps, plan_text};
 use crate::runbook::{Keyword as _, ListedStep, Runbook, StepName};
 
 /// Refuses a step that the runbook does not have or skips (exit code 3), and the step that launches
@@ -137,7 +137,6 @@ pub(super) async fn prepare(
     let runbook = &connected.refresh.runbook;
     let target = &runbook.target.name.value;
     let given = arguments.confirm_target.as_deref();
-    require_target_name(given, target)?;
     let (state, repair) = opened(Some(locked.state()), step)?;
     let plan = plan_of(connected, Arc::clone(&state), step).await?;
     if plan.is_empty() && repair.is_some() {
@@ -159,7 +158,8 @@ pub(super) async fn prepare(
     let mut records = Vec::new();
     records.extend(resume::runbook_change(session, connected, &state));
     records.extend(repair.map(Record::from));
-    let steps = step_forecasts(&plan);
+    // The duration of a whole run says nothing about the duration of a repair.
+    let steps = expected_steps(&plan, &BTreeMap::new());
     records.push(Record::from(Planned {
         digest,
         steps,
@@ -169,7 +169,7 @@ pub(super) async fn prepare(
     Ok(Some(PreparedRun {
         state_file: resume::open_state_file(session, locked)?,
         records,
-        copies: Vec::new(),
+        backups: Vec::new(),
     }))
 }
 

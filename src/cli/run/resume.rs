@@ -1,27 +1,32 @@
 //! A run that continues, up to its open state file.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::confirm_target::{Scope, confirm_target, require_target_name};
+use super::confirm_target::{Scope, confirm_target};
+use super::run_binding::is_other_lcs;
 use super::{
     PreparedRun, RunArguments, confirm_overwrite, confirm_repeat, confirmed_keys, preflight_gate,
-    reopen, repair, seal_copies,
+    reopen, repair, seal_backups,
 };
 use crate::base::clock::Clock;
 use crate::base::text::escape;
 use crate::checks::preflight;
 use crate::cli::common_arguments::Output;
 use crate::cli::connect::Connected;
+use crate::cli::exit_code::UNCONFIRMED;
+use crate::cli::expectations::left_of_last_run;
 use crate::cli::plan_file;
 use crate::cli::session::Session;
 use crate::domain::environments;
 use crate::engine::{Failure, JournalView, Plan};
 use crate::journal::{
-    CaptureCopy, Confirmed, LaunchOutcome, LockedStateFile, OpenStateFile, Record, RunbookChanged,
-    State,
+    Confirmed, LaunchOutcome, LockedStateFile, OpenStateFile, Planned, Record, RunbookChanged,
+    SealBackup, State, StepForecast, StepState,
 };
+use crate::report::expected_steps;
 use crate::runbook::Difference;
 
 /// Preflight while the copy has not begun, confirmation; then the state file. A finished run is
@@ -31,9 +36,9 @@ pub(super) async fn prepare(
     arguments: &RunArguments,
     connected: &Connected,
     locked: LockedStateFile,
-    copies: Vec<CaptureCopy>,
+    backups: Vec<SealBackup>,
 ) -> Result<PreparedRun, Failure> {
-    let copies = seal_copies::without_held(&locked.state(), copies)?;
+    let backups = seal_backups::without_held(&locked.state(), backups)?;
     if let Some(repair) = &locked.state().repair {
         let step = escape(&repair.step);
         let note = format!(
@@ -42,7 +47,6 @@ pub(super) async fn prepare(
         session.printer.info(&note);
     }
     let refresh = &connected.refresh;
-    let target = &refresh.runbook.target.name.value;
     let reopened = match &arguments.provider {
         Some(provider) => reopen::reopen(refresh, &locked.state(), provider).await?,
         None => None,
@@ -53,10 +57,9 @@ pub(super) async fn prepare(
     };
     let mut records = Vec::new();
     records.extend(runbook_change(session, connected, &state));
+    let is_reopened = reopened.is_some();
     records.extend(reopened.map(Record::from));
-    // A wrong name is refused before anything else is asked or warned about.
     let given = arguments.confirm_target.as_deref();
-    require_target_name(given, target)?;
     // Once the copy has begun, preflight would judge a target that is being replaced; the steps'
     // surveys decide then.
     let journal = JournalView::from_journal(Arc::clone(&state));
@@ -65,15 +68,22 @@ pub(super) async fn prepare(
     }
     let token = arguments.confirm_repeat.as_deref();
     let repeats = confirm_repeat::confirm_repeat(session, token, &arguments.files, &state).await?;
-    let confirms = must_confirm(&state) || given.is_some() || !repeats.is_empty();
+    let is_rebound = is_other_lcs(&state, &refresh.runbook);
+    let confirms = must_confirm(&state) || is_rebound || given.is_some() || !repeats.is_empty();
     if confirms || arguments.plan.is_some() {
         let plan = remaining_plan(session, connected, &state).await?;
         if let Some(approved) = &arguments.plan {
             plan_file::require_covered(approved, &plan)?;
         }
         if confirms {
-            let mut confirmed = confirm_remaining(session, given, connected, &state, &plan).await?;
+            let expected = expected_steps(&plan, &left_of_last_run(&state));
+            let scope = Scope::of(&state, &expected);
+            let confirmed = confirm_remaining(session, given, connected, &state, &plan, scope);
+            let mut confirmed = confirmed.await?;
             confirmed.repeats = repeats;
+            if is_reopened {
+                records.push(plan_of_round(connected, &state, &plan, &expected));
+            }
             records.push(Record::from(confirmed));
         }
     }
@@ -84,7 +94,7 @@ pub(super) async fn prepare(
     Ok(PreparedRun {
         state_file: open_state_file(session, locked)?,
         records,
-        copies,
+        backups,
     })
 }
 
@@ -130,8 +140,8 @@ fn describe_difference(difference: &Difference) -> String {
     )
 }
 
-/// Must the operator name the target again? Yes if nothing was confirmed yet, and if a confirmed
-/// launch failed or did not begin.
+/// Must the user name the target again? Yes if nothing was confirmed yet, if a confirmed launch
+/// failed or did not begin, and if the last process ended at a change that was not confirmed.
 fn must_confirm(state: &State) -> bool {
     let confirmed = confirmed_keys(state);
     let has_failed = state.launches.iter().any(|(key, launch)| {
@@ -141,7 +151,9 @@ fn must_confirm(state: &State) -> bool {
         );
         has_failed && confirmed.iter().any(|confirmed| **confirmed == **key)
     });
-    state.confirmed.is_none() || has_failed
+    let last = state.closed.as_ref();
+    let was_unconfirmed = last.is_some_and(|closed| closed.exit == UNCONFIRMED);
+    state.confirmed.is_none() || has_failed || was_unconfirmed
 }
 
 /// Plans what is left of the run.
@@ -163,6 +175,26 @@ async fn remaining_plan(
     Ok(plan)
 }
 
+/// The plan of the steps that are opened again; that of the other steps stays. A step that could not
+/// be read has none.
+fn plan_of_round(
+    connected: &Connected,
+    state: &State,
+    plan: &Plan,
+    expected: &BTreeMap<String, StepForecast>,
+) -> Record {
+    let refresh = &connected.refresh;
+    let mut steps = state.planned.clone();
+    let is_open = |name: &str| state.step(name).is_some_and(StepState::waits_again);
+    let open = expected.iter().filter(|(name, _)| is_open(name));
+    steps.extend(open.map(|(name, forecast)| (name.clone(), *forecast)));
+    Record::from(Planned {
+        digest: plan.digest(&refresh.runbook.pinned_digest()),
+        steps,
+        names: refresh.known_names.all(),
+    })
+}
+
 /// Has what is left of the run confirmed. Earlier confirmations stay valid.
 async fn confirm_remaining(
     session: &Session,
@@ -170,11 +202,11 @@ async fn confirm_remaining(
     connected: &Connected,
     state: &State,
     plan: &Plan,
+    scope: Scope<'_>,
 ) -> Result<Confirmed, Failure> {
     let runbook = &connected.refresh.runbook;
     let digest = plan.digest(&runbook.pinned_digest());
     let target = &runbook.target.name.value;
-    let scope = Scope::of(state);
     // `iomcopy plan` showed nothing of it: until now the run had finished.
     if matches!(scope, Scope::Provider(_)) && session.output == Output::Human {
         repair::show_plan(session, connected, plan);
@@ -200,4 +232,33 @@ pub(super) fn open_state_file(
         ));
     }
     Ok(state_file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::testing::began;
+    use crate::journal::{self, Closed};
+
+    #[tokio::test]
+    async fn a_run_that_ended_at_an_unconfirmed_change_asks_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let open = journal::begin(&path, Clock::new(1.0), began()).unwrap();
+        assert!(must_confirm(&open.journal.state()), "nothing is confirmed");
+        let confirmed = Confirmed {
+            who: "a".to_owned(),
+            how: "typed".to_owned(),
+            target: "UAT".to_owned(),
+            digest: String::new(),
+            destructive: Vec::new(),
+            repeats: Vec::new(),
+        };
+        open.journal.append(confirmed).await.unwrap();
+        assert!(!must_confirm(&open.journal.state()));
+        let message = Some("it was not in the plan that was confirmed".to_owned());
+        let closed = Closed::new("unconfirmed", UNCONFIRMED, message);
+        open.journal.append(closed).await.unwrap();
+        assert!(must_confirm(&open.journal.state()));
+    }
 }

@@ -1,6 +1,8 @@
 //! What a run is bound to: the tenant, the source, the target and the `lcs` section. Recorded when
 //! the run begins, and compared whenever it resumes.
 
+use serde_json::Value;
+
 use crate::base::text::escape;
 use crate::cli::connect::Connected;
 use crate::engine::{Failure, RunbookPlace};
@@ -39,66 +41,130 @@ fn current_binding(connected: &Connected, organization: Option<String>) -> Pinne
             organization,
             unique_name: dataverse.and_then(|dataverse| dataverse.unique_name.clone()),
         },
-        lcs: runbook
-            .lcs
-            .as_ref()
-            .and_then(|lcs| serde_json::to_value(lcs).ok()),
+        lcs: pinned_lcs(runbook),
     }
 }
 
 /// Refuses to resume a run with another tenant, source, target or `lcs` section. Each difference
-/// names the place of its value, in the runbook or in its file of values.
-pub(super) fn require_same_binding(state: &State, connected: &Connected) -> Result<(), Failure> {
+/// names the place of its value, in the runbook or in its values file.
+pub(in crate::cli) fn require_same_binding(
+    state: &State,
+    connected: &Connected,
+) -> Result<(), Failure> {
     let then = &state.began.pinned;
     let now = current_binding(connected, None);
     let runbook = &connected.refresh.runbook;
-    let target = &runbook.target;
-    let tenant = runbook.identity.as_ref().map(|it| it.tenant.span);
-    let (lcs, cloud) = (runbook.lcs.as_ref().map(|lcs| lcs.span), runbook.cloud.span);
-    let mut differences: Vec<(String, Option<Span>)> = [
-        ("tenant", &then.tenant, &now.tenant, tenant),
-        ("cloud", &then.cloud, &now.cloud, Some(cloud)),
-        (
-            "target",
-            &then.target.environment,
-            &now.target.environment,
-            Some(target.environment.span),
-        ),
-        (
-            "target's name",
-            &then.target.name,
-            &now.target.name,
-            Some(target.name.span),
-        ),
-    ]
-    .into_iter()
-    .filter(|(_, then, now, _)| then != now)
-    .map(|(subject, then, now, span)| (format!("{subject}: was {then}, is {now}"), span))
-    .collect();
-    let optional = |subject: &str, then: &Option<String>, now: &Option<String>| {
-        let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
-        format!("{subject}: was {}, is {}", shown(then), shown(now))
-    };
-    if then.source != now.source {
-        let text = optional("source", &then.source, &now.source);
-        differences.push((text, Some(runbook.source.span)));
+    let mut differences = Vec::new();
+    if then.tenant != now.tenant {
+        let span = runbook.identity.as_ref().map(|it| it.tenant.span);
+        let text = format!("tenant: was {}, is {}", then.tenant, now.tenant);
+        differences.push((text, span));
     }
-    if then.lcs != now.lcs {
-        differences.push(("the `lcs` section has changed".to_owned(), lcs));
-    }
+    differences.extend(runbook_differences(state, runbook));
     if then.target.url != now.target.url {
-        differences.push((optional("address", &then.target.url, &now.target.url), None));
+        differences.push((
+            optional(
+                "address",
+                then.target.url.as_deref(),
+                now.target.url.as_deref(),
+            ),
+            None,
+        ));
     }
     let dataverse = connected.refresh.target.environment.dataverse.as_ref();
     let organization = dataverse.and_then(|dataverse| dataverse.organization_id.clone());
     let bound = bound_organization(state).filter(|bound| Some(bound) != organization.as_ref());
     if bound.is_some() {
-        differences.push((optional("organization", &bound, &organization), None));
+        differences.push((
+            optional("organization", bound.as_deref(), organization.as_deref()),
+            None,
+        ));
     }
+    require_none(runbook, then, &differences)
+}
+
+/// The same, as far as the runbook alone shows it: without a request.
+pub(in crate::cli) fn require_same_runbook(
+    state: &State,
+    runbook: &Runbook,
+) -> Result<(), Failure> {
+    let then = &state.began.pinned;
+    require_none(runbook, then, &runbook_differences(state, runbook))
+}
+
+/// What differs in the runbook itself, with its place. The `lcs` section may be corrected until
+/// something was launched or captured with it.
+fn runbook_differences(state: &State, runbook: &Runbook) -> Vec<(String, Option<Span>)> {
+    let then = &state.began.pinned;
+    let target = &runbook.target;
+    let cloud = runbook.cloud.value.to_string();
+    let environment = target.environment.value.to_string();
+    let mut differences: Vec<(String, Option<Span>)> = [
+        ("cloud", &then.cloud, &cloud, runbook.cloud.span),
+        (
+            "target",
+            &then.target.environment,
+            &environment,
+            target.environment.span,
+        ),
+        (
+            "target's name",
+            &then.target.name,
+            &target.name.value,
+            target.name.span,
+        ),
+    ]
+    .into_iter()
+    .filter(|(_, then, now, _)| then != now)
+    .map(|(subject, then, now, span)| (format!("{subject}: was {then}, is {now}"), Some(span)))
+    .collect();
+    let source = Some(runbook.source.value.to_string());
+    if then.source != source {
+        let text = optional("source", then.source.as_deref(), source.as_deref());
+        differences.push((text, Some(runbook.source.span)));
+    }
+    let is_used = !(state.launches.is_empty() && state.seals.is_empty());
+    if is_used && is_other_lcs(state, runbook) {
+        let span = runbook.lcs.as_ref().map(|lcs| lcs.span);
+        differences.push(("the `lcs` section has changed".to_owned(), span));
+    }
+    differences
+}
+
+/// Is the `lcs` section another one than that of the run's last process? What this run confirmed was
+/// then confirmed for other environments.
+pub(super) fn is_other_lcs(state: &State, runbook: &Runbook) -> bool {
+    // A corrected section is in the meaning that was recorded with it.
+    let meaning = state.runbook_meaning.as_deref();
+    let last = match meaning {
+        Some(meaning) => meaning.get("lcs").filter(|lcs| !lcs.is_null()).cloned(),
+        None => state.began.pinned.lcs.clone(),
+    };
+    last != pinned_lcs(runbook)
+}
+
+/// The `lcs` section, as a run is bound to it.
+fn pinned_lcs(runbook: &Runbook) -> Option<Value> {
+    let lcs = runbook.lcs.as_ref()?;
+    serde_json::to_value(lcs).ok()
+}
+
+/// A value that may be absent, before and now.
+fn optional(subject: &str, then: Option<&str>, now: Option<&str>) -> String {
+    let (then, now) = (then.unwrap_or("none"), now.unwrap_or("none"));
+    format!("{subject}: was {then}, is {now}")
+}
+
+/// Refuses the state file of another refresh.
+fn require_none(
+    runbook: &Runbook,
+    then: &Pinned,
+    differences: &[(String, Option<Span>)],
+) -> Result<(), Failure> {
     if differences.is_empty() {
         return Ok(());
     }
-    Err(another_refresh(runbook, then, &differences))
+    Err(another_refresh(runbook, then, differences))
 }
 
 /// The refusal to write into the state file of another refresh.
@@ -141,9 +207,79 @@ fn bound_organization(state: &State) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::clock::Clock;
     use crate::cli::testing::{began, runbook_text};
     use crate::engine::FailureKind;
+    use crate::journal::testing;
     use crate::runbook::parse_with_values;
+
+    #[tokio::test]
+    async fn the_runbook_alone_shows_that_a_state_file_is_of_another_target() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let text = runbook_text("public", "");
+        let runbook = parse_with_values(("uat.yaml", &text), ("v.yaml", "name: uat\n"));
+        let runbook = runbook.unwrap_or_else(|invalid| panic!("{invalid}"));
+        let mut began = began();
+        began.pinned.source = Some(runbook.source.value.to_string());
+        began.pinned.target.environment = runbook.target.environment.value.to_string();
+        began.pinned.target.name = runbook.target.name.value.clone();
+        let same = journal::begin(&path, Clock::new(1.0), began.clone()).unwrap();
+        let refused = |state: &State| require_same_runbook(state, &runbook).err();
+        assert!(refused(&same.journal.state()).is_none());
+        began.pinned.target.name = "Contoso QA".to_owned();
+        let other = folder.path().join("qa.jsonl");
+        let other = journal::begin(&other, Clock::new(1.0), began).unwrap();
+        let failure = refused(&other.journal.state()).unwrap();
+        assert_eq!(failure.kind, FailureKind::Refused);
+        assert!(failure.message.contains("was Contoso QA"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn the_lcs_section_may_be_corrected_until_something_was_launched() {
+        let lcs = |project: u32| {
+            let section = format!(
+                "lcs: {{ geography: default, project: {project}, source: 11111111-1111-1111-1111-\
+                 111111111111, target: 22222222-2222-2222-2222-222222222222 }}\n"
+            );
+            crate::cli::testing::runbook("public", &section)
+        };
+        let (mistyped, corrected) = (lcs(99), lcs(1_234_567));
+        let folder = tempfile::tempdir().unwrap();
+        let mut began = began();
+        began.pinned.source = Some(mistyped.source.value.to_string());
+        began.pinned.target.environment = mistyped.target.environment.value.to_string();
+        began.pinned.lcs = pinned_lcs(&mistyped);
+        began.runbook_meaning = Some(mistyped.meaning());
+        let path = folder.path().join("uat.jsonl");
+        let open = journal::begin(&path, Clock::new(1.0), began).unwrap();
+        let same = |runbook: &Runbook| require_same_runbook(&open.journal.state(), runbook).is_ok();
+        assert!(same(&corrected), "nothing was sent yet");
+        assert!(is_other_lcs(&open.journal.state(), &corrected));
+        let changed = journal::RunbookChanged {
+            digest: corrected.digest(),
+            difference: Vec::new(),
+            meaning: Some(corrected.meaning()),
+        };
+        let records = vec![
+            changed.into(),
+            testing::step_began("copy-environments"),
+            testing::phase_began("copy-environments", "copy"),
+            testing::intent(
+                "copy-environments",
+                "copy",
+                "copy/2",
+                journal::ChangeKind::Launch,
+            ),
+        ];
+        open.journal.append_all(records).await.unwrap();
+        assert!(
+            same(&corrected),
+            "the run is bound to the corrected section"
+        );
+        assert!(!same(&mistyped));
+        assert!(!same(&crate::cli::testing::runbook("public", "")));
+    }
 
     #[test]
     fn the_state_file_of_another_target_is_refused_at_the_place_of_the_value() {

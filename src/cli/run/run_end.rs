@@ -14,11 +14,12 @@ use crate::cli::exit_code::{DONE, outcome_name};
 use crate::cli::session::{Session, run_ended_event};
 use crate::cli::step_names::step_names;
 use crate::domain::RefreshContext;
+use crate::domain::containment::figures::is_forecast;
 use crate::domain::containment::{Inventory, inventory};
 use crate::domain::summary::{Summary, summary};
 use crate::engine::{Failure, FailureKind, JournalView, Outcome};
 use crate::journal::{self, Closed, Occupancy, OpenStateFile, State};
-use crate::report::{Outlook, status_table};
+use crate::report::{Estimates, NextCommand, TaskCommands, recorded_findings, status_table};
 
 /// Closes the state file and reports how the run ended. Returns the exit code.
 pub(super) async fn end_run(
@@ -61,25 +62,49 @@ pub(super) async fn end_run(
         session.print_failure(failure);
     }
     // Last, where the reader looks: what comes before it may be longer than the terminal.
-    if let Some(next) = next {
-        let state = state_file.journal.state();
-        let other = complete_command(&files.as_arguments(), &state, failure)
-            .map_or_else(String::new, |command| {
-                format!("\n  or, when a person has done the task: {command}")
-            });
-        session.printer.text(&format!("\nnext: {next}{other}"));
+    if let Some(command) = next {
+        let (state, arguments) = (state_file.journal.state(), files.as_arguments());
+        let lines = next_lines(&arguments, command, &state, failure);
+        if !lines.is_empty() {
+            session.printer.text(&format!("\n{}", lines.join("\n")));
+        }
     }
     exit
 }
 
-/// The command that checks what a person has done, if the process was stopped while a task waits: `run`
-/// would wait for it again. The failure of a run that does not wait names it already. Takes the
-/// arguments that name the files.
-fn complete_command(files: &str, state: &State, failure: Option<&Failure>) -> Option<String> {
+/// What follows a run: the command, and what a person does before it if the run failed.
+fn next_command(command: String, failure: Option<&Failure>) -> NextCommand {
+    let first = match failure.map(|failure| failure.kind) {
+        None | Some(FailureKind::Interrupted) => return NextCommand::to_continue(command),
+        Some(FailureKind::Temporary) => "wait until the service is available",
+        Some(FailureKind::Waiting) => TaskCommands::FIRST,
+        Some(FailureKind::Unconfirmed) => "decide whether to confirm it",
+        Some(_) => "correct what failed",
+    };
+    NextCommand::once_done(first, command)
+}
+
+/// The lines about what follows a run. If the process was stopped while a task waits, also how to
+/// check the task: the failure of a run that does not wait names that already. Takes the arguments
+/// that name the files, and the next command.
+fn next_lines(
+    files: &str,
+    command: String,
+    state: &State,
+    failure: Option<&Failure>,
+) -> Vec<String> {
     let is_stopped = failure.is_some_and(|failure| failure.kind == FailureKind::Interrupted);
-    let task = state.waiting().next().filter(|_| is_stopped)?;
-    let task = escape(&task.waiting.task);
-    Some(format!("iomcopy complete {files} {task}"))
+    let task = state.waiting().next().filter(|_| is_stopped);
+    let next = match task {
+        Some(_) => NextCommand::once_done(TaskCommands::FIRST, command),
+        None => next_command(command, failure),
+    };
+    let next = next.line(&format!("iomcopy run {files}"));
+    let check = task.map(|task| {
+        let commands = TaskCommands::new(files, &escape(&task.waiting.task));
+        format!("  {}", commands.check())
+    });
+    next.into_iter().chain(check).collect()
 }
 
 /// How a process's part of a run ended.
@@ -141,10 +166,11 @@ pub(super) async fn close(
     let message = failure.map(|failure| failure.message.clone());
     let closed = Closed {
         figures: figures.map(|figures| json!(figures)),
-        notes: session.warnings.all(),
+        notes: open_warnings(session, figures),
         not_begun: result
             .err()
             .map_or_else(BTreeMap::new, |failure| (*failure.not_begun).clone()),
+        hindrances: session.end_summary.hindrances(),
         ..Closed::new(result_name(result), exit, message)
     };
     // A journal that is closed already, or cannot be written, takes no further record.
@@ -154,6 +180,16 @@ pub(super) async fn close(
         session.printer.error(&format!("warning: {error}"));
     }
     exit
+}
+
+/// The warnings of this process that nothing has answered since: the figures answer the forecasts of
+/// preflight about the copy.
+fn open_warnings(session: &Session, figures: Option<&Summary>) -> Vec<String> {
+    let mut warnings = session.warnings.all();
+    if figures.is_some_and(|figures| figures.containment.is_some()) {
+        warnings.retain(|warning| !is_forecast(warning));
+    }
+    warnings
 }
 
 /// The results of the run so far, in figures; `None` if the records cannot be counted.
@@ -184,37 +220,38 @@ fn print_result(
     let path = state_file.journal.path();
     let is_finished = state_file.journal.state().finished.is_some();
     let report = format!("iomcopy report {}", files.as_arguments());
-    let shown_by = (!is_finished).then_some(report.as_str());
-    let mut warnings = session.warnings.all();
-    if let Some(containment) = figures.containment.as_ref().filter(|_| is_finished) {
-        warnings.retain(|warning| !containment.settles(warning));
+    let contents = journal::read_state_file(path);
+    // By the state file, which has the warnings of all processes.
+    let warnings = match &contents {
+        Ok(contents) => recorded_findings(contents, is_forecast),
+        Err(_) => open_warnings(session, Some(figures)),
+    };
+    if let Ok(contents) = &contents {
+        session.end_summary.add_earlier(contents);
     }
-    let end_summary = session.end_summary.text(&warnings, shown_by);
+    let end_summary = session.end_summary.text(&warnings, &report, !is_finished);
     if !end_summary.is_empty() {
         session.printer.text(end_summary.trim_end());
     }
     let mut next = None;
-    if let Ok(mut contents) = journal::read_state_file(path) {
+    if let Ok(mut contents) = contents {
         // The lock on the file is this process's own.
         contents.occupancy = Occupancy::Free;
         let palette = session.data_palette();
         let ending = ending.map_or("", |failure| &failure.message);
         let names = step_names(&connected.refresh.runbook, Some(&contents.state));
         let commands = suggested_commands(files, &contents);
-        let outlook = Outlook::at(Clock::new(1.0).time_of_day());
+        let estimates = Estimates::at(Clock::new(1.0).time_of_day());
         let table = status_table(
             &contents,
             &names,
             &commands,
-            &outlook,
+            &estimates,
             palette,
             Some(ending),
         );
         session.printer.text(&format!("\n{}", table.trim_end()));
-        next = Some(match contents.state.finished {
-            None => commands.next,
-            Some(_) => format!("iomcopy verify {}", commands.arguments),
-        });
+        next = Some(commands.next);
     }
     let lines = if is_finished {
         figures.lines()
@@ -237,21 +274,46 @@ mod tests {
     use crate::journal::Waiting;
 
     #[tokio::test]
-    async fn a_run_that_is_stopped_while_a_task_waits_offers_to_complete_it() {
+    async fn a_run_that_is_stopped_while_a_task_waits_says_what_status_says() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("uat.jsonl");
         let open = journal::begin(&path, Clock::new(1.0), began()).unwrap();
-        let command =
-            |failure: &Failure| complete_command("uat.yaml", &open.journal.state(), Some(failure));
-        assert_eq!(command(&Failure::interrupted()), None, "no task waits");
+        let run = "iomcopy run uat.yaml";
+        let lines = |failure: &Failure| {
+            let state = open.journal.state();
+            next_lines("uat.yaml", run.to_owned(), &state, Some(failure))
+        };
+        let plain = ["next: iomcopy run uat.yaml"];
+        assert_eq!(lines(&Failure::interrupted()), plain, "no task waits");
         let waiting = Waiting {
             task: "activate-flows/turn-on".to_owned(),
             worksheet: json!({}),
         };
         open.journal.append(waiting).await.unwrap();
-        let offered = command(&Failure::interrupted());
-        let expected = "iomcopy complete uat.yaml activate-flows/turn-on";
-        assert_eq!(offered.as_deref(), Some(expected));
-        assert_eq!(command(&Failure::failed("the service failed")), None);
+        let expected = [
+            "next: do what the worksheet says, then iomcopy run uat.yaml",
+            "  only to check it: iomcopy complete uat.yaml activate-flows/turn-on",
+        ];
+        assert_eq!(lines(&Failure::interrupted()), expected);
+        let failed = lines(&Failure::failed("the service failed"));
+        assert_eq!(
+            failed,
+            ["next: correct what failed, then iomcopy run uat.yaml"]
+        );
+    }
+
+    #[test]
+    fn a_run_that_failed_is_run_again_once_a_person_has_done_something() {
+        let run = "iomcopy run uat.yaml";
+        let line = |failure: Option<&Failure>| next_command(run.to_owned(), failure).line(run);
+        let plain = Some("next: iomcopy run uat.yaml");
+        assert_eq!(line(None).as_deref(), plain, "it stopped early");
+        let interrupted = Failure::interrupted();
+        assert_eq!(line(Some(&interrupted)).as_deref(), plain);
+        let failed = line(Some(&Failure::failed("no"))).unwrap_or_default();
+        assert_eq!(
+            failed,
+            "next: correct what failed, then iomcopy run uat.yaml"
+        );
     }
 }

@@ -3,14 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::run_binding::require_same_binding;
-use super::{PreparedRun, RunArguments, begin, finished_run, repair, resume};
-use crate::base::remote_copy::RemoteCopy;
+use super::run_binding::{require_same_binding, require_same_runbook};
+use super::{PreparedRun, RunArguments, begin, finished_run, reopen, repair, resume};
+use crate::base::remote_state::RemoteState;
 use crate::cli::connect::Connected;
 use crate::cli::exit_code::DONE;
 use crate::cli::session::Session;
 use crate::engine::Failure;
-use crate::journal::{CaptureCopy, LockedStateFile};
+use crate::journal::{LockedStateFile, SealBackup};
+use crate::runbook::Runbook;
 
 /// What a call of `run` does.
 pub(super) enum RunMode {
@@ -27,8 +28,8 @@ pub(super) enum RunMode {
 /// Where the state of a run is kept.
 pub(super) struct StateLocation<'a> {
     pub(super) path: &'a Path,
-    /// The remote copy.
-    pub(super) remote_copy: Option<Arc<dyn RemoteCopy>>,
+    /// The remote state.
+    pub(super) remote_state: Option<Arc<dyn RemoteState>>,
 }
 
 /// What follows the guards.
@@ -40,14 +41,23 @@ pub(super) enum Prepared {
 }
 
 impl RunMode {
-    /// The mode of a call with these arguments, and with this state file if there is one.
+    /// The mode of a call with these arguments, and with this state file if there is one. Refuses
+    /// what the runbook and the state file alone show to be wrong: nothing was sent yet.
     pub(super) fn of(
         arguments: &RunArguments,
+        runbook: &Runbook,
         locked: Option<LockedStateFile>,
     ) -> Result<Self, Failure> {
+        let state = locked.as_ref().map(LockedStateFile::state);
+        let state = state.as_deref().filter(|_| !arguments.fresh);
         if let Some(step) = &arguments.only {
-            let state = locked.as_ref().map(LockedStateFile::state);
-            repair::require_begun(state.as_deref(), step)?;
+            repair::require_begun(state, step)?;
+        }
+        if arguments.provider.is_some() {
+            reopen::require_finished(state)?;
+        }
+        if let Some(state) = state {
+            require_same_runbook(state, runbook)?;
         }
         Ok(match (locked, &arguments.only) {
             (Some(locked), Some(step)) => Self::Repair(locked, step.clone()),
@@ -69,20 +79,20 @@ impl RunMode {
         arguments: &RunArguments,
         connected: &Connected,
         place: StateLocation<'_>,
-        copies: Vec<CaptureCopy>,
+        backups: Vec<SealBackup>,
     ) -> Result<Prepared, Failure> {
         let prepared = match self {
             Self::Begin(replaced) => {
-                let place = begin::Place {
+                let place = begin::NewStateLocation {
                     path: place.path,
                     replaced,
-                    remote_copy: place.remote_copy,
+                    remote_state: place.remote_state,
                 };
-                begin::prepare(session, arguments, connected, place, copies).await?
+                begin::prepare(session, arguments, connected, place, backups).await?
             }
             Self::Resume(locked) => {
                 require_same_binding(&locked.state(), connected)?;
-                resume::prepare(session, arguments, connected, locked, copies).await?
+                resume::prepare(session, arguments, connected, locked, backups).await?
             }
             Self::SurveyAgain(locked) => {
                 require_same_binding(&locked.state(), connected)?;

@@ -167,7 +167,7 @@ impl TargetLock {
         ))
         .with_help(
             "resume that run with its runbook and --state; if its state file is lost, use --from-capture \
-             with the copy of its seal 'before-copy', or give up the target's own settings with \
+             with the sealed copy of its seal 'before-copy', or give up the target's own settings with \
              --abandon-captures",
         ))
     }

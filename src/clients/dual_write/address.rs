@@ -1,4 +1,4 @@
-//! Valid addresses of the gateway. It receives a person's token with wide permissions, so a
+//! Valid addresses of the gateway. It receives a user's token with wide permissions, so a
 //! mistyped or foreign host is refused before anything is sent.
 
 use crate::clients::http::{Origin, is_dns_label};

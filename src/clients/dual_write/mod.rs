@@ -2,7 +2,7 @@
 //!
 //! **Microsoft does not support it and may change it at any time.** Microsoft publishes no HTTP API
 //! for dual-write; what is known comes from its own tool *Dual-write-automations*, which says so of
-//! itself. So it is used only if the runbook acknowledges that, at an address and with a person's
+//! itself. So it is used only if the runbook acknowledges that, at an address and with a user's
 //! token that the runbook names.
 //!
 //! - [`address`]: valid addresses of the gateway.

@@ -164,7 +164,7 @@ mod tests {
 
     use super::*;
     use crate::base::cancellation::Cancellation;
-    use crate::base::remote_copy::{CopyError, RemoteCopy};
+    use crate::base::remote_state::{RemoteState, RemoteStateError};
     use crate::clients::error::ErrorKind;
     use crate::clients::http::{Limits, Method};
     use crate::clients::testing::{
@@ -604,28 +604,28 @@ mod tests {
         cancellation: Cancellation,
     }
 
-    impl RemoteCopy for LostCopy {
+    impl RemoteState for LostCopy {
         fn place(&self) -> &str {
             &self.place
         }
 
-        fn read(&self) -> Result<Vec<u8>, CopyError> {
+        fn read(&self) -> Result<Vec<u8>, RemoteStateError> {
             Ok(Vec::new())
         }
 
-        fn append(&self, _: u64, _: &[u8]) -> Result<(), CopyError> {
+        fn append(&self, _: u64, _: &[u8]) -> Result<(), RemoteStateError> {
             Ok(())
         }
 
-        fn keep(&self, _: &str, _: &[u8]) -> Result<(), CopyError> {
+        fn keep(&self, _: &str, _: &[u8]) -> Result<(), RemoteStateError> {
             Ok(())
         }
 
-        fn clear(&self) -> Result<(), CopyError> {
+        fn clear(&self) -> Result<(), RemoteStateError> {
             Ok(())
         }
 
-        fn when_lost(&self, _: Box<dyn FnOnce(CopyError) + Send>) {}
+        fn when_lost(&self, _: Box<dyn FnOnce(RemoteStateError) + Send>) {}
 
         fn confirm_lease(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
             self.cancellation.halt();
@@ -639,7 +639,7 @@ mod tests {
         let listener = Listener::replying(vec![ok(), ok()]).await;
         let service = setup.service(&listener.url);
         assert!(service.send(&Request::get("/rows")).await.is_ok());
-        let copy: Arc<dyn RemoteCopy> = Arc::new(LostCopy {
+        let copy: Arc<dyn RemoteState> = Arc::new(LostCopy {
             place: "https://contoso.example/runs".to_owned(),
             cancellation: setup.cancellation.clone(),
         });

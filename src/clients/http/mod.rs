@@ -12,8 +12,8 @@
 //! - `span`: the span of a request, for a trace.
 //! - `transport`: transport errors, and reading a body of limited size.
 //! - `parsing`: error bodies, headers, dates, addresses and links: pure functions of bytes.
-//! - `shared_limits`: tests of many requests that share a service's limit, in virtual time.
-//! - `unwelcome_responses`: tests of responses that mean something else than their status says.
+//! - `shared_limits_tests`: tests of many requests that share a service's limit, in virtual time.
+//! - `unwelcome_responses_tests`: tests of responses that mean something else than their status says.
 //!
 //! Imports run down this list, never up.
 
@@ -30,11 +30,11 @@ mod response;
 mod send;
 mod service;
 #[cfg(test)]
-mod shared_limits;
+mod shared_limits_tests;
 mod span;
 mod transport;
 #[cfg(test)]
-mod unwelcome_responses;
+mod unwelcome_responses_tests;
 
 pub use client::Http;
 pub use observer::{Observer, Silent, SlowWrite, Wait, WaitReason};

@@ -13,7 +13,7 @@ use super::observer::SlowWrite;
 use super::request::Request;
 use super::response::Response;
 use super::span::{record_status, request_span};
-use super::transport::{TransportError, read_limited_body};
+use super::transport::{TransportError, host_and_port, read_limited_body};
 
 /// Sends a request once. The authorization goes to this URL, which the caller has checked against
 /// the service's origin.
@@ -87,7 +87,7 @@ pub(super) async fn send(
             what: what.to_owned(),
             client_request_id: id.clone(),
         })),
-        Some(Err(error)) => classify(error),
+        Some(Err(error)) => classify(error.asking(url)),
         None => AttemptOutcome::Interrupted,
     };
     Attempt { id, outcome }
@@ -140,12 +140,6 @@ async fn naming_slow_write<T>(
     response
 }
 
-fn host_and_port(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port_or_known_default().unwrap_or_default();
-    format!("{host}:{port}")
-}
-
 fn build(
     http: &Http,
     url: &Url,
@@ -176,12 +170,12 @@ fn build(
 fn classify(error: TransportError) -> AttemptOutcome {
     match &error {
         TransportError::BodyTooLong(_) => AttemptOutcome::BodyTooLong(error),
-        TransportError::Connection(cause) if cause.is_connect() => {
+        TransportError::Connection { error: cause, .. } if cause.is_connect() => {
             AttemptOutcome::NotConnected(error)
         }
-        TransportError::Connection(cause) if cause.is_builder() => {
+        TransportError::Connection { error: cause, .. } if cause.is_builder() => {
             AttemptOutcome::InvalidRequest(error)
         }
-        TransportError::Connection(_) => AttemptOutcome::Incomplete(error),
+        TransportError::Connection { .. } => AttemptOutcome::Incomplete(error),
     }
 }

@@ -3,13 +3,19 @@
 use std::error::Error as _;
 
 use bytes::{Bytes, BytesMut};
+use url::Url;
 
 /// Why no whole response arrived.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TransportError {
     /// The connection failed or timed out. The error holds no URL, which may contain a secret.
-    #[error("{}", describe(.0))]
-    Connection(#[source] reqwest::Error),
+    #[error("{}", describe(.error, .address.as_deref()))]
+    Connection {
+        #[source]
+        error: reqwest::Error,
+        /// The host and the port that were asked, if they may be shown.
+        address: Option<String>,
+    },
     /// The response is longer than this many bytes.
     #[error("its response is longer than {0} bytes")]
     BodyTooLong(usize),
@@ -17,8 +23,31 @@ pub(crate) enum TransportError {
 
 impl From<reqwest::Error> for TransportError {
     fn from(error: reqwest::Error) -> Self {
-        Self::Connection(error.without_url())
+        Self::Connection {
+            error: error.without_url(),
+            address: None,
+        }
     }
+}
+
+impl TransportError {
+    /// The same error, which names the host and the port of this URL.
+    pub(crate) fn asking(self, url: &Url) -> Self {
+        match self {
+            Self::Connection { error, .. } => Self::Connection {
+                error,
+                address: Some(host_and_port(url)),
+            },
+            Self::BodyTooLong(_) => self,
+        }
+    }
+}
+
+/// `login.microsoftonline.com:443`.
+pub(super) fn host_and_port(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port_or_known_default().unwrap_or_default();
+    format!("{host}:{port}")
 }
 
 /// Reads a body of at most `limit` bytes, counted after decompression.
@@ -39,14 +68,16 @@ pub(crate) async fn read_limited_body(
     Ok(body.freeze())
 }
 
-/// The kind of failure and its innermost cause: `no connection: Connection refused (os error 111)`.
-fn describe(error: &reqwest::Error) -> String {
+/// The kind of failure, the address, and the innermost cause:
+/// `no connection to 127.0.0.1:4001: Connection refused (os error 111)`.
+fn describe(error: &reqwest::Error, address: Option<&str>) -> String {
+    let named = |word: &str| address.map_or_else(String::new, |it| format!(" {word} {it}"));
     let mut text = if error.is_timeout() {
-        "no response in time".to_owned()
+        format!("no response in time{}", named("from"))
     } else if error.is_connect() {
-        "no connection".to_owned()
+        format!("no connection{}", named("to"))
     } else {
-        "the connection failed".to_owned()
+        format!("the connection{} failed", named("to"))
     };
     let mut cause = error.source();
     let mut innermost = None;

@@ -175,7 +175,7 @@ pub(super) async fn exchange(
     headers: &[(&str, &str)],
     body: Bytes,
 ) -> Result<SignInResponse, Arc<ExchangeError>> {
-    let failed = |error: TransportError| Arc::new(ExchangeError::from(error));
+    let failed = |error: TransportError| Arc::new(ExchangeError::from(error.asking(&url)));
     let span = request_span("sign-in", "a token", method.as_str(), &url);
     let mut builder = http.client_for(&url).request(method, url.clone());
     builder = builder.body(body);

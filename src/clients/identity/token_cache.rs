@@ -89,7 +89,7 @@ impl TokenCache {
         Some(times.expiry.saturating_sub(now))
     }
 
-    /// Keeps a fetched token. Takes when its fetch began, so that its lifetime is never
+    /// Keeps a fetched token. `began` is when its fetch began, so that its lifetime is never
     /// overestimated.
     pub(super) fn keep(
         &mut self,

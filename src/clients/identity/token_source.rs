@@ -418,6 +418,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_authority_that_refuses_a_connection_is_named_with_its_port() {
+        let setup = Setup::new(1_000.0);
+        let authority = Listener::replying(Vec::new()).await;
+        let url = authority.url.clone();
+        drop(authority);
+        let error = source(&setup, &url).current().await.unwrap_err();
+        let address = url.trim_start_matches("http://");
+        let named = format!("no connection to {address}: ");
+        assert!(error.to_string().contains(&named), "{error}");
+    }
+
+    #[tokio::test]
     async fn the_old_token_is_used_while_the_authority_is_unavailable() {
         let setup = Setup::new(300.0);
         let body = r#"{"token_type":"Bearer","expires_in":600,"access_token":"old"}"#;

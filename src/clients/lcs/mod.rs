@@ -8,7 +8,7 @@
 //!
 //! Facts: Microsoft Learn, *Database movement API* (create refresh, get status, throttling,
 //! versioning support), *Environment API* (metadata, history); the types of history as d365fo.tools
-//! has them. The service accepts a person's token only, never an application's. Microsoft has
+//! has them. The service accepts a user's token only, never an application's. Microsoft has
 //! announced its end; only this module and the step's `database_refresh` depend on its API, so that
 //! another service can replace it.
 

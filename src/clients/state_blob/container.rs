@@ -25,7 +25,7 @@ use super::StateBlobAddress;
 use super::errors::{Refusal, copy_error, refusal};
 use super::lease::Lease;
 use super::token::StorageToken;
-use crate::base::remote_copy::{CopyError, CopyErrorKind};
+use crate::base::remote_state::{RemoteStateError, RemoteStateErrorKind};
 
 /// How long a request may take, and how long a connection.
 const REQUEST: Duration = Duration::from_secs(20);
@@ -75,15 +75,15 @@ pub(super) fn part_name(name: &str, number: u32) -> String {
 }
 
 impl Container {
-    pub(super) fn new(address: &StateBlobAddress) -> Result<Self, CopyError> {
+    pub(super) fn new(address: &StateBlobAddress) -> Result<Self, RemoteStateError> {
         Self::with_transport(address, transport(&address.container)?)
     }
 
     pub(super) fn with_transport(
         address: &StateBlobAddress,
         transport: Arc<dyn HttpClient>,
-    ) -> Result<Self, CopyError> {
-        let invalid = |message: &str| CopyError::new(CopyErrorKind::Refused, message);
+    ) -> Result<Self, RemoteStateError> {
+        let invalid = |message: &str| RemoteStateError::new(RemoteStateErrorKind::Refused, message);
         let options = BlobContainerClientOptions {
             client_options: ClientOptions {
                 retry: RetryOptions::none(),
@@ -113,7 +113,7 @@ impl Container {
     }
 
     /// Reads what is known about a part; `None` if there is none.
-    pub(super) async fn part(&self, name: &str) -> Result<Option<Part>, CopyError> {
+    pub(super) async fn part(&self, name: &str) -> Result<Option<Part>, RemoteStateError> {
         let blob = self.blob(name);
         let found = repeat(|| blob.get_properties(None)).await;
         let headers = match found {
@@ -133,7 +133,10 @@ impl Container {
         let (part, is_append_blob) = read().map_err(|error| copy_error("reading it", &error))?;
         if !is_append_blob {
             let message = "a blob of this name exists, and it is not an append blob";
-            return Err(CopyError::new(CopyErrorKind::Refused, message));
+            return Err(RemoteStateError::new(
+                RemoteStateErrorKind::Refused,
+                message,
+            ));
         }
         Ok(Some(part))
     }
@@ -142,7 +145,7 @@ impl Container {
     pub(super) async fn list(
         &self,
         marker: Option<String>,
-    ) -> Result<(Vec<BlobItem>, Option<String>), CopyError> {
+    ) -> Result<(Vec<BlobItem>, Option<String>), RemoteStateError> {
         let listed = repeat(|| async {
             let options = BlobContainerClientListBlobsOptions {
                 marker: marker.clone(),
@@ -161,7 +164,7 @@ impl Container {
     }
 
     /// Creates an empty append blob, if there is none.
-    pub(super) async fn create(&self, name: &str) -> Result<(), CopyError> {
+    pub(super) async fn create(&self, name: &str) -> Result<(), RemoteStateError> {
         if self.part(name).await?.is_some() {
             return Ok(());
         }
@@ -179,7 +182,7 @@ impl Container {
     }
 
     /// Empties a part that this process has the lease of.
-    pub(super) async fn empty(&self, name: &str, lease: &Lease) -> Result<(), CopyError> {
+    pub(super) async fn empty(&self, name: &str, lease: &Lease) -> Result<(), RemoteStateError> {
         let blob = self.blob(name).append_blob_client();
         let emptied = repeat(|| async {
             let options = AppendBlobClientCreateOptions {
@@ -192,7 +195,7 @@ impl Container {
         emptied.map_err(|error| copy_error("emptying it", &error))
     }
 
-    pub(super) async fn delete(&self, name: &str) -> Result<(), CopyError> {
+    pub(super) async fn delete(&self, name: &str) -> Result<(), RemoteStateError> {
         let blob = self.blob(name);
         // A lease of a process that has ended must not stop it.
         drop(blob.break_lease(Some(super::lease::at_once())).await);
@@ -208,11 +211,20 @@ impl Container {
     }
 
     /// The first `length` bytes of a blob.
-    pub(super) async fn download(&self, name: &str, length: u64) -> Result<Vec<u8>, CopyError> {
+    pub(super) async fn download(
+        &self,
+        name: &str,
+        length: u64,
+    ) -> Result<Vec<u8>, RemoteStateError> {
         self.read_range(name, 0, length).await
     }
 
-    async fn read_range(&self, name: &str, at: u64, length: u64) -> Result<Vec<u8>, CopyError> {
+    async fn read_range(
+        &self,
+        name: &str,
+        at: u64,
+        length: u64,
+    ) -> Result<Vec<u8>, RemoteStateError> {
         let blob = self.blob(name);
         let read = repeat(|| async {
             let options = BlobClientDownloadOptions {
@@ -226,7 +238,10 @@ impl Container {
             .map_err(|error| copy_error("reading it", &error))?;
         if bytes.len() as u64 != length {
             let message = format!("{} of {length} bytes could be read", bytes.len());
-            return Err(CopyError::new(CopyErrorKind::Unavailable, message));
+            return Err(RemoteStateError::new(
+                RemoteStateErrorKind::Unavailable,
+                message,
+            ));
         }
         Ok(bytes.to_vec())
     }
@@ -240,7 +255,7 @@ impl Container {
         lease: &Lease,
         at: u64,
         block: &[u8],
-    ) -> Result<Appended, CopyError> {
+    ) -> Result<Appended, RemoteStateError> {
         let blob = self.blob(name).append_blob_client();
         let (body, length) = (Bytes::copy_from_slice(block), block.len() as u64);
         let appended = repeat(|| async {
@@ -275,7 +290,7 @@ impl Container {
 
     /// Stores a separate blob under this name, or with a number if there is another blob of this
     /// name. Nothing is overwritten.
-    pub(super) async fn keep(&self, name: &str, bytes: Vec<u8>) -> Result<(), CopyError> {
+    pub(super) async fn keep(&self, name: &str, bytes: Vec<u8>) -> Result<(), RemoteStateError> {
         let bytes = Bytes::from(bytes);
         for number in 1.. {
             let name = numbered(name, number);
@@ -297,7 +312,7 @@ impl Container {
         Ok(())
     }
 
-    async fn holds(&self, name: &str, bytes: &[u8]) -> Result<bool, CopyError> {
+    async fn holds(&self, name: &str, bytes: &[u8]) -> Result<bool, RemoteStateError> {
         let blob = self.blob(name);
         let found = repeat(|| blob.get_properties(None))
             .await
@@ -340,7 +355,7 @@ where
 
 /// Our own connections: no redirects, because a signature or a token must not go where a header
 /// points; no decompression, which the library does not expect; no proxy to this machine.
-fn transport(container: &Url) -> Result<Arc<dyn HttpClient>, CopyError> {
+fn transport(container: &Url) -> Result<Arc<dyn HttpClient>, RemoteStateError> {
     let is_local = match container.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
@@ -359,7 +374,7 @@ fn transport(container: &Url) -> Result<Arc<dyn HttpClient>, CopyError> {
     }
     let client = builder.build().map_err(|error| {
         let message = format!("HTTPS cannot be set up: {}", error.without_url());
-        CopyError::new(CopyErrorKind::Refused, message)
+        RemoteStateError::new(RemoteStateErrorKind::Refused, message)
     })?;
     Ok(Arc::new(client))
 }

@@ -8,7 +8,7 @@ use azure_core::Error;
 use azure_core::error::ErrorKind;
 use azure_core::http::StatusCode;
 
-use crate::base::remote_copy::{CopyError, CopyErrorKind};
+use crate::base::remote_state::{RemoteStateError, RemoteStateErrorKind};
 
 /// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,19 +60,37 @@ pub(super) fn refusal(error: &Error) -> Refusal {
 }
 
 /// The error for the journal. `what` is what was tried, as in `an append`.
-pub(super) fn copy_error(what: &str, error: &Error) -> CopyError {
+pub(super) fn copy_error(what: &str, error: &Error) -> RemoteStateError {
     let (kind, meaning) = match refusal(error) {
-        Refusal::Unavailable => (CopyErrorKind::Unavailable, "the service is not available"),
-        Refusal::NoBlob => (CopyErrorKind::Taken, "the blob was deleted"),
-        Refusal::NoContainer => (CopyErrorKind::Refused, "the container does not exist"),
-        Refusal::Exists => (CopyErrorKind::Refused, "there is another blob of this name"),
-        Refusal::Position => (CopyErrorKind::Taken, "something else has written to it"),
-        Refusal::Lease => (CopyErrorKind::Taken, "another process has its lease"),
-        Refusal::Full => (CopyErrorKind::Refused, "the blob takes no more blocks"),
-        Refusal::Denied => (CopyErrorKind::Denied, "the credential is not accepted"),
-        Refusal::Other => (CopyErrorKind::Refused, "the service refused"),
+        Refusal::Unavailable => (
+            RemoteStateErrorKind::Unavailable,
+            "the service is not available",
+        ),
+        Refusal::NoBlob => (RemoteStateErrorKind::Taken, "the blob was deleted"),
+        Refusal::NoContainer => (
+            RemoteStateErrorKind::Refused,
+            "the container does not exist",
+        ),
+        Refusal::Exists => (
+            RemoteStateErrorKind::Refused,
+            "there is another blob of this name",
+        ),
+        Refusal::Position => (
+            RemoteStateErrorKind::Taken,
+            "something else has written to it",
+        ),
+        Refusal::Lease => (RemoteStateErrorKind::Taken, "another process has its lease"),
+        Refusal::Full => (
+            RemoteStateErrorKind::Refused,
+            "the blob takes no more blocks",
+        ),
+        Refusal::Denied => (
+            RemoteStateErrorKind::Denied,
+            "the credential is not accepted",
+        ),
+        Refusal::Other => (RemoteStateErrorKind::Refused, "the service refused"),
     };
-    CopyError::new(kind, format!("{what}: {meaning} ({})", describe(error)))
+    RemoteStateError::new(kind, format!("{what}: {meaning} ({})", describe(error)))
 }
 
 /// What was received, without any address: a signed one is a secret.

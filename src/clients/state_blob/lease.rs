@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::container::Container;
 use super::errors::{Refusal, copy_error, refusal};
-use crate::base::remote_copy::{CopyError, CopyErrorKind};
+use crate::base::remote_state::{RemoteStateError, RemoteStateErrorKind};
 use crate::base::sync::lock;
 
 /// How long a lease lasts. The service accepts 15 to 60 seconds (Microsoft Learn, *Lease Blob*).
@@ -31,7 +31,7 @@ const MARGIN: Duration = Duration::from_secs(5);
 const CERTAIN: Duration = Duration::from_secs(1);
 const CONFIRM: Duration = Duration::from_secs(10);
 
-type Callback = Box<dyn FnOnce(CopyError) + Send>;
+type Callback = Box<dyn FnOnce(RemoteStateError) + Send>;
 
 /// A lease on the parts of a copy.
 pub(super) struct Lease {
@@ -48,7 +48,7 @@ struct State {
     until: Instant,
     /// When the last request was sent that the service accepted with this lease.
     confirmed: Instant,
-    lost: Option<CopyError>,
+    lost: Option<RemoteStateError>,
     callback: Option<Callback>,
 }
 
@@ -66,7 +66,7 @@ impl Lease {
         container: &Container,
         name: &str,
         takeover: bool,
-    ) -> Result<Self, CopyError> {
+    ) -> Result<Self, RemoteStateError> {
         let now = Instant::now();
         let lease = Self {
             id: Uuid::new_v4(),
@@ -85,7 +85,11 @@ impl Lease {
 
     /// Takes the same lease of a later part. This process has the lease of the first, so nobody
     /// else may have this one.
-    pub(super) async fn include(&self, container: &Container, name: &str) -> Result<(), CopyError> {
+    pub(super) async fn include(
+        &self,
+        container: &Container,
+        name: &str,
+    ) -> Result<(), RemoteStateError> {
         self.take(container, name, true).await
     }
 
@@ -94,7 +98,7 @@ impl Lease {
         container: &Container,
         name: &str,
         takeover: bool,
-    ) -> Result<(), CopyError> {
+    ) -> Result<(), RemoteStateError> {
         let blob = container.blob(name);
         let mut may_break = takeover;
         let mut attempts = 5;
@@ -161,13 +165,13 @@ impl Lease {
                     continue;
                 }
                 Ok(Err(error)) => error,
-                Err(_) => CopyError::new(
-                    CopyErrorKind::Unavailable,
+                Err(_) => RemoteStateError::new(
+                    RemoteStateErrorKind::Unavailable,
                     "its lease could not be renewed in time",
                 ),
             };
             next = Instant::now() + AGAIN;
-            if failed.kind != CopyErrorKind::Unavailable || next >= end {
+            if failed.kind != RemoteStateErrorKind::Unavailable || next >= end {
                 return self.lose(failed);
             }
         }
@@ -188,7 +192,7 @@ impl Lease {
         let sent = Instant::now();
         match timeout_at(sent + CONFIRM, self.renew(container)).await {
             Ok(Ok(())) => self.note_renewed(sent),
-            Ok(Err(error)) if error.kind != CopyErrorKind::Unavailable => self.lose(error),
+            Ok(Err(error)) if error.kind != RemoteStateErrorKind::Unavailable => self.lose(error),
             Ok(Err(_)) | Err(_) => {}
         }
         drop(turn);
@@ -215,7 +219,7 @@ impl Lease {
         state.confirmed = state.confirmed.checked_sub(CERTAIN).unwrap();
     }
 
-    async fn renew(&self, container: &Container) -> Result<(), CopyError> {
+    async fn renew(&self, container: &Container) -> Result<(), RemoteStateError> {
         let names = lock(&self.names).clone();
         for name in names {
             let renewed = container.blob(&name).renew_lease(self.id(), None).await;
@@ -224,7 +228,7 @@ impl Lease {
         Ok(())
     }
 
-    fn lose(&self, error: CopyError) {
+    fn lose(&self, error: RemoteStateError) {
         let mut state = lock(&self.state);
         state.lost = Some(error.clone());
         let callback = state.callback.take();

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::container::{Container, is_leased};
 use super::{Requests, StateBlobAddress, read_parts};
-use crate::base::remote_copy::CopyError;
+use crate::base::remote_state::RemoteStateError;
 use crate::clients::identity::SignIn;
 
 /// A container of Azure Storage with the copies of state files.
@@ -27,7 +27,7 @@ pub struct StoredCopy {
 impl StateContainer {
     /// Takes the container's address, with a shared access signature or with a sign-in. Sends
     /// nothing yet.
-    pub fn open(address: Url, sign_in: Option<SignIn>) -> Result<Self, CopyError> {
+    pub fn open(address: Url, sign_in: Option<SignIn>) -> Result<Self, RemoteStateError> {
         let address = StateBlobAddress {
             container: address,
             sign_in,
@@ -36,7 +36,7 @@ impl StateContainer {
         Self::with_container(Container::new(&address)?)
     }
 
-    pub(super) fn with_container(container: Container) -> Result<Self, CopyError> {
+    pub(super) fn with_container(container: Container) -> Result<Self, RemoteStateError> {
         Ok(Self {
             container,
             requests: Requests::new()?,
@@ -49,7 +49,7 @@ impl StateContainer {
     }
 
     /// The blobs whose names have this end, in the order of their names. Blocks.
-    pub fn list(&self, end: &str) -> Result<Vec<StoredCopy>, CopyError> {
+    pub fn list(&self, end: &str) -> Result<Vec<StoredCopy>, RemoteStateError> {
         let (container, end) = (self.container.clone(), end.to_owned());
         self.requests.wait_for(async move {
             let mut found = Vec::new();
@@ -73,7 +73,7 @@ impl StateContainer {
     }
 
     /// The contents of these blobs, in their order, all read at the same time. Blocks.
-    pub fn read(&self, copies: &[StoredCopy]) -> Vec<Result<Vec<u8>, CopyError>> {
+    pub fn read(&self, copies: &[StoredCopy]) -> Vec<Result<Vec<u8>, RemoteStateError>> {
         let container = self.container.clone();
         let names: Vec<String> = copies.iter().map(|copy| copy.name.clone()).collect();
         let read = self.requests.wait_for(async move {

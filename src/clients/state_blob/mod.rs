@@ -40,7 +40,7 @@ use url::Url;
 use self::container::{Appended, Container, Part, part_name};
 use self::lease::Lease;
 use super::identity::SignIn;
-use crate::base::remote_copy::{CopyError, CopyErrorKind, RemoteCopy};
+use crate::base::remote_state::{RemoteState, RemoteStateError, RemoteStateErrorKind};
 
 pub use self::listing::{StateContainer, StoredCopy};
 pub use self::token::is_storage_host;
@@ -99,8 +99,8 @@ struct Tail {
 
 impl StateBlob {
     /// Takes the lease, and creates the blob if there is none. With `takeover`, a lease that another
-    /// process has is broken; otherwise that fails with [`CopyErrorKind::Taken`]. Blocks.
-    pub fn open(address: StateBlobAddress, takeover: bool) -> Result<Self, CopyError> {
+    /// process has is broken; otherwise that fails with [`RemoteStateErrorKind::Taken`]. Blocks.
+    pub fn open(address: StateBlobAddress, takeover: bool) -> Result<Self, RemoteStateError> {
         let container = Container::new(&address)?;
         Self::open_in(container, address.name, takeover, MOST_BLOCKS)
     }
@@ -110,7 +110,7 @@ impl StateBlob {
         name: String,
         takeover: bool,
         most_blocks: i32,
-    ) -> Result<Self, CopyError> {
+    ) -> Result<Self, RemoteStateError> {
         let requests = Requests::new()?;
         let opening = async move {
             container.create(&name).await?;
@@ -137,7 +137,7 @@ impl StateBlob {
     }
 
     /// The copy to read from, without a lease.
-    pub fn reader(address: StateBlobAddress) -> Result<Self, CopyError> {
+    pub fn reader(address: StateBlobAddress) -> Result<Self, RemoteStateError> {
         let container = Container::new(&address)?;
         let inner = Inner {
             place: container.place(&address.name),
@@ -154,46 +154,46 @@ impl StateBlob {
     }
 
     /// Does a process have the lease? Blocks.
-    pub fn is_leased(&self) -> Result<bool, CopyError> {
+    pub fn is_leased(&self) -> Result<bool, RemoteStateError> {
         self.call(|inner| async move {
             let part = inner.container.part(&inner.name).await?;
             Ok(part.is_some_and(|part| part.is_leased))
         })
     }
 
-    fn call<T, F>(&self, work: impl FnOnce(Arc<Inner>) -> F) -> Result<T, CopyError>
+    fn call<T, F>(&self, work: impl FnOnce(Arc<Inner>) -> F) -> Result<T, RemoteStateError>
     where
         T: Send + 'static,
-        F: Future<Output = Result<T, CopyError>> + Send + 'static,
+        F: Future<Output = Result<T, RemoteStateError>> + Send + 'static,
     {
         self.requests.wait_for(work(Arc::clone(&self.inner)))
     }
 }
 
-impl RemoteCopy for StateBlob {
+impl RemoteState for StateBlob {
     fn place(&self) -> &str {
         &self.inner.place
     }
 
-    fn read(&self) -> Result<Vec<u8>, CopyError> {
+    fn read(&self) -> Result<Vec<u8>, RemoteStateError> {
         self.call(|inner| async move { read_parts(&inner.container, &inner.name).await })
     }
 
-    fn append(&self, at: u64, bytes: &[u8]) -> Result<(), CopyError> {
+    fn append(&self, at: u64, bytes: &[u8]) -> Result<(), RemoteStateError> {
         let bytes = bytes.to_vec();
         self.call(|inner| async move { inner.append(at, &bytes).await })
     }
 
-    fn keep(&self, name: &str, bytes: &[u8]) -> Result<(), CopyError> {
+    fn keep(&self, name: &str, bytes: &[u8]) -> Result<(), RemoteStateError> {
         let (name, bytes) = (name.to_owned(), bytes.to_vec());
         self.call(|inner| async move { inner.container.keep(&name, bytes).await })
     }
 
-    fn clear(&self) -> Result<(), CopyError> {
+    fn clear(&self) -> Result<(), RemoteStateError> {
         self.call(|inner| async move { inner.clear().await })
     }
 
-    fn when_lost(&self, callback: Box<dyn FnOnce(CopyError) + Send>) {
+    fn when_lost(&self, callback: Box<dyn FnOnce(RemoteStateError) + Send>) {
         if let Some(lease) = &self.inner.lease {
             lease.when_lost(callback);
         }
@@ -216,20 +216,20 @@ impl RemoteCopy for StateBlob {
 }
 
 impl Inner {
-    fn lease(&self) -> Result<&Lease, CopyError> {
+    fn lease(&self) -> Result<&Lease, RemoteStateError> {
         self.lease.as_deref().ok_or_else(|| {
             let message = "it was opened to be read";
-            CopyError::new(CopyErrorKind::Refused, message)
+            RemoteStateError::new(RemoteStateErrorKind::Refused, message)
         })
     }
 
     /// Appends whole lines, in blocks that the service takes.
-    async fn append(&self, at: u64, bytes: &[u8]) -> Result<(), CopyError> {
+    async fn append(&self, at: u64, bytes: &[u8]) -> Result<(), RemoteStateError> {
         let mut tail = self.tail.lock().await;
         let end = tail.before + tail.part.length;
         if end != at {
             let message = format!("it has {end} bytes, and the next record belongs at byte {at}");
-            return Err(CopyError::new(CopyErrorKind::Taken, message));
+            return Err(RemoteStateError::new(RemoteStateErrorKind::Taken, message));
         }
         for block in blocks(bytes) {
             if tail.part.blocks >= self.most_blocks {
@@ -250,7 +250,7 @@ impl Inner {
     }
 
     /// Creates the next blob for the content, under the same lease.
-    async fn next_part(&self, tail: Tail) -> Result<Tail, CopyError> {
+    async fn next_part(&self, tail: Tail) -> Result<Tail, RemoteStateError> {
         let number = tail.number + 1;
         let name = part_name(&self.name, number);
         self.container.create(&name).await?;
@@ -263,7 +263,7 @@ impl Inner {
     }
 
     /// Empties the first part, which empties the whole; then deletes the others.
-    async fn clear(&self) -> Result<(), CopyError> {
+    async fn clear(&self) -> Result<(), RemoteStateError> {
         let mut tail = self.tail.lock().await;
         let lease = self.lease()?;
         self.container.empty(&self.name, lease).await?;
@@ -302,7 +302,7 @@ impl Drop for StateBlob {
 
 /// The content of all parts of a copy. Nothing after an empty first part counts: that is how a copy
 /// is cleared.
-async fn read_parts(container: &Container, name: &str) -> Result<Vec<u8>, CopyError> {
+async fn read_parts(container: &Container, name: &str) -> Result<Vec<u8>, RemoteStateError> {
     let mut bytes = Vec::new();
     for number in 1.. {
         let name = part_name(name, number);
@@ -317,7 +317,7 @@ async fn read_parts(container: &Container, name: &str) -> Result<Vec<u8>, CopyEr
 }
 
 /// The last part with content, after what an interrupted clear has left was removed.
-async fn find_tail(container: &Container, name: &str) -> Result<Tail, CopyError> {
+async fn find_tail(container: &Container, name: &str) -> Result<Tail, RemoteStateError> {
     let first = container.part(name).await?.unwrap_or_default();
     let mut tail = Tail {
         number: 1,
@@ -343,7 +343,7 @@ async fn delete_later_parts(
     container: &Container,
     name: &str,
     lease: Option<&Lease>,
-) -> Result<(), CopyError> {
+) -> Result<(), RemoteStateError> {
     for number in 2.. {
         let later = part_name(name, number);
         if container.part(&later).await?.is_none() {
@@ -379,7 +379,7 @@ fn blocks(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 impl Requests {
-    fn new() -> Result<Self, CopyError> {
+    fn new() -> Result<Self, RemoteStateError> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("state-copy")
@@ -387,7 +387,7 @@ impl Requests {
             .build();
         runtime.map(|runtime| Self(Some(runtime))).map_err(|error| {
             let message = format!("a thread for it cannot be started: {error}");
-            CopyError::new(CopyErrorKind::Unavailable, message)
+            RemoteStateError::new(RemoteStateErrorKind::Unavailable, message)
         })
     }
 
@@ -400,8 +400,8 @@ impl Requests {
     /// Blocks until the requests have ended.
     fn wait_for<T: Send + 'static>(
         &self,
-        work: impl Future<Output = Result<T, CopyError>> + Send + 'static,
-    ) -> Result<T, CopyError> {
+        work: impl Future<Output = Result<T, RemoteStateError>> + Send + 'static,
+    ) -> Result<T, RemoteStateError> {
         let (sender, receiver) = mpsc::channel();
         self.spawn(async move {
             drop(sender.send(work.await));
@@ -418,9 +418,9 @@ impl Drop for Requests {
     }
 }
 
-fn ended() -> CopyError {
-    CopyError::new(
-        CopyErrorKind::Unavailable,
+fn ended() -> RemoteStateError {
+    RemoteStateError::new(
+        RemoteStateErrorKind::Unavailable,
         "the requests to it were stopped",
     )
 }

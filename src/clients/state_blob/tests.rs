@@ -250,15 +250,15 @@ fn bytes_of(body: &Body) -> Vec<u8> {
 }
 
 impl Service {
-    fn open(&self, takeover: bool) -> Result<StateBlob, CopyError> {
+    fn open(&self, takeover: bool) -> Result<StateBlob, RemoteStateError> {
         self.open_with(takeover, MOST_BLOCKS)
     }
 
-    fn open_with(&self, takeover: bool, most_blocks: i32) -> Result<StateBlob, CopyError> {
+    fn open_with(&self, takeover: bool, most_blocks: i32) -> Result<StateBlob, RemoteStateError> {
         StateBlob::open_in(self.container()?, NAME.to_owned(), takeover, most_blocks)
     }
 
-    fn container(&self) -> Result<Container, CopyError> {
+    fn container(&self) -> Result<Container, RemoteStateError> {
         let address = StateBlobAddress {
             container: Url::parse("https://contoso.blob.core.windows.net/runs?sig=abc").unwrap(),
             sign_in: None,
@@ -327,10 +327,10 @@ fn a_second_process_is_refused_and_a_takeover_stops_the_first() {
     let first = service.open(false).unwrap();
     first.append(0, b"one\n").unwrap();
     let error = service.open(false).unwrap_err();
-    assert_eq!(error.kind, CopyErrorKind::Taken);
+    assert_eq!(error.kind, RemoteStateErrorKind::Taken);
     let second = service.open(true).unwrap();
     let error = first.append(4, b"two\n").unwrap_err();
-    assert_eq!(error.kind, CopyErrorKind::Taken);
+    assert_eq!(error.kind, RemoteStateErrorKind::Taken);
     assert!(!error.message.contains("abc"), "{error}");
     second.append(4, b"2\n").unwrap();
     // The first does not release what is not its own.
@@ -343,7 +343,7 @@ fn a_second_process_is_refused_and_a_takeover_stops_the_first() {
 async fn a_lease_is_confirmed_before_a_request_and_not_twice_in_a_second() {
     let service = Service::default();
     let first = service.open(false).unwrap();
-    let lost: Arc<std::sync::Mutex<Option<CopyError>>> = Arc::default();
+    let lost: Arc<std::sync::Mutex<Option<RemoteStateError>>> = Arc::default();
     let found = Arc::clone(&lost);
     first.when_lost(Box::new(move |error| *lock(&found) = Some(error)));
     let lease = first.inner.lease.clone().unwrap();
@@ -364,7 +364,7 @@ async fn a_lease_is_confirmed_before_a_request_and_not_twice_in_a_second() {
     lease.make_uncertain();
     first.confirm_lease().await;
     let error = lock(&lost).clone().unwrap();
-    assert_eq!(error.kind, CopyErrorKind::Taken);
+    assert_eq!(error.kind, RemoteStateErrorKind::Taken);
     drop(second);
 }
 
@@ -378,12 +378,12 @@ fn a_write_past_the_lease_is_detected_by_its_position() {
     };
     with_lease(&|blob| blob.bytes.extend(b"x\n"));
     let error = copy.append(4, b"2\n").unwrap_err();
-    assert_eq!(error.kind, CopyErrorKind::Taken);
+    assert_eq!(error.kind, RemoteStateErrorKind::Taken);
     // Even if the length is what an append that was lost would have left.
     assert!(error.message.contains("something else"), "{error}");
     service.contents().blobs.remove(NAME);
     let error = copy.append(4, b"2\n").unwrap_err();
-    assert_eq!(error.kind, CopyErrorKind::Taken);
+    assert_eq!(error.kind, RemoteStateErrorKind::Taken);
 }
 
 #[test]
@@ -479,7 +479,7 @@ fn a_blob_of_another_kind_is_refused() {
         .blobs
         .insert(NAME.to_owned(), Blob::default());
     let error = service.open(false).unwrap_err();
-    assert_eq!(error.kind, CopyErrorKind::Refused);
+    assert_eq!(error.kind, RemoteStateErrorKind::Refused);
 }
 
 #[test]

@@ -4,18 +4,21 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::connector_name;
+use super::{connector_name, owner_id};
 use crate::domain::RefreshContext;
 use crate::domain::names::{Fields, text};
 use crate::domain::view::{SourceRows, View, source_rows};
 use crate::engine::Failure;
 
-/// An active connection reference of Dataverse.
+/// An active connection reference of Dataverse. Its row would take several times the memory, and
+/// there may be thousands.
 pub(crate) struct CoreReference {
     pub(crate) id: Uuid,
     pub(crate) logical_name: String,
     pub(crate) connector: String,
-    pub(crate) row: Fields,
+    pub(crate) connection: Option<String>,
+    pub(crate) owner: Option<String>,
+    pub(crate) etag: Option<String>,
 }
 
 /// The columns of a reference that the program uses.
@@ -29,14 +32,10 @@ const COLUMNS: [&str; 7] = [
     "_ownerid_value",
 ];
 
-/// The rows of the connection references that a filter selects, by id, with the columns that the
-/// program uses.
-pub(crate) async fn reference_rows(
-    view: View<'_>,
-    filter: Option<&str>,
-) -> Result<BTreeMap<Uuid, Fields>, Failure> {
+/// The rows of the connection references, by id, with the columns that the program uses.
+pub(crate) async fn reference_rows(view: View<'_>) -> Result<BTreeMap<Uuid, Fields>, Failure> {
     let table = view.table("connectionreference").await?;
-    view.selected_fields(&table, &COLUMNS, filter).await
+    view.selected_fields(&table, &COLUMNS, None).await
 }
 
 /// The rows of the source's connection references, read one after the other.
@@ -46,16 +45,17 @@ pub(crate) async fn source_reference_rows(refresh: &RefreshContext) -> Result<So
 
 /// Every active connection reference, with the columns that the program uses.
 pub(crate) async fn core_references(view: View<'_>) -> Result<Vec<CoreReference>, Failure> {
-    let rows = reference_rows(view, Some("statecode eq 0")).await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|(id, row)| {
-            Some(CoreReference {
-                id,
-                logical_name: text(&row, "connectionreferencelogicalname")?,
-                connector: connector_name(&text(&row, "connectorid").unwrap_or_default()),
-                row,
-            })
+    let table = view.table("connectionreference").await?;
+    let reference = |id, row: Fields| {
+        Some(CoreReference {
+            id,
+            logical_name: text(&row, "connectionreferencelogicalname")?,
+            connector: connector_name(&text(&row, "connectorid").unwrap_or_default()),
+            connection: text(&row, "connectionid"),
+            owner: owner_id(&row),
+            etag: text(&row, "@odata.etag"),
         })
-        .collect())
+    };
+    let references = view.selected_by_id(&table, &COLUMNS, Some("statecode eq 0"), reference);
+    Ok(references.await?.into_values().collect())
 }

@@ -100,7 +100,7 @@ impl CustomConnectors {
     /// The rows of both environments; none if the caller may not read them.
     async fn read_rows(refresh: &RefreshContext) -> Result<[Option<Vec<Fields>>; 2], Failure> {
         let source = rows(View::AfterCopy(refresh));
-        let (source, target) = try_join!(source, rows(View::Target(&refresh.target.dataverse)))?;
+        let (source, target) = try_join!(source, rows(View::AsIs(&refresh.target.dataverse)))?;
         Ok([source, target])
     }
 
@@ -206,7 +206,7 @@ impl CustomConnectors {
 
 /// The display names of an environment's custom connectors, by identifier.
 pub(crate) async fn titles(dataverse: &Dataverse) -> Result<BTreeMap<String, String>, Failure> {
-    let rows = rows(View::Target(dataverse)).await?.unwrap_or_default();
+    let rows = rows(View::AsIs(dataverse)).await?.unwrap_or_default();
     let custom = rows
         .iter()
         .filter(|row| row.get("connectortype").and_then(Value::as_i64) == Some(CUSTOM));

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::kind::SurfaceKind;
 use super::scope::Scope;
+use super::sealed_state::IN_DEFINITION;
 use super::surface::{Closing, Surface, SurfaceState};
 use crate::base::text::list_first;
 use crate::domain::flows::reach::FlowReach;
@@ -44,63 +45,57 @@ impl SurfaceKind for CloudFlows {
         if scope.view.optional_table("workflow").await?.is_none() {
             return Ok(Vec::new());
         }
-        let flows = cloud_flows(scope.view).await?;
         let rules = match scope.journal {
             Some(journal) if Rules::is_recorded(journal) => {
                 Rules::from_journal(scope.refresh, journal)
             }
             _ => Rules::read_source(scope.refresh).await?,
         };
-        // Before the copy and while the target is closed, it is not decided yet which flows are on.
-        let is_forecast = scope.is_closed || matches!(scope.view, View::AfterCopy(_));
-        let mut found = Vec::new();
-        for (id, row) in &flows {
-            let is_on = is_on(row) && !is_forecast;
-            let reach = if is_on {
-                rules.reach_now(*id, row)
-            } else {
-                rules.reach(*id, row)
-            };
-            if !matches!(reach, FlowReach::Held(_) | FlowReach::Allowed(..))
-                && (is_on || is_forecast && rules.desired_state(*id, row) == DesiredState::On)
-            {
-                let actions = rules.sends_to_data(*id, row);
-                found.extend(sending(&actions, *id, row));
-                if !actions.is_empty() {
-                    continue;
-                }
-            }
-            let (named, state) = match reach {
-                FlowReach::Nothing => continue,
-                FlowReach::Allowed(by, named) => (named, SurfaceState::Allowed(by)),
-                FlowReach::Replaced(named) => (
-                    named,
-                    SurfaceState::Replaced("in its definition".to_owned()),
-                ),
-                FlowReach::Held(named) if is_on => (named, SurfaceState::Open),
-                FlowReach::Held(named) => {
-                    let is_wanted =
-                        rules.desired_state(*id, row) == DesiredState::Off(NAMES_PRODUCTION);
-                    let how = if is_wanted { "left off" } else { "off" };
-                    let state = if is_wanted && is_forecast {
-                        SurfaceState::Open
-                    } else {
-                        SurfaceState::Closed(how.to_owned())
-                    };
-                    (named, state)
-                }
-            };
-            found.push(Surface {
-                kind: self.key(),
-                id: id.to_string(),
-                name: flows::name(*id, row),
-                reach: describe_references(&named),
-                closing: closing(&state, is_on, keys::flow(*id)),
-                state,
-            });
-        }
-        Ok(found)
+        // Until administration mode ends, it is not decided yet which flows are on.
+        let is_forecast = scope.is_before_opening || matches!(scope.view, View::AfterCopy(_));
+        let found = cloud_flows(scope.view, |id, row| surface(&rules, is_forecast, id, &row));
+        Ok(found.await?.into_values().collect())
     }
+}
+
+/// The surface of a flow; none if it is harmless.
+fn surface(rules: &Rules<'_>, is_forecast: bool, id: Uuid, row: &Fields) -> Option<Surface> {
+    let is_on = is_on(row) && !is_forecast;
+    let reach = if is_on {
+        rules.reach_now(id, row)
+    } else {
+        rules.reach(id, row)
+    };
+    if !matches!(reach, FlowReach::Held(_) | FlowReach::Allowed(..))
+        && (is_on || is_forecast && rules.desired_state(id, row) == DesiredState::On)
+        && let Some(surface) = sending(&rules.sends_to_data(id, row), id, row)
+    {
+        return Some(surface);
+    }
+    let (named, state) = match reach {
+        FlowReach::Nothing => return None,
+        FlowReach::Allowed(by, named) => (named, SurfaceState::Allowed(by)),
+        FlowReach::Replaced(named) => (named, SurfaceState::Replaced(IN_DEFINITION.to_owned())),
+        FlowReach::Held(named) if is_on => (named, SurfaceState::Open),
+        FlowReach::Held(named) => {
+            let is_wanted = rules.desired_state(id, row) == DesiredState::Off(NAMES_PRODUCTION);
+            let how = if is_wanted { "left off" } else { "off" };
+            let state = if is_wanted && is_forecast {
+                SurfaceState::Open
+            } else {
+                SurfaceState::Closed(how.to_owned())
+            };
+            (named, state)
+        }
+    };
+    Some(Surface {
+        kind: CloudFlows.key(),
+        id: id.to_string(),
+        name: flows::name(id, row),
+        reach: describe_references(&named),
+        closing: closing(&state, is_on, keys::flow(id)),
+        state,
+    })
 }
 
 /// The surface of a flow with no fixed address whose recipients are taken from data, by the actions

@@ -75,11 +75,11 @@ pub(crate) async fn scope_now<'a>(
 ) -> Result<Scope<'a>, Failure> {
     // Until background operations are on, jobs that came with the copy still wait.
     let target = unless_interrupted(read_target(refresh).await)?;
-    let is_closed = target.as_ref().is_ok_and(|target| {
+    let is_before_opening = target.as_ref().is_ok_and(|target| {
         target.background_operations.as_deref() == Some("Disabled")
             || target.runtime_state.as_deref() == Some("AdminMode")
     });
-    let scope = Scope::target(refresh, journal, is_closed);
+    let scope = Scope::target(refresh, journal, is_before_opening);
     Ok(scope.with_state_not_read(target.err()))
 }
 

@@ -102,7 +102,7 @@ impl Policy {
         self.resolved.jobs
     }
 
-    /// Why they may run, if they may.
+    /// Why the waiting jobs may run, if they may.
     pub(crate) fn keeps_jobs(&self) -> Option<String> {
         let kept = self.resolved.jobs == WaitingJobs::Keep;
         self.kept(kept, "jobs: keep", self.written.jobs.is_some())
@@ -113,7 +113,7 @@ impl Policy {
         self.resolved.plug_ins
     }
 
-    /// Why they may run, if they may.
+    /// Why such plug-in steps may run, if they may.
     pub(crate) fn keeps_plug_ins(&self) -> Option<String> {
         let kept = self.resolved.plug_ins == PlugIns::Keep;
         self.kept(kept, "plug-ins: keep", self.written.plug_ins.is_some())
@@ -124,7 +124,7 @@ impl Policy {
         self.resolved.callbacks
     }
 
-    /// Why they may stay, if they may.
+    /// Why copied trigger registrations may stay, if they may.
     pub(crate) fn keeps_callbacks(&self) -> Option<String> {
         let kept = self.resolved.callbacks == Callbacks::Keep;
         self.kept(kept, "callbacks: keep", self.written.callbacks.is_some())
@@ -140,8 +140,8 @@ impl Policy {
         )
     }
 
-    /// Why a surface of this kind and name may act, if it may; of what a surface reaches, only the
-    /// kind itself knows.
+    /// Why a surface of this kind and name may act, if it may. Hosts are not considered: only the
+    /// kind knows them.
     pub(crate) fn keeps(&self, kind: &str, name: &str) -> Option<String> {
         self.allows_name(name).or_else(|| match kind {
             "webhook" => self.keeps_webhooks(),
@@ -220,8 +220,8 @@ impl Policy {
         })
     }
 
-    /// A text without what the runbook has put there, if that holds what it was put for:
-    /// `shop-uat` for `shop`.
+    /// The text with each `with` blanked out that contains its own `find` (`shop-uat` contains
+    /// `shop`): otherwise a replacement that is already made would look like production.
     pub(crate) fn without_replaced(&self, text: &str) -> String {
         let rules = self.replacements();
         let masks = rules.filter(|(find, with)| with.contains(&find.value));
@@ -243,7 +243,7 @@ impl Policy {
     }
 
     /// The hosts that `replace` puts in production's place.
-    pub(crate) fn put_hosts(&self) -> BTreeSet<String> {
+    pub(crate) fn replacement_hosts(&self) -> BTreeSet<String> {
         self.replacements()
             .flat_map(|(_, with)| hosts_of_replacement(with))
             .collect()
@@ -277,7 +277,7 @@ impl Policy {
         if let Some(by) = self.allows_text(name, acting) {
             return Treatment::Allowed(by);
         }
-        let put = self.put_hosts();
+        let put = self.replacement_hosts();
         let is_settled = |host: &String| {
             let without_port = host.split(':').next().unwrap_or(host);
             put.contains(host) || put.contains(without_port) || self.allows_host(host).is_some()

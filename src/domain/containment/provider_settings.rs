@@ -130,7 +130,7 @@ async fn target_rows(kind: &RowKind, scope: &Scope<'_>) -> Result<Option<RowsByN
     if !matches!(scope.view, View::AfterCopy(_)) {
         return Ok(None);
     }
-    let target = View::Target(&scope.refresh.target.dataverse);
+    let target = View::AsIs(&scope.refresh.target.dataverse);
     if target
         .optional_table(names.table(kind.table))
         .await?

@@ -32,10 +32,10 @@ pub(crate) struct Scope<'a> {
     pub(crate) journal: Option<&'a JournalView>,
     /// The surfaces that step 2 recorded; none before.
     pub(crate) sealed: SealedSurfaces,
-    /// Are administration mode on and background operations off? Then every waiting job came with
-    /// the copy, or this run made it.
-    pub(crate) is_closed: bool,
-    /// Why that could not be read, if it could not: then it is not known which jobs are the copy's.
+    /// Is administration mode still on, or are background operations still off? Then every waiting
+    /// job came with the copy, or this run made it.
+    pub(crate) is_before_opening: bool,
+    /// The error if that could not be read. Copied jobs then cannot be told from new ones.
     pub(super) state_not_read: Option<Failure>,
     /// The mailboxes that still send, once a kind has asked for them.
     senders: OnceCell<Vec<Sender>>,
@@ -47,16 +47,16 @@ impl<'a> Scope<'a> {
         Self::new(refresh, View::AfterCopy(refresh), None, true)
     }
 
-    /// What a survey of step 2 or later sees. Takes whether the target is still closed; a forecast
-    /// is always of a closed target.
+    /// What a survey of step 2 or later sees. A forecast always is of a target before
+    /// phase `open`.
     pub(crate) fn survey(
         refresh: &'a RefreshContext,
         journal: &'a JournalView,
-        is_closed: bool,
+        is_before_opening: bool,
     ) -> Self {
         let view = refresh.view(journal);
-        let is_closed = is_closed || matches!(view, View::AfterCopy(_));
-        Self::new(refresh, view, Some(journal), is_closed)
+        let is_before_opening = is_before_opening || matches!(view, View::AfterCopy(_));
+        Self::new(refresh, view, Some(journal), is_before_opening)
     }
 
     /// The target as it is, without what the run has done. Takes the journal, if there is a state
@@ -64,17 +64,17 @@ impl<'a> Scope<'a> {
     pub(crate) fn target(
         refresh: &'a RefreshContext,
         journal: Option<&'a JournalView>,
-        is_closed: bool,
+        is_before_opening: bool,
     ) -> Self {
-        let view = View::Target(&refresh.target.dataverse);
-        Self::new(refresh, view, journal, is_closed)
+        let view = View::AsIs(&refresh.target.dataverse);
+        Self::new(refresh, view, journal, is_before_opening)
     }
 
     fn new(
         refresh: &'a RefreshContext,
         view: View<'a>,
         journal: Option<&'a JournalView>,
-        is_closed: bool,
+        is_before_opening: bool,
     ) -> Self {
         Self {
             refresh,
@@ -83,7 +83,7 @@ impl<'a> Scope<'a> {
             references: production_references(refresh, journal),
             sealed: journal.map(SealedSurfaces::read).unwrap_or_default(),
             journal,
-            is_closed,
+            is_before_opening,
             state_not_read: None,
             senders: OnceCell::new(),
         }
@@ -177,13 +177,13 @@ impl<'a> Scope<'a> {
             || in_source.contains(&row)
     }
 
-    /// The same rows of the source.
+    /// The rows of a table in the source, with these columns and their ids.
     pub(crate) async fn rows_in_source(
         &self,
         table: &str,
         columns: &[&str],
     ) -> Result<Vec<(Uuid, Row)>, Failure> {
-        let source = View::Target(&self.refresh.source.dataverse);
+        let source = View::AsIs(&self.refresh.source.dataverse);
         rows_of(source, table, columns, None).await
     }
 
@@ -193,7 +193,7 @@ impl<'a> Scope<'a> {
         table: &str,
         filter: Option<&str>,
     ) -> Result<BTreeSet<Uuid>, Failure> {
-        let source = View::Target(&self.refresh.source.dataverse);
+        let source = View::AsIs(&self.refresh.source.dataverse);
         let Some(metadata) = source.optional_table(table).await? else {
             return Ok(BTreeSet::new());
         };

@@ -1,5 +1,7 @@
 //! The state of a recorded surface now, as the journal and the runbook show it.
 
+use uuid::Uuid;
+
 use super::kind::KINDS;
 use super::policy::Policy;
 use super::sealed::{SealedClosing, SealedSurface};
@@ -12,7 +14,7 @@ impl SealedSurface {
     /// Its state as the journal and the runbook show it now. The tenant may show something else: a
     /// person may have opened it since.
     pub(crate) fn state_now(&self, journal: &JournalView, policy: &Policy) -> SurfaceState {
-        if self.state != SurfaceState::Open {
+        if self.state != SurfaceState::Open && !self.is_turned_on_since(journal) {
             return self.state.clone();
         }
         if let Some(state) = self.made_by(journal, Maker::Program) {
@@ -42,8 +44,32 @@ impl SealedSurface {
         }
     }
 
+    /// Was it to stay off when it was recorded, and did the run turn it on since? The runbook may have
+    /// been changed.
+    fn is_turned_on_since(&self, journal: &JournalView) -> bool {
+        matches!(self.state, SurfaceState::Closed(_)) && self.is_turned_on(journal)
+    }
+
+    /// Is it a cloud flow that the run turned on?
+    fn is_turned_on(&self, journal: &JournalView) -> bool {
+        let is_made = |id: Uuid| journal.maker(&keys::flow(id)).is_some();
+        self.flow().is_some_and(is_made)
+    }
+
+    /// The id of the cloud flow, if it is one.
+    fn flow(&self) -> Option<Uuid> {
+        let id = Uuid::try_parse(&self.id).ok()?;
+        (self.kind == FLOW).then_some(id)
+    }
+
     /// Its state if this maker closed it, else `None`.
     fn made_by(&self, journal: &JournalView, maker: Maker) -> Option<SurfaceState> {
+        if let Some(flow) = self.flow() {
+            // What step 4 turns on names nothing of production any more.
+            let is_replaced = journal.maker(&keys::flow_definition(flow)) == Some(maker);
+            return (is_replaced && self.is_turned_on(journal))
+                .then(|| SurfaceState::Replaced(IN_DEFINITION.to_owned()));
+        }
         let own = keys::surface(&self.kind, &self.id);
         let is_made = |key: &str| journal.maker(key) == Some(maker);
         let how = match maker {
@@ -141,6 +167,9 @@ impl SealedSurface {
 
 /// The key of cloud flows: the copy turns them off (Microsoft Learn, *Copy an environment*).
 const FLOW: &str = "cloud-flow";
+
+/// How a cloud flow is replaced.
+pub(super) const IN_DEFINITION: &str = "in its definition";
 
 /// The key of environment variables, which the phase `variables` restores.
 const VARIABLE: &str = "environment-variable";
@@ -299,6 +328,35 @@ mod tests {
         assert!(matches!(state, SurfaceState::Closed(_)), "{state:?}");
         let state = now(set(&address)).await;
         assert!(matches!(state, SurfaceState::Replaced(_)), "{state:?}");
+    }
+
+    #[tokio::test]
+    async fn a_flow_that_was_left_off_and_is_turned_on_later_is_replaced_and_not_closed() {
+        let step = StepName::ActivateFlows.keyword();
+        let id = Uuid::from_u128(7);
+        let (text, on) = (keys::flow_definition(id), keys::flow(id));
+        let left_off = SealedClosing::ByStep {
+            step: step.to_owned(),
+            opened_by: vec![on.clone()],
+        };
+        let wanted = surface(FLOW, &id.to_string(), left_off);
+        let unwanted = SealedSurface {
+            state: SurfaceState::Closed("off".to_owned()),
+            ..surface(FLOW, &id.to_string(), SealedClosing::Nothing)
+        };
+        let set = |key: &str| vec![intent(step, "p", key, ChangeKind::Set), done(key)];
+        let begun = || vec![step_began(step), phase_began(step, "p")];
+        let off = journal(begun()).await;
+        let replaced = journal([begun(), set(&text), set(&on)].concat()).await;
+        let only_on = journal([begun(), set(&on)].concat()).await;
+        let expected = SurfaceState::Replaced("in its definition".to_owned());
+        for flow in [wanted, unwanted] {
+            assert_eq!(flow.state_now(&off, &test_policy()).label(), "closed");
+            assert_eq!(flow.state_now(&replaced, &test_policy()), expected);
+            assert_eq!(flow.state_gone(Some(&replaced)), expected);
+            // Nothing shows why it may act: it is read again.
+            assert_eq!(flow.state_now(&only_on, &test_policy()).label(), "open");
+        }
     }
 
     #[tokio::test]

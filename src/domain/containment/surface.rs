@@ -233,7 +233,7 @@ impl Surface {
     pub(crate) fn described(&self) -> String {
         let detail = self.state.detail().map(|detail| format!(" ({detail})"));
         format!(
-            "'{}' {}{}",
+            "'{}': {}{}",
             self.name,
             self.reach,
             detail.unwrap_or_default()

@@ -41,7 +41,7 @@ impl SurfaceKind for EnvironmentVariables {
             .steps
             .exit_administration_mode
             .is_skipped();
-        let is_forecast = scope.is_closed || matches!(scope.view, View::AfterCopy(_));
+        let is_forecast = scope.is_before_opening || matches!(scope.view, View::AfterCopy(_));
         let mut found = Vec::new();
         for (schema_name, definition) in &now.definitions {
             let Some(value) = now.given(schema_name) else {
@@ -130,13 +130,13 @@ async fn both_before(scope: &Scope<'_>) -> Result<Before, Failure> {
             });
         }
     }
-    let source = VariableValues::read(View::Target(&scope.refresh.source.dataverse)).await?;
+    let source = VariableValues::read(View::AsIs(&scope.refresh.source.dataverse)).await?;
     let target = match scope.view {
         View::AfterCopy(_) => {
-            let target = View::Target(&scope.refresh.target.dataverse);
+            let target = View::AsIs(&scope.refresh.target.dataverse);
             Some(VariableValues::read(target).await?)
         }
-        View::Target(_) => None,
+        View::AsIs(_) => None,
     };
     Ok(Before { source, target })
 }

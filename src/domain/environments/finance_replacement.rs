@@ -45,7 +45,7 @@ pub(crate) async fn finance_before(refresh: &RefreshContext) -> Result<Option<Va
 }
 
 /// Whether the copy replaced Finance and Operations. None if it carries none, is not proved, or
-/// was requested by a program that did not record what differed.
+/// was requested by an earlier version of this program, which did not record what differed.
 pub(crate) async fn finance_replaced(
     refresh: &RefreshContext,
     journal: &JournalView,
@@ -92,7 +92,9 @@ fn difference(source: &BTreeSet<String>, target: &BTreeSet<String>) -> Value {
 
 fn judge(before: &Value, now: &BTreeSet<String>) -> Answer {
     if let Some(why) = before[UNREAD].as_str() {
-        return Answer::Unknown(format!("before the copy they could not be compared: {why}"));
+        return Answer::Unknown(format!(
+            "the users and registered applications could not be compared before the copy: {why}"
+        ));
     }
     let of = |member: &str| -> Vec<&str> {
         let items = before[member].as_array().into_iter().flatten();

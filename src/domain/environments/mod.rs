@@ -61,7 +61,7 @@ pub(crate) fn is_replaced(refresh: &RefreshContext, journal: &JournalView) -> bo
 
 /// What to do about an unfinished run.
 pub(crate) const UNFINISHED_RUN: &str = "resume the earlier run with its state file; or run with \
-     --from-capture and the copy of its seal 'before-copy'; or accept with --abandon-captures that \
+     --from-capture and the sealed copy of its seal 'before-copy'; or accept with --abandon-captures that \
      the target's own provider settings are lost and its current ones are used instead";
 
 /// Reads the target environment from the admin API.

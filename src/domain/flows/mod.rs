@@ -1,7 +1,8 @@
 //! Cloud flows: who deployed them, which should be on, and their definitions.
 //!
 //! - this file: a flow's row: its name, its state, and who deployed it.
-//! - [`FlowDefinition`]: its `clientdata`: what calls it, what it calls, what it is connected to.
+//! - `definition`: [`FlowDefinition`], its `clientdata`: what calls it, what it calls, what it is
+//!   connected to.
 //! - `addresses`: the fixed addresses that it reaches in every environment.
 //! - `origins`: where its expressions take their texts from.
 //! - `walk`: every object and every text in it.
@@ -33,7 +34,9 @@ use super::names::{Fields, text as text_of};
 
 pub(crate) use definition::{FlowDefinition, missing_connectors, moved_connectors, stem};
 pub(crate) use replacement::{for_message, replaced};
-pub(crate) use switch::{SurveyedFlow, switch, switch_value, switched, turn_on_owned};
+pub(crate) use switch::{
+    SurveyedFlow, SwitchColumns, switch, switch_value, switched, turn_on_owned,
+};
 
 /// What a compiled flow's name begins with: one for each tile and each policy of a published
 /// orchestration (seen in Microsoft's lab on orchestrations).
@@ -128,14 +131,16 @@ const COLUMNS: [&str; 13] = [
     "iscustomizable",
 ];
 
-/// Every cloud flow, by id, with the columns that the program uses.
-pub(crate) async fn cloud_flows(view: View<'_>) -> Result<BTreeMap<Uuid, Fields>, Failure> {
+/// What `map` keeps of every cloud flow, by id. It takes the columns that the program uses; a
+/// definition is large, so it should keep no row.
+pub(crate) async fn cloud_flows<T>(
+    view: View<'_>,
+    map: impl Fn(Uuid, Fields) -> Option<T>,
+) -> Result<BTreeMap<Uuid, T>, Failure> {
     let table = view.table("workflow").await?;
-    let mut flows = view
-        .selected_fields(&table, &COLUMNS, Some(CLOUD_FLOWS))
-        .await?;
-    flows.retain(|_, row| is_cloud_flow(row));
-    Ok(flows)
+    let map = |id, row: Fields| is_cloud_flow(&row).then(|| map(id, row)).flatten();
+    view.selected_by_id(&table, &COLUMNS, Some(CLOUD_FLOWS), map)
+        .await
 }
 
 /// The same of the source, as they are now and for a forecast.
@@ -185,12 +190,13 @@ mod tests {
         .await;
         let setup = Setup::new(1_000.0);
         let target = Dataverse::new(setup.service(&listener.url));
-        let flows = cloud_flows(View::Target(&target)).await.unwrap();
-        assert_eq!(name(id, &flows[&id]), "Nightly");
+        let names = cloud_flows(View::AsIs(&target), |id, row| Some(name(id, &row)));
+        assert_eq!(names.await.unwrap()[&id], "Nightly");
         let list = listener.received().pop().unwrap();
         let select = "$select=name,category,type,clientdata,_ownerid_value,workflowid&";
         assert!(list.path.contains(select), "{}", list.path);
-        assert_eq!(list.header("prefer"), None);
+        // A page is in memory as a whole.
+        assert_eq!(list.header("prefer"), Some("odata.maxpagesize=1500"));
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(crate) struct ReachRules<'a> {
     /// The hosts of the target itself.
     own_hosts: BTreeSet<String>,
     /// The texts of the runbook that hold what they replace: `shop-uat` for `shop`.
-    masks: Vec<String>,
+    replacement_texts: Vec<String>,
     /// The digest of everything above that decides what a definition names, except the recorded
     /// references.
     digest: [u8; 32],
@@ -84,19 +84,19 @@ impl<'a> ReachRules<'a> {
         let of_flows = replacements
             .iter()
             .map(|it| (&it.find, it.with.value.as_str()));
-        let put_texts: Vec<String> = of_flows
+        let replacement_texts: Vec<String> = of_flows
             .chain(policy.replacements())
             .filter(|(find, with)| with.contains(&find.value))
             .map(|(_, with)| with.to_owned())
             .collect();
         let given: Vec<&str> = references.given().collect();
-        let digest = digest(format!("{given:?}{own_hosts:?}{put_texts:?}").as_bytes());
+        let digest = digest(format!("{given:?}{own_hosts:?}{replacement_texts:?}").as_bytes());
         Self {
             replacements,
             policy,
             references,
             own_hosts,
-            masks: put_texts,
+            replacement_texts,
             digest,
         }
     }
@@ -112,7 +112,7 @@ impl<'a> ReachRules<'a> {
             return FlowReach::Allowed(by, references(now));
         }
         let data = self.replace(id, name, data);
-        let left = self.names(&data, &self.put_hosts(id, name));
+        let left = self.names(&data, &self.replacement_hosts(id, name));
         if left.is_empty() {
             return FlowReach::Replaced(references(now));
         }
@@ -122,7 +122,7 @@ impl<'a> ReachRules<'a> {
     /// The reach of a definition as it is: only what the runbook allows is left out.
     pub(crate) fn as_it_is(&self, id: Uuid, name: &str, data: &str) -> FlowReach {
         // The hosts that the runbook puts in production's place are allowed wherever they are.
-        let now = self.names(data, &self.put_hosts(id, name));
+        let now = self.names(data, &self.replacement_hosts(id, name));
         if now.is_empty() {
             return FlowReach::Nothing;
         }
@@ -170,17 +170,17 @@ impl<'a> ReachRules<'a> {
         self.policy.replace(&data).unwrap_or(data)
     }
 
-    /// The hosts in the texts that these replacements put there.
-    fn put_hosts(&self, id: Uuid, name: &str) -> BTreeSet<String> {
-        let mut hosts: BTreeSet<String> = self.policy.put_hosts();
+    /// The hosts in the texts that these replacements.
+    fn replacement_hosts(&self, id: Uuid, name: &str) -> BTreeSet<String> {
+        let mut hosts: BTreeSet<String> = self.policy.replacement_hosts();
         for rule in self.own_replacements(id, name) {
             hosts.extend(hosts_of_replacement(&rule.with.value));
         }
         hosts
     }
 
-    /// Does a flow, by its definition as text, send to recipients that are taken from data: the
-    /// addresses in a copy are production's? No text of it can be allowed by a host.
+    /// The actions of a flow that send to recipients from rows. After a copy these addresses are
+    /// production's, and `allow` with a host does not cover them.
     pub(crate) fn sends_to_data(&self, name: &str, data: &str) -> Vec<String> {
         let definition =
             FlowDefinition::from_text(data).filter(|_| self.allowed_by(name).is_none());
@@ -188,15 +188,16 @@ impl<'a> ReachRules<'a> {
         actions.into_iter().flatten().collect()
     }
 
-    /// What of production a definition names, and its fixed addresses except these; each with the
-    /// host by which it may be allowed, if it is one. A definition that names nothing is read once.
-    fn names(&self, data: &str, put: &BTreeSet<String>) -> Vec<NamedReference> {
+    /// What of production a definition names, and its fixed addresses except `replacement_hosts`;
+    /// each with its host, if it has one, because `allow` names hosts. A definition without such
+    /// names is cached as harmless.
+    fn names(&self, data: &str, replacement_hosts: &BTreeSet<String>) -> Vec<NamedReference> {
         let key = self.key(data);
         if self.references.is_harmless(&key) {
             return Vec::new();
         }
-        let named = self.read_names(data, put);
-        if named.is_empty() && put.is_empty() {
+        let named = self.read_names(data, replacement_hosts);
+        if named.is_empty() && replacement_hosts.is_empty() {
             self.references.keep_harmless(key);
         }
         named
@@ -207,13 +208,13 @@ impl<'a> ReachRules<'a> {
         digest(&[self.digest.as_slice(), data.as_bytes()].concat())
     }
 
-    fn read_names(&self, data: &str, put: &BTreeSet<String>) -> Vec<NamedReference> {
+    fn read_names(&self, data: &str, replacement_hosts: &BTreeSet<String>) -> Vec<NamedReference> {
         let definition = FlowDefinition::from_text(data);
         let text = definition
             .as_ref()
             .map_or_else(|| data.to_owned(), FlowDefinition::own_text);
         let text = self
-            .masks
+            .replacement_texts
             .iter()
             .fold(text, |text, mask| text.replace(mask, " "));
         let hits = self.references.hits(&text).into_iter();
@@ -239,7 +240,10 @@ impl<'a> ReachRules<'a> {
             .unwrap_or_default();
         for address in addresses {
             let host = address.host;
-            if self.own_hosts.contains(&host) || put.contains(&host) || marked.contains(&host) {
+            if self.own_hosts.contains(&host)
+                || replacement_hosts.contains(&host)
+                || marked.contains(&host)
+            {
                 continue;
             }
             let what = format!("{FIXED_ADDRESS} {host} in '{}'", address.action);

@@ -21,6 +21,15 @@ use crate::runbook::{IomTable, Keyword as _, TurnOn};
 /// fixed address that is not allowed, so it would act on production.
 pub(crate) const NAMES_PRODUCTION: &str = "names production";
 
+/// Why a flow is left off that publishing an orchestration or a policy compiles anew. True before the
+/// publishing and after it.
+pub(crate) const COMPILED_ANEW: &str =
+    "compiled from an orchestration: publishing the orchestration replaces it";
+
+/// Why a flow is left off that an old provider deployed. True before the reinstallation and after it.
+pub(crate) const DEPLOYED_ANEW: &str =
+    "deployed by an old provider: reinstalling the provider replaces it";
+
 /// Should a flow be on, and if not, why not?
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum DesiredState {
@@ -183,11 +192,10 @@ impl<'a> Rules<'a> {
     /// Why this step skips a flow: another step recreates it.
     pub(crate) fn recreated_because(&self, name: &str) -> Option<&'static str> {
         if self.is_deployed(name) {
-            return Some("deployed by a provider that is reinstalled");
+            return Some(DEPLOYED_ANEW);
         }
         let part = name.strip_prefix(COMPILED)?;
-        (!self.source.policies.contains(part))
-            .then_some("compiled from an orchestration that is published again")
+        (!self.source.policies.contains(part)).then_some(COMPILED_ANEW)
     }
 
     /// How far the flow reaches once the runbook's replacements are made; nothing of a flow that
@@ -244,31 +252,39 @@ impl<'a> Rules<'a> {
     /// Should this flow be on? Never if it would act on production.
     pub(crate) fn desired_state(&self, id: Uuid, row: &Fields) -> DesiredState {
         match self.asked_for(id, &flows::name(id, row)) {
-            DesiredState::On if !self.named_by(id, row).is_empty() => {
-                DesiredState::Off(NAMES_PRODUCTION)
-            }
-            asked_for => asked_for,
+            DesiredState::On => Self::held_off(&self.reach(id, row)),
+            off @ DesiredState::Off(_) => off,
         }
     }
 
-    /// The flows that are off although the runbook wants them on, because they would act on
-    /// production.
-    pub(crate) fn held_back<'f>(
-        &self,
-        flows: impl Iterator<Item = (&'f Uuid, &'f Fields)>,
-    ) -> Vec<String> {
-        flows
-            .filter(|(_, row)| !flows::is_on(row))
-            .filter_map(|(id, row)| {
-                let name = flows::name(*id, row);
-                if self.asked_for(*id, &name) != DesiredState::On {
-                    return None;
-                }
-                let named = self.named_by(*id, row);
-                let named: Vec<String> = named.into_iter().map(|mark| mark.what).collect();
-                (!named.is_empty()).then(|| format!("'{name}': {}", named.join(", ")))
-            })
-            .collect()
+    /// The same, and how far the flow reaches once the runbook's replacements are made.
+    pub(crate) fn judge(&self, id: Uuid, row: &Fields) -> (DesiredState, FlowReach) {
+        let reach = self.reach(id, row);
+        let wanted = match self.asked_for(id, &flows::name(id, row)) {
+            DesiredState::On => Self::held_off(&reach),
+            off @ DesiredState::Off(_) => off,
+        };
+        (wanted, reach)
+    }
+
+    /// The state of a flow that the runbook wants on.
+    fn held_off(reach: &FlowReach) -> DesiredState {
+        match reach {
+            FlowReach::Held(named) if !named.is_empty() => DesiredState::Off(NAMES_PRODUCTION),
+            _ => DesiredState::On,
+        }
+    }
+
+    /// A flow that is off although the runbook wants it on, because it would act on production, in
+    /// words; none for any other.
+    pub(crate) fn held_back(&self, id: Uuid, row: &Fields) -> Option<String> {
+        let name = flows::name(id, row);
+        if flows::is_on(row) || self.asked_for(id, &name) != DesiredState::On {
+            return None;
+        }
+        let named = self.named_by(id, row);
+        let named: Vec<String> = named.into_iter().map(|mark| mark.what).collect();
+        (!named.is_empty()).then(|| format!("'{name}': {}", named.join(", ")))
     }
 
     /// Does the runbook want this flow on?
@@ -298,7 +314,10 @@ impl<'a> Rules<'a> {
     }
 
     /// A pattern that matches nothing is a mistake in the runbook: say where.
-    pub(crate) fn check(&self, all: &BTreeMap<Uuid, Fields>) -> Result<(), Failure> {
+    pub(crate) fn check<'f>(
+        &self,
+        all: &(impl Iterator<Item = (Uuid, &'f str)> + Clone),
+    ) -> Result<(), Failure> {
         let options = &self.refresh.runbook.steps.activate_flows.options;
         let turned_on = match &options.turn_on.value {
             TurnOn::Flows(patterns) => patterns.as_slice(),
@@ -306,8 +325,8 @@ impl<'a> Rules<'a> {
         };
         for pattern in turned_on.iter().chain(&options.except) {
             let matches = all
-                .iter()
-                .any(|(id, row)| flows::is_named(&pattern.value, *id, &flows::name(*id, row)));
+                .clone()
+                .any(|(id, name)| flows::is_named(&pattern.value, id, name));
             if !matches {
                 let diagnostic = self.refresh.runbook.diagnostic(
                     pattern.span,
@@ -330,9 +349,9 @@ pub(crate) async fn held_flows(
     if refresh.runbook.steps.activate_flows.is_skipped() {
         return Ok(Vec::new());
     }
-    let flows = cloud_flows(refresh.view(journal));
-    let (flows, rules) = try_join!(flows, Rules::read(refresh, journal))?;
-    Ok(rules.held_back(flows.iter()))
+    let rules = Rules::read(refresh, journal).await?;
+    let held = cloud_flows(refresh.view(journal), |id, row| rules.held_back(id, &row));
+    Ok(held.await?.into_values().collect())
 }
 
 /// Did a provider of the target deploy this flow? Its name says so, and the source has no flow with
@@ -354,7 +373,7 @@ fn published_policies<'r>(
 
 /// What the rules need of the source's flows as they are now.
 async fn live_flows(refresh: &RefreshContext) -> Result<SourceFlows, Failure> {
-    let view = View::Target(&refresh.source.dataverse);
+    let view = View::AsIs(&refresh.source.dataverse);
     let Some(table) = view.optional_table("workflow").await? else {
         return Ok(SourceFlows::default());
     };
@@ -367,7 +386,7 @@ async fn live_flows(refresh: &RefreshContext) -> Result<SourceFlows, Failure> {
 
 /// The rows of a table of the source as they are now.
 async fn live(refresh: &RefreshContext, table: &str) -> Result<BTreeMap<Uuid, Fields>, Failure> {
-    let view = View::Target(&refresh.source.dataverse);
+    let view = View::AsIs(&refresh.source.dataverse);
     match view.optional_table(table).await? {
         Some(_) => view.by_id(table).await,
         None => Ok(BTreeMap::new()),

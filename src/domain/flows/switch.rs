@@ -28,9 +28,38 @@ pub(crate) fn switched(on: bool) -> Value {
     json!({ "state": if on { "on" } else { "off" } })
 }
 
-/// The compared fields of a flow that gets its owner too.
-fn owned_value(row: &Fields) -> Value {
-    json!({ "state": state(row), "owner": owner_id(row) })
+/// What switching a flow needs of its row: the row itself is large.
+#[derive(Clone, Debug)]
+pub(crate) struct SwitchColumns {
+    state: String,
+    owner: Option<String>,
+    etag: Option<String>,
+    /// Why it is suspended, in the service's words.
+    suspension: Option<String>,
+}
+
+impl SwitchColumns {
+    pub(crate) fn from_row(row: &Fields) -> Self {
+        Self {
+            state: state(row),
+            owner: owner_id(row),
+            etag: text(row, "@odata.etag"),
+            suspension: text(row, "suspensionreasondetails"),
+        }
+    }
+
+    /// The reading of the flow; its compared fields are the owner too if the owner is set.
+    fn into_reading(self, sets_owner: bool) -> Reading {
+        let mut value = json!({ "state": self.state });
+        if sets_owner {
+            value["owner"] = json!(self.owner);
+        }
+        Reading {
+            value,
+            etag: self.etag,
+            basis: json!(self.suspension),
+        }
+    }
 }
 
 /// A flow of a survey.
@@ -38,17 +67,17 @@ pub(crate) struct SurveyedFlow<'a> {
     id: Uuid,
     /// The table of flows.
     table: &'a Table,
-    row: &'a Fields,
+    columns: SwitchColumns,
     /// Does another change of the same pass write the flow, so that it has a new version then?
     pub(crate) changes_before: bool,
 }
 
 impl<'a> SurveyedFlow<'a> {
-    pub(crate) fn new(table: &'a Table, id: Uuid, row: &'a Fields) -> Self {
+    pub(crate) fn new(table: &'a Table, id: Uuid, columns: SwitchColumns) -> Self {
         Self {
             id,
             table,
-            row,
+            columns,
             changes_before: false,
         }
     }
@@ -78,41 +107,53 @@ impl SwitchChange {
 /// Switches a flow, as this user of the directory if there is one.
 pub(crate) fn switch(
     refresh: &Arc<RefreshContext>,
-    flow: &SurveyedFlow<'_>,
+    flow: SurveyedFlow<'_>,
     on: bool,
     acting_as: Option<Uuid>,
 ) -> SwitchChange {
-    let before = switch_value(flow.row);
-    let request = request(flow, &body(on), acting_as);
-    SwitchChange {
-        action: action(refresh, flow, (switch_value, &before), (request, None)),
-        before,
-        after: switched(on),
-    }
+    change(refresh, flow, on, None, acting_as)
 }
 
 /// Turns a flow on and gives it its owner, in one request, as Microsoft Learn shows it (*Work with
 /// cloud flows using code*: owner and state in one PATCH).
 pub(crate) fn turn_on_owned(
     refresh: &Arc<RefreshContext>,
-    flow: &SurveyedFlow<'_>,
-    owner: &OwnerRow,
+    flow: SurveyedFlow<'_>,
+    owner: &Arc<OwnerRow>,
     acting_as: Option<Uuid>,
 ) -> SwitchChange {
-    let before = owned_value(flow.row);
-    if before["owner"] == owner.id.to_string() {
-        return switch(refresh, flow, true, acting_as);
+    let has_owner = flow.columns.owner.as_deref() == Some(owner.id.to_string().as_str());
+    let owner = (!has_owner).then(|| Arc::clone(owner));
+    change(refresh, flow, true, owner, acting_as)
+}
+
+fn change(
+    refresh: &Arc<RefreshContext>,
+    flow: SurveyedFlow<'_>,
+    on: bool,
+    owner: Option<Arc<OwnerRow>>,
+    acting_as: Option<Uuid>,
+) -> SwitchChange {
+    let SurveyedFlow {
+        id, table, columns, ..
+    } = flow;
+    let is_current = table.optimistic_concurrency && !flow.changes_before;
+    let mut after = switched(on);
+    if let Some(owner) = &owner {
+        after["owner"] = json!(owner.id.to_string());
     }
-    let bind = json!(owner.bind());
-    let mut both = body(true);
-    both["ownerid@odata.bind"] = bind.clone();
-    let both = request(flow, &both, acting_as);
-    let parts = [json!({ "ownerid@odata.bind": bind }), body(true)];
-    let parts = parts.map(|part| request(flow, &part, acting_as));
     SwitchChange {
-        action: action(refresh, flow, (owned_value, &before), (both, Some(parts))),
-        before,
-        after: json!({ "state": "on", "owner": owner.id.to_string() }),
+        before: columns.clone().into_reading(owner.is_some()).value,
+        after,
+        action: Action::Set(Arc::new(Switch {
+            refresh: Arc::clone(refresh),
+            entity_set: table.entity_set.as_str().into(),
+            id,
+            on,
+            owner,
+            acting_as,
+            surveyed: is_current.then_some(columns),
+        })),
     }
 }
 
@@ -126,54 +167,18 @@ fn body(on: bool) -> Value {
     }
 }
 
-fn request(flow: &SurveyedFlow<'_>, body: &Value, acting_as: Option<Uuid>) -> Request {
-    Request::patch(&flow.table.entity_set, flow.id, body)
-        .showing(&["statecode", "_ownerid_value"])
-        .acting_as(acting_as)
-}
-
-/// The compared fields of a row.
-type Compared = fn(&Fields) -> Value;
-
-fn action(
-    refresh: &Arc<RefreshContext>,
-    flow: &SurveyedFlow<'_>,
-    (compared, before): (Compared, &Value),
-    (request, parts): (Request, Option<[Request; 2]>),
-) -> Action {
-    let is_current = flow.table.optimistic_concurrency && !flow.changes_before;
-    let surveyed = is_current.then(|| reading(compared, flow.row));
-    debug_assert!(surveyed.as_ref().is_none_or(|read| read.value == *before));
-    Action::Set(Arc::new(Switch {
-        refresh: Arc::clone(refresh),
-        entity_set: flow.table.entity_set.clone(),
-        id: flow.id,
-        compared,
-        request,
-        parts,
-        surveyed,
-    }))
-}
-
-/// The reading of a flow before it is switched.
-fn reading(compared: Compared, row: &Fields) -> Reading {
-    Reading {
-        value: compared(row),
-        etag: text(row, "@odata.etag"),
-        basis: json!(text(row, "suspensionreasondetails")),
-    }
-}
-
+/// One flow's change. It makes its requests when it sends them: a survey may find thousands of
+/// flows.
 struct Switch {
     refresh: Arc<RefreshContext>,
-    entity_set: String,
+    entity_set: Box<str>,
     id: Uuid,
-    compared: Compared,
-    request: Request,
-    /// The same as two requests, for a tenant that refuses it because of the owner.
-    parts: Option<[Request; 2]>,
+    on: bool,
+    /// The owner that the flow gets too.
+    owner: Option<Arc<OwnerRow>>,
+    acting_as: Option<Uuid>,
     /// What the survey read of the flow, unless it has another version by now.
-    surveyed: Option<Reading>,
+    surveyed: Option<SwitchColumns>,
 }
 
 #[async_trait]
@@ -183,12 +188,13 @@ impl Set for Switch {
         let row = target.get(&self.entity_set, self.id, &[]).await?;
         Ok(row.map_or_else(
             || Reading::of(Value::Null),
-            |row| reading(self.compared, &row.value),
+            |row| self.reading(SwitchColumns::from_row(&row.value)),
         ))
     }
 
     fn surveyed(&self) -> Option<Reading> {
-        self.surveyed.clone()
+        let surveyed = self.surveyed.clone();
+        surveyed.map(|columns| self.reading(columns))
     }
 
     async fn write(&self, reading: &Reading) -> Result<Written, WriteError> {
@@ -210,7 +216,7 @@ impl Set for Switch {
             }
         }
         Ok(Written {
-            observed: row.map(|row| (self.compared)(&row.value)),
+            observed: row.map(|row| self.reading(SwitchColumns::from_row(&row.value)).value),
             ..Written::default()
         })
     }
@@ -226,18 +232,36 @@ impl Set for Switch {
 }
 
 impl Switch {
+    fn reading(&self, columns: SwitchColumns) -> Reading {
+        columns.into_reading(self.owner.is_some())
+    }
+
     /// Sends the request; if the tenant refuses the owner and the state together, the owner
     /// first.
     async fn send(&self, reading: &Reading) -> Result<Option<Row>, Error> {
-        let sent = send(&self.refresh, &self.request, reading.etag.as_deref()).await;
-        match (sent, &self.parts) {
-            (Err(error), Some([owner, state])) if is_of_owners(&error) => {
-                let row = send(&self.refresh, owner, reading.etag.as_deref()).await?;
+        let etag = reading.etag.as_deref();
+        let Some(owner) = &self.owner else {
+            return self.send_body(&body(self.on), etag).await;
+        };
+        let bind = json!(owner.bind());
+        let mut both = body(self.on);
+        both["ownerid@odata.bind"] = bind.clone();
+        match self.send_body(&both, etag).await {
+            Err(error) if is_of_owners(&error) => {
+                let owner = json!({ "ownerid@odata.bind": bind });
+                let row = self.send_body(&owner, etag).await?;
                 let etag = row.and_then(|row| row.etag);
-                send(&self.refresh, state, etag.as_deref()).await
+                self.send_body(&body(self.on), etag.as_deref()).await
             }
-            (sent, _) => sent,
+            sent => sent,
         }
+    }
+
+    async fn send_body(&self, body: &Value, etag: Option<&str>) -> Result<Option<Row>, Error> {
+        let request = Request::patch(&self.entity_set, self.id, body)
+            .showing(&["statecode", "_ownerid_value"])
+            .acting_as(self.acting_as);
+        send(&self.refresh, &request, etag).await
     }
 }
 

@@ -231,8 +231,8 @@ pub(crate) struct Splice {
     text: String,
 }
 
-/// Edits the value at a pointer; every other byte stays. Takes what says, of that value's text,
-/// which ranges become what. A pointer that leads nowhere is an error, so that no edit is lost in
+/// Edits the value at a pointer; every other byte stays. `change` maps the value's text to the ranges
+/// to replace. A pointer that leads nowhere is an error, so that no edit is lost in
 /// silence.
 fn edit(
     text: &str,

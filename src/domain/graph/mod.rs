@@ -14,6 +14,7 @@
 //! links.rs       finds the tile of a slot, and how it is linked to its neighbours
 //! tiles.rs       removes whole tiles, joins their neighbours, and restores them
 //! outline.rs     tiles and arrows, for a picture
+//! testing.rs     what the tests of several files use
 //! ```
 
 mod dialect;

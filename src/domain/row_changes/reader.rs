@@ -52,7 +52,33 @@ pub(crate) struct RowReader<P> {
     id: Uuid,
     /// The compared fields of the row; of `None` if it is not there.
     project: P,
-    surveyed: Option<Reading>,
+    surveyed: Option<SurveyedReading>,
+}
+
+/// What a survey read. It may find thousands of rows, so the compared fields are kept as their
+/// text: parsed, they would take several times the memory.
+struct SurveyedReading {
+    value: Box<str>,
+    etag: Option<String>,
+    basis: Value,
+}
+
+impl SurveyedReading {
+    fn new(reading: Reading) -> Self {
+        Self {
+            value: reading.value.to_string().into(),
+            etag: reading.etag,
+            basis: reading.basis,
+        }
+    }
+
+    fn reading(&self) -> Option<Reading> {
+        Some(Reading {
+            value: serde_json::from_str(&self.value).ok()?,
+            etag: self.etag.clone(),
+            basis: self.basis.clone(),
+        })
+    }
 }
 
 impl<P: Fn(Option<&Row>) -> Reading + Send + Sync + 'static> RowReader<P> {
@@ -80,7 +106,7 @@ impl<P: Fn(Option<&Row>) -> Reading + Send + Sync + 'static> RowReader<P> {
             entity_set: entity_set.to_owned(),
             id,
             project,
-            surveyed,
+            surveyed: surveyed.map(SurveyedReading::new),
         })
     }
 }
@@ -119,7 +145,7 @@ impl<P: Fn(Option<&Row>) -> Reading + Send + Sync> Reader for RowReader<P> {
     }
 
     fn surveyed(&self) -> Option<Reading> {
-        self.surveyed.clone()
+        self.surveyed.as_ref()?.reading()
     }
 
     fn answered(&self, path: &str, row: &Row) -> Option<Value> {

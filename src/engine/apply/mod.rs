@@ -18,7 +18,7 @@ use crate::journal::{Intent, JsonText};
 
 /// Where a change is applied: its step and its phase.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place<'a> {
+pub(super) struct PhaseRef<'a> {
     /// The step's name.
     pub(super) step: &'a str,
     /// The phase's name.
@@ -29,7 +29,7 @@ pub(super) struct Place<'a> {
     pub(super) acceptance: &'a Notify,
 }
 
-impl Place<'_> {
+impl PhaseRef<'_> {
     /// The service has accepted the request of this change: what waits for that may begin.
     fn accept(&self, change: &Change) {
         lock(self.accepted).insert(change.key.clone());
@@ -38,11 +38,11 @@ impl Place<'_> {
 }
 
 /// Waits before a request that was refused is sent again, because something at the service must end
-/// first. Takes when the change began on the program's clock, how long it is worth waiting, and the
-/// refusal. Fails once that time is over: nothing was applied, and a later run sends it again.
+/// first. `began` is on the program's clock. Fails with the refusal after `limit`: nothing was
+/// applied, and a later run sends it again.
 pub(super) async fn wait_for_release(
     context: &Context,
-    place: Place<'_>,
+    phase_ref: PhaseRef<'_>,
     change: &Change,
     began: Duration,
     limit: Duration,
@@ -60,7 +60,7 @@ pub(super) async fn wait_for_release(
     let note = format!("not possible yet: {}", refusal.message);
     context
         .events
-        .progress(place.step, &change.name, &note, waited);
+        .progress(phase_ref.step, &change.name, &note, waited);
     context.pause(poll_interval(waited)).await
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Place, wait_for_release};
+use super::{PhaseRef, wait_for_release};
 use crate::engine::context::poll_interval;
 use crate::engine::intents::IntentsWritten;
 use crate::engine::{Change, Context, Failure, FailureKind, Progress, Set, WriteError, edits};
@@ -28,7 +28,7 @@ const OPERATION_TIMEOUT: Duration = Duration::from_hours(1);
 /// begun already.
 pub(in crate::engine) async fn apply(
     context: &Context,
-    place: Place<'_>,
+    phase_ref: PhaseRef<'_>,
     change: &Change,
     set: &dyn Set,
     intent: Option<IntentsWritten>,
@@ -36,10 +36,10 @@ pub(in crate::engine) async fn apply(
     if let Some(written) = intent {
         written.await?;
     } else {
-        let intent = super::intent(place.step, place.phase, change, Value::Null);
+        let intent = super::intent(phase_ref.step, phase_ref.phase, change, Value::Null);
         context.record(intent).await?;
     }
-    let mut observed = write_and_read_back(context, place, change, set).await?;
+    let mut observed = write_and_read_back(context, phase_ref, change, set).await?;
     if let Some(report) = set.report() {
         observed = json!({ "read": observed, "report": report });
     }
@@ -55,7 +55,7 @@ pub(in crate::engine) async fn apply(
 
 async fn write_and_read_back(
     context: &Context,
-    place: Place<'_>,
+    phase_ref: PhaseRef<'_>,
     change: &Change,
     set: &dyn Set,
 ) -> Result<Value, Failure> {
@@ -74,21 +74,23 @@ async fn write_and_read_back(
             return Ok(reading.value);
         }
         if reading.value != change.before {
-            return Err(edits::explain_reading(context, place, change, set, &reading.value).await);
+            return Err(
+                edits::explain_reading(context, phase_ref, change, set, &reading.value).await,
+            );
         }
         match set.write(&reading).await {
             Ok(written) => {
                 if let Some(operation) = written.operation {
-                    wait_for_operation(context, place, change, set, &operation).await?;
+                    wait_for_operation(context, phase_ref, change, set, &operation).await?;
                 } else if let Some(shown) = written.observed.filter(|shown| *shown == change.after)
                 {
                     return Ok(shown);
                 }
-                place.accept(change);
-                return read_back(context, place, change, set, None).await;
+                phase_ref.accept(change);
+                return read_back(context, phase_ref, change, set, None).await;
             }
             Err(WriteError::InDoubt(doubt)) => {
-                return read_back(context, place, change, set, Some(doubt)).await;
+                return read_back(context, phase_ref, change, set, Some(doubt)).await;
             }
             Err(WriteError::Refused(failure)) => return Err(failure.into_refusal()),
             Err(WriteError::Exists(failure)) => {
@@ -102,7 +104,7 @@ async fn write_and_read_back(
             }
             Err(WriteError::NotYet(failure, limit)) => {
                 let limit = limit.max(set.settle_timeout());
-                wait_for_release(context, place, change, began, limit, failure).await?;
+                wait_for_release(context, phase_ref, change, began, limit, failure).await?;
             }
             Err(WriteError::PreconditionFailed(failure)) if conflicts == VERSION_RETRIES => {
                 let help =
@@ -116,7 +118,7 @@ async fn write_and_read_back(
 
 async fn wait_for_operation(
     context: &Context,
-    place: Place<'_>,
+    phase_ref: PhaseRef<'_>,
     change: &Change,
     set: &dyn Set,
     operation: &Value,
@@ -141,7 +143,7 @@ async fn wait_for_operation(
         }
         context
             .events
-            .progress(place.step, &change.name, &note, elapsed);
+            .progress(phase_ref.step, &change.name, &note, elapsed);
         context.pause(poll_interval(elapsed)).await?;
     }
 }
@@ -149,7 +151,7 @@ async fn wait_for_operation(
 /// Reads until the change shows. Takes the reason why the write is in doubt, if it is.
 async fn read_back(
     context: &Context,
-    place: Place<'_>,
+    phase_ref: PhaseRef<'_>,
     change: &Change,
     set: &dyn Set,
     doubt: Option<Failure>,
@@ -173,7 +175,7 @@ async fn read_back(
         }
         context
             .events
-            .progress(place.step, &change.name, "reading it back", elapsed);
+            .progress(phase_ref.step, &change.name, "reading it back", elapsed);
         context.pause(poll_interval(elapsed)).await?;
     }
 }

@@ -247,7 +247,7 @@ async fn a_launch_recorded_as_absent_that_may_be_listed_late_is_repeated_only_by
             assert!(open.message.contains("Copy 1, Copy 2"), "{open}");
             let help = open.help.unwrap_or_default();
             assert!(
-                help.contains("either it began") && help.contains("or it did not"),
+                help.contains("if the operation is listed") && help.contains("if it is not"),
                 "{help}"
             );
             assert_eq!(requested(), ["refresh"], "not sent again");

@@ -11,7 +11,7 @@ fn step(sheet: &Sheet, name: &'static str, needs: &[&str], keys: &[&'static str]
         skip: None,
         attempts: 3,
         concurrency: 4,
-        timeout: Duration::from_mins(5),
+        barrier_timeout: Duration::from_mins(5),
         phases: vec![Phase::changes("phase", fill(sheet, keys))],
     }
 }
@@ -23,7 +23,7 @@ fn steps_not_begun(failure: &Failure) -> &str {
 }
 
 /// A step that may delete does not begin while a failure that it depends on is open. What it needs
-/// through a skipped step counts too, and a step of the customer's own needs all before it.
+/// through a skipped step counts too, and a custom step needs all before it.
 #[tokio::test]
 async fn a_step_that_needs_what_failed_does_not_begin() {
     let stage = Stage::new();
@@ -152,7 +152,7 @@ async fn a_task_beside_an_open_failure_is_a_failed_run_with_both() {
     let failure = executor.run().await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::NotAllowed);
     for part in [
-        "a person must act (asking/phase)",
+        "manual task not done (asking/phase)",
         "also failed",
         "cell 'a': 403",
     ] {

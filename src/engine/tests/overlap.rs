@@ -166,7 +166,7 @@ async fn the_next_change_is_requested_while_the_last_one_is_proved_if_the_phase_
             are_sets,
         };
         let phase = Phase::changes("phase", all);
-        only_step(&mut executor).phases = vec![phase.at_once(1).overlapping(&overlap)];
+        only_step(&mut executor).phases = vec![phase.with_concurrency(1).overlapping(&overlap)];
         assert_eq!(executor.run().await.unwrap(), Outcome::Finished);
         let service = service.lock().unwrap();
         assert_eq!(service.requested, KEYS);

@@ -117,7 +117,7 @@ async fn changes_in_parallel_with_a_failed_record_are_not_sent() {
     }
     // A phase may do more at once than its step.
     only_step(&mut executor).concurrency = 1;
-    let phase = Phase::changes("phase", Found(changes)).at_once(READY + 1);
+    let phase = Phase::changes("phase", Found(changes)).with_concurrency(READY + 1);
     only_step(&mut executor).phases = vec![phase];
     let failure = executor.run().await.unwrap_err();
     assert_eq!(stage.world.lock().unwrap().writes, ["breaking"]);

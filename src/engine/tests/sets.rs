@@ -1,7 +1,7 @@
 //! Sets and removals: edits of a person, values that the service changes, and refusals.
 
 use super::*;
-use crate::engine::{CaptureSource, ListedRow, Listing, Scope};
+use crate::engine::{CaptureSource, FailureScope, ListedRow, Listing};
 use crate::journal::{OverwriteConfirmed, Record};
 
 /// The intended content of a cell.
@@ -559,7 +559,7 @@ async fn a_permanent_refusal_is_tried_once_and_stops_only_what_depends_on_it() {
     assert_eq!((cells.holds("c"), cells.holds("d")), (WANTED, WANTED));
     assert_eq!(
         (failure.kind, failure.scope),
-        (FailureKind::Failed, Scope::Change)
+        (FailureKind::Failed, FailureScope::Change)
     );
     for part in [
         "cell 'a': a data policy forbids it",

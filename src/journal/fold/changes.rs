@@ -10,7 +10,10 @@ use crate::journal::state::{ChangeState, LaunchState, Moment, Stamped, State};
 
 impl State {
     pub(super) fn intent(&mut self, entry: &Entry, intent: &Intent) -> Result<(), Refusal> {
-        self.require_running(&intent.step, &intent.phase)?;
+        // What is found again of a task that waits is handed out again, also by `complete`.
+        if intent.kind != ChangeKind::ManualTask || !self.waits_for(&intent.step, &intent.phase) {
+            self.require_running(&intent.step, &intent.phase)?;
+        }
         let key = intent.key.as_str();
         let change = |earlier| {
             Arc::new(ChangeState {
@@ -41,6 +44,7 @@ impl State {
                 let launch = LaunchState {
                     intent: Stamped::new(entry, intent),
                     attempt: self.next_attempt(key)?,
+                    failures: self.failures_before(key),
                     launched: None,
                     ended: None,
                     verified: None,
@@ -67,6 +71,30 @@ impl State {
                 "the launch `{key}` has succeeded and is not verified"
             )),
             Some(_) => Ok(launch.attempt.saturating_add(1)),
+        }
+    }
+
+    /// How many attempts of this launch failed since it last succeeded, or its step was opened
+    /// again.
+    fn failures_before(&self, key: &str) -> u32 {
+        let Some(launch) = self.launch(key) else {
+            return 0;
+        };
+        if launch.intent.number < self.reopening_of(&launch.intent.step) {
+            return 0;
+        }
+        let opened = self.opened.as_ref().map_or(0, |opened| opened.number);
+        match launch.outcome() {
+            None | Some(LaunchOutcome::Succeeded) => 0,
+            // An earlier process ended before the service had its request: nothing failed.
+            Some(LaunchOutcome::Absent)
+                if launch.intent.number < opened && !launch.was_refused() =>
+            {
+                launch.failures
+            }
+            Some(LaunchOutcome::Absent | LaunchOutcome::Failed) => {
+                launch.failures.saturating_add(1)
+            }
         }
     }
 
@@ -161,7 +189,9 @@ impl State {
 mod tests {
     use super::*;
     use crate::journal::record::Record;
-    use crate::journal::testing::{done, ended, in_phase, intent, launched, next, verified};
+    use crate::journal::testing::{
+        done, ended, in_phase, intent, launched, next, opened, phase_began, step_began, verified,
+    };
 
     fn launch() -> Record {
         intent("s", "p", "copy", ChangeKind::Launch)
@@ -258,6 +288,36 @@ mod tests {
         let third = state.launch("copy").unwrap();
         assert_eq!(third.attempt, 3);
         assert!(third.handle().is_none() && third.outcome().is_none());
+    }
+
+    #[test]
+    fn only_a_try_after_a_failure_is_another_attempt() {
+        let mut state = in_phase("s", "p");
+        let failures = |state: &State| state.launch("copy").unwrap().failures;
+        // Its process was killed before the service had the request: a resume is no attempt.
+        next(&mut state, launch()).unwrap();
+        for record in [
+            opened("ops-1").into(),
+            step_began("s"),
+            phase_began("s", "p"),
+        ] {
+            next(&mut state, record).unwrap();
+        }
+        next(&mut state, ended("copy", LaunchOutcome::Absent)).unwrap();
+        next(&mut state, launch()).unwrap();
+        assert_eq!(failures(&state), 0);
+        next(&mut state, ended("copy", LaunchOutcome::Failed)).unwrap();
+        next(&mut state, launch()).unwrap();
+        assert_eq!(failures(&state), 1);
+        next(&mut state, ended("copy", LaunchOutcome::Succeeded)).unwrap();
+        next(&mut state, verified("copy")).unwrap();
+        assert_eq!(failures(&state), 1);
+        // It succeeded and is needed again.
+        next(&mut state, launch()).unwrap();
+        assert_eq!(
+            (failures(&state), state.launch("copy").unwrap().attempt),
+            (0, 4)
+        );
     }
 
     #[test]

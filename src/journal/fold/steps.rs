@@ -1,14 +1,12 @@
-//! Steps, phases and manual tasks. Steps run one after the other, and so do the phases of a step.
+//! Steps and phases. Steps run one after the other, and so do the phases of a step.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Refusal;
-use crate::journal::payload::{
-    Completed, Failed, PhaseBegan, PhaseEnded, StepBegan, StepEnded, StepOutcome, Waiting,
-};
+use crate::journal::payload::{Failed, PhaseBegan, PhaseEnded, StepBegan, StepEnded, StepOutcome};
 use crate::journal::record::Entry;
-use crate::journal::state::{EndedStep, PhaseState, Stamped, State, StepState, TaskState};
+use crate::journal::state::{EndedStep, PhaseState, Stamped, State, StepState};
 
 impl State {
     pub(super) fn step_began(&mut self, entry: &Entry, began: &StepBegan) -> Result<(), Refusal> {
@@ -24,6 +22,9 @@ impl State {
         step.ended = None;
         step.outcome = None;
         step.note = None;
+        if let Some(reopened) = &mut step.reopened {
+            reopened.waits = false;
+        }
         Ok(())
     }
 
@@ -55,6 +56,8 @@ impl State {
                 ended: None,
                 outcome: None,
                 worked: Duration::ZERO,
+                worked_at_finish: None,
+                reopened: None,
                 note: None,
                 phases: Vec::new(),
                 earlier: None,
@@ -167,7 +170,7 @@ impl State {
     }
 
     /// A phase that has got past the place where it failed has not failed.
-    fn forget_failures(&mut self, step: &str, phase: &str) {
+    pub(super) fn forget_failures(&mut self, step: &str, phase: &str) {
         let is_here =
             |failed: &Failed| failed.step == step && failed.phase.as_deref() == Some(phase);
         self.failures.retain(|failed| !is_here(failed));
@@ -184,46 +187,20 @@ impl State {
         Some((at, phase))
     }
 
-    /// Adds the time since the previous record to the step and phase that were running.
+    /// Adds the time since the previous record to the step and phase that were running. The survey of
+    /// a step that was done before does not make the step longer, unless it finds a change.
     pub(super) fn add_work(&mut self, entry: &Entry, (step, phase): (usize, Option<usize>)) {
         let added = self.work.extend(entry.time);
-        let Some(step) = self.steps.get_mut(step).map(Arc::make_mut) else {
+        let Some(step) = self.steps.get_mut(step) else {
             return;
         };
+        if step.is_surveyed_again() {
+            return;
+        }
+        let step = Arc::make_mut(step);
         step.worked = step.worked.saturating_add(added);
         if let Some(phase) = phase.and_then(|at| step.phases.get_mut(at)) {
             phase.worked = phase.worked.saturating_add(added);
-        }
-    }
-
-    pub(super) fn waits(&mut self, entry: &Entry, waiting: &Waiting) {
-        if let Some((step, phase)) = waiting.task.split_once('/') {
-            self.forget_failures(step, phase);
-            self.touch(step);
-        }
-        let task = TaskState {
-            waiting: Stamped::new(entry, waiting),
-            completed: None,
-        };
-        self.tasks
-            .insert(waiting.task.as_str().into(), Arc::new(task));
-    }
-
-    pub(super) fn completed(
-        &mut self,
-        entry: &Entry,
-        completed: &Completed,
-    ) -> Result<(), Refusal> {
-        match self.tasks.get_mut(completed.task.as_str()) {
-            None => Err(format!("no task `{}` is waiting", completed.task)),
-            Some(task) if task.completed.is_some() => Err(format!(
-                "the task `{}` is already completed",
-                completed.task
-            )),
-            Some(task) => {
-                Arc::make_mut(task).completed = Some(Stamped::new(entry, completed));
-                Ok(())
-            }
         }
     }
 }
@@ -231,12 +208,12 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::payload::{ChangeKind, Finished};
+    use crate::journal::payload::ChangeKind;
     use crate::journal::record::Record;
     use crate::journal::state::ChangeCounts;
     use crate::journal::testing::{
-        began, completed, done, fold, intent, next, opened, phase_began, phase_ended, step_began,
-        step_ended, waiting,
+        began, done, fold, intent, next, opened, phase_began, phase_ended, step_began, step_ended,
+        waiting,
     };
 
     fn open() -> State {
@@ -435,6 +412,16 @@ mod tests {
         next(&mut state, intent("s", "p", "c", ChangeKind::Set)).unwrap();
         next(&mut state, done("c")).unwrap();
         assert_eq!(state.progress("s", None).begun, 2);
+        // Nobody is asked for it any more.
+        let by_hand = state.by_hand("s");
+        assert_eq!((by_hand.begun, by_hand.done), (1, 1));
+        assert_eq!(state.done_changes("s", Some("p"), &[].into()), 2);
+        assert_eq!(state.done_changes("s", None, &["c"].into()), 1);
+        // And the other way round: what the program had done is undone, and a person is asked.
+        next(&mut state, intent("s", "p", "c", ChangeKind::ManualTask)).unwrap();
+        assert_eq!(state.progress("s", None).done, 0);
+        let by_hand = state.by_hand("s");
+        assert_eq!((by_hand.begun, by_hand.done), (2, 1));
     }
 
     #[test]
@@ -451,18 +438,5 @@ mod tests {
         next(&mut state, intent("s", "p", "a", ChangeKind::Set)).unwrap();
         next(&mut state, done("a")).unwrap();
         assert!(state.set("a").unwrap().done.is_some());
-    }
-
-    #[test]
-    fn a_task_is_completed_once_and_may_wait_again() {
-        let mut state = open();
-        assert!(next(&mut state, completed("s/p")).is_err());
-        next(&mut state, waiting("s/p")).unwrap();
-        assert!(next(&mut state, Finished {}.into()).is_err());
-        next(&mut state, completed("s/p")).unwrap();
-        assert!(next(&mut state, completed("s/p")).is_err());
-        assert_eq!(state.waiting().count(), 0);
-        next(&mut state, waiting("s/p")).unwrap();
-        assert_eq!(state.waiting().count(), 1);
     }
 }

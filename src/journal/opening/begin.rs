@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{OpenStateFile, exists, this_process};
 use crate::base::clock::Clock;
-use crate::base::remote_copy::RemoteCopy;
+use crate::base::remote_state::RemoteState;
 use crate::journal::error::JournalError;
 use crate::journal::file;
 use crate::journal::handle::Journal;
@@ -28,12 +28,12 @@ pub fn begin(path: &Path, clock: Clock, began: Began) -> Result<OpenStateFile, J
     begin_with_copy(path, clock, began, None)
 }
 
-/// As [`begin`], with a remote copy that gets every record. The copy must be empty.
+/// As [`begin`], with a remote state that gets every record. The remote state must be empty.
 pub fn begin_with_copy(
     path: &Path,
     clock: Clock,
     began: Began,
-    copy: Option<Arc<dyn RemoteCopy>>,
+    copy: Option<Arc<dyn RemoteState>>,
 ) -> Result<OpenStateFile, JournalError> {
     let lock = Lock::acquire(path, clock.time_of_day())?;
     begin_locked(path, lock, clock, began, copy)
@@ -45,7 +45,7 @@ pub(super) fn begin_locked(
     lock: Lock,
     clock: Clock,
     began: Began,
-    copy: Option<Arc<dyn RemoteCopy>>,
+    copy: Option<Arc<dyn RemoteState>>,
 ) -> Result<OpenStateFile, JournalError> {
     file::refuse_link(path)?;
     if !exists(path) {
@@ -66,7 +66,7 @@ pub(super) fn begin_locked(
     }
     if let Some(copy) = &copy {
         copy.append(0, lines.as_bytes())
-            .map_err(|error| JournalError::remote_copy(copy.as_ref(), error))?;
+            .map_err(|error| JournalError::remote_state(copy.as_ref(), error))?;
     }
     lock.write_mark(&Mark::of(&chain), true)
         .map_err(JournalError::io("writing the lock file of", path))?;

@@ -11,11 +11,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::begin::begin_locked;
-use super::{OpenStateFile, exists, remote_copy, this_process};
+use super::{OpenStateFile, exists, remote_state, this_process};
 use crate::base::clock::Clock;
 use crate::base::platform;
-use crate::base::remote_copy::RemoteCopy;
-use crate::journal::copies::{self, CopyProblem, CopyProblemKind};
+use crate::base::remote_state::RemoteState;
 use crate::journal::error::JournalError;
 use crate::journal::file;
 use crate::journal::handle::Journal;
@@ -24,18 +23,19 @@ use crate::journal::lock::Lock;
 use crate::journal::payload::{Began, Cut, Opened, Takeover};
 use crate::journal::record::Record;
 use crate::journal::replay::{self, Entries, TornRecord};
+use crate::journal::seal_backups::{self, BackupProblem, BackupProblemKind};
 use crate::journal::state::{Stamped, State};
 use crate::journal::writer::Writer;
 
-/// What the operator has decided about a file that is resumed.
+/// What the user has decided about a file that is resumed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ResumeOptions<'a> {
     /// Continue a file that another machine left open.
     pub takeover: bool,
     /// The copies of seals that are put into the file next, because it has lost them.
-    pub copies: &'a [PathBuf],
-    /// The remote copy of the file, whose lease this process has.
-    pub remote_copy: Option<&'a Arc<dyn RemoteCopy>>,
+    pub backups: &'a [PathBuf],
+    /// The remote state of the file, whose lease this process has.
+    pub remote_state: Option<&'a Arc<dyn RemoteState>>,
 }
 
 /// A state file that this process has locked and verified, and has not written.
@@ -51,9 +51,9 @@ pub struct LockedStateFile {
     torn: Option<TornRecord>,
     chain: Chain,
     state: Arc<State>,
-    problems: Vec<CopyProblem>,
-    remote_copy: Option<Arc<dyn RemoteCopy>>,
-    /// The notes of the synchronization of the file and its copy, for the operator.
+    problems: Vec<BackupProblem>,
+    remote_state: Option<Arc<dyn RemoteState>>,
+    /// The notes of the synchronization of the file and its copy, for the user.
     notes: Vec<String>,
 }
 
@@ -79,7 +79,7 @@ pub fn lock_state_file(
     lock_state_file_with(path, time, options)
 }
 
-/// As [`lock_state_file`], with everything that the operator may decide. With a remote copy,
+/// As [`lock_state_file`], with everything that the user may decide. With a remote state,
 /// the two are made equal first, and `takeover` is not needed: the copy's lease shows that no other
 /// machine writes.
 pub fn lock_state_file_with(
@@ -90,20 +90,20 @@ pub fn lock_state_file_with(
     let not_found = || JournalError::NotFound {
         path: path.to_owned(),
     };
-    if options.remote_copy.is_none() && !exists(path) {
+    if options.remote_state.is_none() && !exists(path) {
         // Checked first, so that no lock file is left behind.
         return Err(not_found());
     }
     let lock = Lock::acquire(path, time)?;
     let mut notes = Vec::new();
-    if let Some(copy) = options.remote_copy {
-        notes = remote_copy::synchronize(path, &lock, copy.as_ref())?;
+    if let Some(copy) = options.remote_state {
+        notes = remote_state::synchronize(path, &lock, copy.as_ref())?;
         if !exists(path) {
             return Err(not_found());
         }
     }
     let mut locked = verify(path, lock, options)?;
-    locked.remote_copy = options.remote_copy.cloned();
+    locked.remote_state = options.remote_state.cloned();
     locked.notes = notes;
     Ok(locked)
 }
@@ -114,8 +114,8 @@ fn verify(
     lock: Lock,
     ResumeOptions {
         takeover,
-        copies,
-        remote_copy,
+        backups,
+        remote_state,
     }: ResumeOptions<'_>,
 ) -> Result<LockedStateFile, JournalError> {
     let file = file::open_private(path, lock.owner())?;
@@ -124,7 +124,7 @@ fn verify(
     let (state, chain) = replay.require_writable(path)?;
     if let Some(opened) = left_open_elsewhere(state)
         && !takeover
-        && remote_copy.is_none()
+        && remote_state.is_none()
     {
         return Err(JournalError::OtherMachine {
             path: path.to_owned(),
@@ -136,13 +136,13 @@ fn verify(
     if let Some(mark) = lock.mark() {
         mark.require(path, &chain, &replay)?;
     }
-    let given: Vec<_> = copies.iter().flat_map(fs::canonicalize).collect();
-    let mut newer = copies::find_newer_copies(path, state, &chain, &replay)?;
+    let given: Vec<_> = backups.iter().flat_map(fs::canonicalize).collect();
+    let mut newer = seal_backups::find_newer_backups(path, state, &chain, &replay)?;
     newer.retain(|newer| !fs::canonicalize(&newer.copy).is_ok_and(|copy| given.contains(&copy)));
     if !newer.is_empty() {
-        return Err(copies::newer_copies_error(path, &newer));
+        return Err(seal_backups::newer_backups_error(path, &newer));
     }
-    let problems = copies::find_problems(path, state);
+    let problems = seal_backups::find_problems(path, state);
     let (state, torn) = (Arc::new(state.clone()), replay.torn);
     Ok(LockedStateFile {
         path: path.to_owned(),
@@ -153,7 +153,7 @@ fn verify(
         chain,
         state,
         problems,
-        remote_copy: None,
+        remote_state: None,
         notes: Vec::new(),
     })
 }
@@ -183,16 +183,16 @@ impl LockedStateFile {
             chain,
             state,
             problems,
-            remote_copy,
+            remote_state,
             notes,
         } = self;
         let mut warnings = notes;
         for problem in problems {
-            let is_missing = problem.kind == CopyProblemKind::Missing;
-            if is_missing && (remote_copy.is_some() || state.finished.is_none()) {
-                let restored = copies::restore_copy(&path, &problem)?;
+            let is_missing = problem.kind == BackupProblemKind::Missing;
+            if is_missing && (remote_state.is_some() || state.finished.is_none()) {
+                let restored = seal_backups::restore_backup(&path, &problem)?;
                 // On another machine than the one that sealed, every copy is missing.
-                warnings.extend(Some(restored).filter(|_| remote_copy.is_none()));
+                warnings.extend(Some(restored).filter(|_| remote_state.is_none()));
             } else {
                 warnings.push(format!("{}; {}", problem.message(), problem.help()));
             }
@@ -205,7 +205,7 @@ impl LockedStateFile {
         let length = repair.as_ref().map_or(length, |cut| cut.at);
         let state = State::clone(&state);
         let writer = Writer::of_file(&path, (file, &lock), clock, chain, length, state);
-        let mut writer = writer.with_copy(remote_copy);
+        let mut writer = writer.with_copy(remote_state);
         writer.write(records)?;
         Ok(OpenStateFile {
             journal: Journal::start(&path, writer, lock.clone())?,
@@ -225,28 +225,28 @@ impl LockedStateFile {
         began: Began,
     ) -> Result<OpenStateFile, JournalError> {
         let (path, lock) = (self.path.clone(), self.lock.clone());
-        let remote_copy = self.remote_copy.clone();
+        let remote_state = self.remote_state.clone();
         let old = self.open(clock.clone())?;
         old.journal.close("archived", 0, None).await?;
         drop(old);
         // The name contains the run's id, and nobody else may write here: nothing is overwritten.
         fs::rename(&path, archived).map_err(JournalError::io("archiving the state file", &path))?;
         file::sync_folder(&path).map_err(JournalError::io("syncing the folder of", &path))?;
-        if let Some(copy) = &remote_copy {
-            archive_copy(archived, copy.as_ref())?;
+        if let Some(copy) = &remote_state {
+            archive_remotely(archived, copy.as_ref())?;
         }
-        begin_locked(&path, lock, clock, began, remote_copy)
+        begin_locked(&path, lock, clock, began, remote_state)
     }
 }
 
-/// Keeps an archived run beside the remote copy too, and empties the copy for the next one. A process that is
-/// killed in between finds the old run in the copy, or an empty copy and no file.
-fn archive_copy(archived: &Path, copy: &dyn RemoteCopy) -> Result<(), JournalError> {
+/// Keeps an archived run beside the remote state too, and empties the remote state for the next run. A
+/// process that is killed in between leaves the old run there, or an empty remote state and no file.
+fn archive_remotely(archived: &Path, copy: &dyn RemoteState) -> Result<(), JournalError> {
     let bytes = fs::read(archived).map_err(JournalError::io("reading the state file", archived))?;
     let name = archived.file_name().unwrap_or_default().to_string_lossy();
     copy.keep(&name, &bytes)
         .and_then(|()| copy.clear())
-        .map_err(|error| JournalError::remote_copy(copy, error))
+        .map_err(|error| JournalError::remote_state(copy, error))
 }
 
 /// Saves the torn end in its own file, and only then cuts it off.

@@ -328,7 +328,7 @@ async fn missing_records_at_the_end_are_detected() {
             let kept = index + 1;
             let says = format!("has written 5 records, and the file ends after record {kept}");
             assert!(error.to_string().contains(&says), "{error}");
-            let help = format!("iomcopy state cut --at {kept} ");
+            let help = format!("uat.jsonl --at {kept}` accepts the loss");
             assert!(error.help().contains(&help), "{}", error.help());
             assert_eq!(contents(folder.path()), before, "nothing is changed");
             let found = check(&path).unwrap();
@@ -425,7 +425,7 @@ async fn a_file_older_than_its_sealed_copies_is_refused_until_it_has_them() {
     // A process that is killed before it has put the copy into the file changes nothing.
     let given = ResumeOptions {
         takeover: false,
-        copies: std::slice::from_ref(&copy),
+        backups: std::slice::from_ref(&copy),
         ..ResumeOptions::default()
     };
     drop(resume_given(&path, given).unwrap());

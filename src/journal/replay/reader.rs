@@ -163,8 +163,8 @@ impl Reader<'_> {
                 .to_owned()
         } else {
             format!(
-                "restore the file from a backup; or `iomcopy state cut --at {} {path}` goes back \
-                 to the record before it",
+                "restore the file from a backup; or `iomcopy state cut {path} --at {0}` keeps the \
+                 records up to {0}",
                 line - 1
             )
         };

@@ -196,7 +196,7 @@ fn damage_names_its_line_and_the_command_that_helps() {
             .starts_with("line 5 of the state file uat.jsonl is damaged")
     );
     assert!(
-        error.help().contains("iomcopy state cut --at 4 uat.jsonl"),
+        error.help().contains("iomcopy state cut uat.jsonl --at 4"),
         "{}",
         error.help()
     );

@@ -7,6 +7,7 @@
 //! - `flows`, `connections`: cloud flows, connection references and connections.
 //! - `providers`, `orchestrations`, `policies`, `graph`, `system`: Intelligent Order Management.
 //! - `quirks`: surprising behaviour of the services.
+//! - `conditions`: conditions under which an environment refuses what it usually allows.
 //! - `environments`, `operations`, `copy`, `administration`: environments and their operations.
 //! - `dual_write`: links, maps and their requests, runtime configuration.
 //! - `database_refresh`: the database refresh of Lifecycle Services.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::rehearsal::world::store::Draft;
 
 /// The key of an incomplete *Activate system*: `{"hundredths": 60, "left": 1}`.
-pub(crate) fn partial_activation_key() -> String {
+pub(crate) fn incomplete_activate_system_key() -> String {
     "quirk/half-activation".to_owned()
 }
 
@@ -24,8 +24,8 @@ pub(crate) fn action_name_key(logic: &str) -> String {
     format!("quirk/action-name/{logic}")
 }
 
-/// The key of `display` if the flows of a definition's providers are named after their display
-/// names.
+/// The key of how the flows of a definition's providers are named: the value `display` means after
+/// the providers' display names.
 pub(crate) fn flow_names_key(definition: &str) -> String {
     format!("quirk/flow-names/{definition}")
 }

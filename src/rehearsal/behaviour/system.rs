@@ -60,7 +60,10 @@ pub(super) fn end_activation(organization: &mut Organization) {
         true
     });
     let flows = platform_flows(organization);
-    let partial = quirks::consume(organization.draft, &quirks::partial_activation_key());
+    let partial = quirks::consume(
+        organization.draft,
+        &quirks::incomplete_activate_system_key(),
+    );
     let hundredths = partial.and_then(|quirk| quirk["hundredths"].as_u64());
     let share = usize::try_from(hundredths.unwrap_or(100)).unwrap_or(100);
     let count = flows.len() * share / 100;

@@ -1,5 +1,5 @@
 //! The dual-write gateway, with the requests of Microsoft's *Dual-write-automations*. It accepts
-//! only a person's token.
+//! only a user's token.
 
 use serde_json::{Value, json};
 

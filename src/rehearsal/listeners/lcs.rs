@@ -1,7 +1,7 @@
 //! Lifecycle Services: database movement and the environments of one project.
 //!
 //! The status is always 200, unless authentication failed or a limit was exceeded (Microsoft Learn,
-//! *Database movement API*, *Environment API*). Only a person's token is accepted.
+//! *Database movement API*, *Environment API*). Only a user's token is accepted.
 
 use serde_json::{Value, json};
 

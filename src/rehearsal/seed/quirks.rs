@@ -21,7 +21,7 @@ pub(super) fn insert(seeder: &mut Seeder<'_, '_>) {
     let catalogue = seeder.catalogue;
     let mut put = |key: String, quirk| seeder.organization.draft.put(key, quirk);
     put(
-        quirks::partial_activation_key(),
+        quirks::incomplete_activate_system_key(),
         json!({"hundredths": 60, "left": 1}),
     );
     put(

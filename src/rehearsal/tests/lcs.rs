@@ -14,7 +14,7 @@ async fn linked(dual_write: DualWrite) -> TestClient {
 }
 
 impl TestClient {
-    /// A call of Lifecycle Services, with a person's token.
+    /// A call of Lifecycle Services, with a user's token.
     async fn lcs(&self, method: &str, path: &str) -> TestResponse {
         self.lcs_as(LCS_TOKEN, method, path).await
     }

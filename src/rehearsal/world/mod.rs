@@ -37,6 +37,8 @@ pub(crate) struct World {
     log: Log,
     clock: SimulatedClock,
     requests: u64,
+    /// When the last request of an earlier process was; `None` for a new world.
+    continued_at: Option<Moment>,
 }
 
 /// An open and locked world file.
@@ -66,6 +68,7 @@ impl World {
             log,
             clock: SimulatedClock::new(speed, elapsed),
             requests,
+            continued_at: Some(elapsed),
         })))
     }
 
@@ -78,7 +81,13 @@ impl World {
             log,
             clock: SimulatedClock::new(speed, Moment::default()),
             requests: 0,
+            continued_at: None,
         })
+    }
+
+    /// The moment at which an existing world continues; `None` for a new one.
+    pub(crate) fn continued_at(&self) -> Option<Moment> {
+        self.continued_at
     }
 
     /// Starts a request: a draft of the current world.

@@ -45,7 +45,8 @@ pub struct FleetRun {
     pub(in crate::report) expected_end: Option<String>,
     /// What somebody should do now; none if nothing.
     pub(in crate::report) to_do: Option<String>,
-    /// Why the file was not read, or not completely: it is damaged, or a newer program wrote it.
+    /// Why the file was not read, or is incomplete: it is damaged, it lacks records of its run, or a
+    /// newer program wrote it.
     pub(in crate::report) reason: Option<String>,
 }
 

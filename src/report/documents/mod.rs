@@ -16,6 +16,7 @@ use serde::{Serialize, Serializer};
 use crate::base::redaction::redact;
 use crate::base::text::escape_json;
 use crate::engine::{Failure, FailureItem, FailureKind, PlannedChange, RunbookPlace, Verdict};
+use crate::journal::TimeSource;
 use crate::report::PlanReport;
 
 mod fleet;
@@ -145,10 +146,13 @@ pub struct PlanDocument {
     automatic: usize,
     /// How many changes a person makes.
     by_hand: usize,
-    /// How long the services are expected to take.
+    /// How long the services usually take.
     expected_seconds: u64,
-    /// How long a person is expected to take.
+    /// How long a person usually takes.
     human_seconds: u64,
+    /// How long the run should take: as long as its steps, each as the last finished run shows it,
+    /// else as a rule.
+    total_seconds: u64,
     /// The window to book.
     window_hours: u64,
     /// Each step in order.
@@ -173,6 +177,12 @@ struct PlanStep {
     /// Whether its changes are a forecast: the copy comes first, so they are read from the source,
     /// as the copy will leave it.
     forecast: bool,
+    /// How long it should take; none if the runbook skips it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected_seconds: Option<u64>,
+    /// From where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected_from: Option<TimeSource>,
     /// Its changes in the order of their phases.
     changes: Vec<PlannedChange>,
 }
@@ -181,10 +191,14 @@ impl PlanDocument {
     /// The document of a plan with its digest.
     pub fn new(report: &PlanReport<'_>, digest: &str) -> Self {
         let plan = report.plan;
+        let expected = |step: &str| report.expected.get(step).copied();
+        let total = report.expected_total();
         let steps = plan.steps.iter().map(|step| PlanStep {
             name: step.name.clone(),
             skip: step.skip.clone(),
             forecast: report.is_forecast(step),
+            expected_seconds: expected(&step.name).map(|expected| expected.seconds),
+            expected_from: expected(&step.name).map(|expected| expected.source),
             changes: step.changes.clone(),
         });
         Self {
@@ -194,7 +208,8 @@ impl PlanDocument {
             by_hand: plan.by_hand(),
             expected_seconds: plan.automatic_time().as_secs(),
             human_seconds: plan.human_time().as_secs(),
-            window_hours: plan.window().as_secs() / 3600,
+            total_seconds: total.map_or(0, |total| total.takes.as_secs()),
+            window_hours: total.map_or(0, |total| total.window().as_secs() / 3600),
             steps: steps.collect(),
             left_off: report.left_off.clone(),
             differences: report.differences.clone(),
@@ -249,6 +264,9 @@ pub struct CompleteDocument {
     /// Why the evidence was waived.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The things whose evidence was waived, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waived: Vec<String>,
     /// The tasks that still wait for a person.
     pub waiting: Vec<String>,
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Version;
-use crate::journal::PinnedTarget;
+use crate::journal::{PinnedTarget, ReopenedBy, TimeSource};
 
 /// What `status` writes.
 #[derive(Debug, Default, JsonSchema, Serialize)]
@@ -21,7 +21,8 @@ pub struct StatusDocument {
     pub(in crate::report) began: Option<String>,
     /// When it finished.
     pub(in crate::report) finished: Option<String>,
-    /// How long ago it began, or how long it took; pauses between its processes count.
+    /// How long ago it began, in real time, or how long it took: longer pauses between its processes
+    /// count, except in a rehearsal.
     pub(in crate::report) elapsed_seconds: Option<u64>,
     /// When it should end, if it runs and an earlier finished run of the runbook shows how long the
     /// steps take. None if its step takes longer than that.
@@ -36,6 +37,8 @@ pub struct StatusDocument {
     pub(in crate::report) waiting: Vec<String>,
     /// What a person must do for each of them.
     pub(in crate::report) worksheets: Vec<Worksheet>,
+    /// What needs a look, as the run's report lists it.
+    pub(in crate::report) findings: Vec<String>,
     /// The failures that are still open.
     pub(in crate::report) failures: Vec<StepFailure>,
     /// How the last process ended, if its exit code was not 0.
@@ -43,7 +46,10 @@ pub struct StatusDocument {
     /// In a rehearsal, how many times faster than real time its clock runs: durations are simulated
     /// time, and dates are real. None if both are real.
     pub(in crate::report) speed: Option<f64>,
-    /// The command that continues the run; none if it has finished.
+    /// Why all of this may be out of date: the state file lacks records of its run.
+    pub(in crate::report) warning: Option<String>,
+    /// The command that continues the run, that checks the target of a run that has finished, or
+    /// that checks a state file with a warning.
     pub(in crate::report) next: Option<String>,
 }
 
@@ -131,7 +137,7 @@ impl StepCondition {
 pub(in crate::report) struct StepStatus {
     pub(in crate::report) name: String,
     pub(in crate::report) state: StepCondition,
-    /// Changes that were begun.
+    /// Changes that were begun; here and below, of a step that was opened again, since then.
     pub(in crate::report) changes_begun: usize,
     /// Changes that are done.
     pub(in crate::report) changes_done: usize,
@@ -143,9 +149,20 @@ pub(in crate::report) struct StepStatus {
     pub(in crate::report) by_hand_done: usize,
     /// Manual changes that are not done because their task was waived.
     pub(in crate::report) by_hand_waived: usize,
+    /// Changes that were done before the step was opened again. Some may have been made again.
+    pub(in crate::report) changes_before: usize,
+    /// Which flag opened it again for the last time, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::report) reopened_by: Option<ReopenedBy>,
+    /// How long it should take, in seconds, if that is known.
+    pub(in crate::report) expected_seconds: Option<u64>,
+    /// From where that is known.
+    pub(in crate::report) expected_from: Option<TimeSource>,
     /// When it first began, RFC 3339.
     pub(in crate::report) began: Option<String>,
-    /// How long processes worked on it, if it has ended: pauses between them do not count.
+    /// How long it took, if it has ended: the work of processes, and operations at services that
+    /// continued between two of them. Other pauses do not count, and neither do surveys that found
+    /// nothing to do in it.
     pub(in crate::report) seconds: Option<u64>,
     /// Why it was skipped, or what was found.
     pub(in crate::report) note: Option<String>,
@@ -169,8 +186,10 @@ pub(in crate::report) struct Worksheet {
     pub(in crate::report) task: String,
     /// When it was handed out, RFC 3339.
     pub(in crate::report) since: String,
-    /// The things to do, by name.
+    /// The things that are left to do, by name.
     pub(in crate::report) things: Vec<String>,
+    /// How many more things are done since it was handed out.
+    pub(in crate::report) things_done: usize,
     /// What to do, one line for each instruction.
     pub(in crate::report) instructions: Vec<String>,
     /// What is read as evidence, one line for each.

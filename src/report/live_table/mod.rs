@@ -28,6 +28,8 @@ pub(super) struct Moment {
     pub(super) time: Timestamp,
     /// How many times faster than the wall clock the program's clock runs.
     pub(super) speed: f64,
+    /// Was a stop requested? Then no new change begins.
+    pub(super) is_stopping: bool,
 }
 
 impl Moment {
@@ -70,7 +72,7 @@ pub(super) fn table(
     let digits = run.steps.len().to_string().len();
     for (at, step) in run.steps.iter().enumerate() {
         let name = format!("  {:>digits$} {:<width$}  ", at + 1, step.name);
-        let (word, paint) = condition(step.condition, palette);
+        let (word, paint) = condition(shown_condition(step), palette);
         let row = with_longest_form(
             &format!("{name}{word:<7}  "),
             &describe(step, moment),
@@ -112,7 +114,8 @@ fn with_longest_form(beginning: &str, forms: &[String], columns: usize) -> Strin
 }
 
 /// The line above the steps: the target, how far the run is, and when it should end. Where this hour
-/// would move with the clock, because the running step takes so long or a person must act, no hour.
+/// would move with the clock, because the running step takes so long or a person must act, and while
+/// the run stops, no hour.
 fn head(run: &LiveRun, target: &str, moment: &Moment) -> String {
     let ended =
         |step: &&LiveStep| !matches!(step.condition, Condition::Waiting | Condition::Running);
@@ -120,7 +123,9 @@ fn head(run: &LiveRun, target: &str, moment: &Moment) -> String {
         .running
         .map_or_else(|| run.steps.iter().filter(ended).count(), |at| at + 1);
     let worked: Duration = run.steps.iter().map(|step| time_of(step, moment)).sum();
-    let end = if run.current.task.is_some() {
+    let end = if moment.is_stopping {
+        Some(", stopping: no new change begins".to_owned())
+    } else if run.current.task.is_some() {
         Some(", waits for a person".to_owned())
     } else if makes_run_late(run, moment) {
         Some(format!(", step {at} takes longer than expected"))
@@ -196,6 +201,15 @@ fn is_skipped(step: &LiveStep) -> bool {
     step.condition == Condition::Waiting && step.note.is_some()
 }
 
+/// How far a step is, as `status` says it too: one that an earlier process has done is done until it
+/// is surveyed again.
+fn shown_condition(step: &LiveStep) -> Condition {
+    match step.condition {
+        Condition::Waiting if step.again => Condition::Done,
+        condition => condition,
+    }
+}
+
 type Paint = Box<dyn Fn(&str) -> String>;
 
 /// The word for how far a step is, and its colour.
@@ -218,12 +232,12 @@ fn describe(step: &LiveStep, moment: &Moment) -> Vec<String> {
     };
     match step.condition {
         Condition::Running if step.again => {
-            let elapsed = rough(step.elapsed(moment.now));
-            vec![format!("{elapsed}, surveyed again"), elapsed]
+            let survey = rough(step.since_begin(moment.now));
+            vec![format!("surveyed again for {survey}"), survey]
         }
         Condition::Running => describe_running(step, moment),
         Condition::Waiting if step.again => {
-            changes_and_time("done before".to_owned(), duration(step.worked))
+            changes_and_time("by an earlier process".to_owned(), duration(step.worked))
         }
         Condition::Waiting => match (&step.note, step.planned, step.expected) {
             (Some(note), _, _) => vec![format!("skipped: {note}")],
@@ -237,7 +251,12 @@ fn describe(step: &LiveStep, moment: &Moment) -> Vec<String> {
             (None, None, None) => Vec::new(),
         },
         Condition::Done | Condition::Failed => {
-            changes_and_time(step.describe_changes(), duration(step.worked))
+            let time = duration(step.worked);
+            let changes = step.describe_changes();
+            let whole = format!("{changes}, {time}{}", step.describe_rest());
+            let mut forms = vec![whole];
+            forms.extend(changes_and_time(changes, time));
+            forms
         }
         Condition::Skipped | Condition::Blocked => vec![step.note.clone().unwrap_or_default()],
     }
@@ -246,7 +265,8 @@ fn describe(step: &LiveStep, moment: &Moment) -> Vec<String> {
 fn describe_running(step: &LiveStep, moment: &Moment) -> Vec<String> {
     let elapsed = step.elapsed(moment.now);
     let so_far = rough(elapsed);
-    let Some(expected) = usual_time(step) else {
+    let expected = usual_time(step).filter(|_| !moment.is_stopping);
+    let Some(expected) = expected else {
         return vec![so_far];
     };
     let usual = rough(expected);
@@ -309,7 +329,7 @@ fn current(run: &LiveRun, moment: &Moment, columns: usize, palette: Palette) -> 
 fn objects(now: &Current, moment: &Moment) -> Vec<String> {
     let reported = now.waits.iter().take(NAMED).map(|(name, reported)| {
         let since = moment.now.saturating_sub(reported.since);
-        format!("{name}: {}, {}", reported.note, rough(since))
+        format!("{name}: {} ({} so far)", reported.note, rough(since))
     });
     let mut objects: Vec<String> = reported.collect();
     if objects.is_empty() {

@@ -53,7 +53,17 @@ fn step_began(step: &str) -> EventKind {
     }
 }
 
-fn phase(step: &str, phase: &str, changes: usize) -> [(u64, EventKind); 2] {
+fn phase(step: &str, name: &str, changes: usize) -> [(u64, EventKind); 2] {
+    phase_with_done(step, name, changes, (0, 0))
+}
+
+/// Takes how many changes are done, of the step and of the phase.
+fn phase_with_done(
+    step: &str,
+    phase: &str,
+    changes: usize,
+    (done, done_in_phase): (usize, usize),
+) -> [(u64, EventKind); 2] {
     let (step, phase) = (step.to_owned(), phase.to_owned());
     let began = EventKind::PhaseBegan {
         step: step.clone(),
@@ -64,6 +74,8 @@ fn phase(step: &str, phase: &str, changes: usize) -> [(u64, EventKind); 2] {
         phase,
         changes,
         pass: 1,
+        done,
+        done_in_phase,
     };
     [(6000, began), (6000, surveyed)]
 }
@@ -85,7 +97,8 @@ fn change_done(step: &str, name: &str) -> EventKind {
         key: name.to_owned(),
         name: name.to_owned(),
         kind: ChangeKind::Set,
-        elapsed: 1.0,
+        elapsed: Some(1.0),
+        unread_since: None,
     }
 }
 
@@ -110,6 +123,7 @@ fn lines(run: &LiveRun, at: u64, size: (usize, usize)) -> String {
         now: Duration::from_secs(at),
         time: "2026-11-29T01:00:00Z".parse().unwrap(),
         speed: 1.0,
+        is_stopping: false,
     };
     table(run, "Contoso UAT", &moment, size, Palette::plain()).join("\n")
 }
@@ -161,11 +175,34 @@ waiting for Dataverse (throttled): attempt 2 in 40 s"
 }
 
 #[test]
+fn a_run_that_stops_names_no_hour() {
+    let moment = Moment {
+        now: Duration::from_mins(162),
+        time: "2026-11-29T01:00:00Z".parse().unwrap(),
+        speed: 1.0,
+        is_stopping: true,
+    };
+    let size = (24, 80);
+    let lines = table(
+        &reinstalling(),
+        "Contoso UAT",
+        &moment,
+        size,
+        Palette::plain(),
+    );
+    let head = "Contoso UAT: step 2 of 4, 2 h 42 min, stopping: no new change begins";
+    assert_eq!(lines[1], head);
+    let row = lines.iter().find(|line| line.contains("  running  "));
+    assert!(row.is_some_and(|row| !row.contains("UTC")), "{lines:?}");
+}
+
+#[test]
 fn a_rehearsal_says_that_its_durations_are_simulated() {
     let moment = Moment {
         now: Duration::from_mins(162),
         time: "2026-11-29T01:00:00Z".parse().unwrap(),
         speed: 1000.0,
+        is_stopping: false,
     };
     let lines = table(
         &reinstalling(),
@@ -186,6 +223,7 @@ fn a_long_name_of_a_target_does_not_hide_when_the_run_ends() {
         now: Duration::from_mins(162),
         time: "2026-11-29T01:00:00Z".parse().unwrap(),
         speed: 1.0,
+        is_stopping: false,
     };
     let target = "Contoso Intelligent Order Management UAT";
     let lines = table(&reinstalling(), target, &moment, (24, 80), Palette::plain());
@@ -281,7 +319,7 @@ fn an_operation_comes_with_what_its_service_reports() {
     let text = lines(&run(events), 6160, (24, 80));
     assert!(
         text.ends_with(
-            "\ndeactivate provider 'BigCommerce': Deactivating, 2 min\n\
+            "\ndeactivate provider 'BigCommerce': Deactivating (2 min so far)\n\
              [>                         ] 0 of 105"
         ),
         "{text}"
@@ -307,7 +345,7 @@ fn a_manual_task_names_its_worksheet_and_counts_what_a_person_did() {
         elapsed: 0.0,
     };
     events.push((6000, progress(3)));
-    let [_, surveyed] = phase(REINSTALL, "vanished", 2);
+    let [_, surveyed] = phase_with_done(REINSTALL, "vanished", 2, (1, 1));
     events.push(surveyed);
     events.push((6500, progress(2)));
     let text = lines(&run(events), 6600, (24, 80));
@@ -315,12 +353,34 @@ fn a_manual_task_names_its_worksheet_and_counts_what_a_person_did() {
     assert!(text.starts_with(head), "{text}");
     assert!(
         text.ends_with(
-            "\nreinstall-providers/vanished: 2 things left for you to do, 10 min\n\
+            "\nreinstall-providers/vanished: 2 things left for you to do (10 min so far)\n\
              the worksheet is above; when it is done, the run continues by itself\n\
              [>                         ] 1 of 105"
         ),
         "{text}"
     );
+}
+
+#[test]
+fn the_bar_of_a_resumed_phase_counts_what_was_done_before() {
+    let bar = |planned: Option<usize>| {
+        let began = EventKind::RunBegan {
+            run: "01a2".to_owned(),
+            resumed: true,
+            target: "Contoso UAT".to_owned(),
+            steps: vec![line(REINSTALL, planned, None)],
+        };
+        let mut events = vec![(0, began), (0, step_began(REINSTALL))];
+        events.extend(phase_with_done(REINSTALL, "vanished", 1, (14, 5)));
+        let mut run = LiveRun::default();
+        for (at, event) in events {
+            run.update(&event, Duration::from_secs(at));
+        }
+        run.progress()
+    };
+    assert_eq!(bar(Some(20)), Some((14, 20)));
+    assert_eq!(bar(None), Some((5, 6)), "of the phase");
+    assert_eq!(bar(Some(14)), Some((5, 6)), "more than were planned");
 }
 
 #[test]
@@ -346,13 +406,13 @@ fn a_step_of_an_earlier_process_is_only_surveyed_again() {
         text,
         "
 Contoso UAT: step 0 of 2, 1 h 40 min, should end about 02:00 UTC
-  1 copy-environments    waiting  done before, 1 h 40 min
+  1 copy-environments    done     by an earlier process, 1 h 40 min
   2 reinstall-providers  waiting  105 changes, about 1 h"
     );
     run.update(&step_began(COPY), Duration::ZERO);
     let text = lines(&run, 20, (24, 80));
     assert!(
-        text.contains("running  1 h 40 min, surveyed again\n"),
+        text.contains("running  surveyed again for 20 s\n"),
         "{text}"
     );
 }

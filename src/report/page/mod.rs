@@ -8,8 +8,6 @@
 
 mod text;
 
-use std::time::Duration;
-
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -33,8 +31,6 @@ pub(super) struct Page {
     pub(super) head: Markup,
     pub(super) sections: Vec<Section>,
     pub(super) foot: Markup,
-    /// After how long a browser loads the page again.
-    pub(super) refresh: Option<Duration>,
 }
 
 /// A part of a page.
@@ -63,9 +59,6 @@ impl Page {
                     meta charset="utf-8";
                     (PreEscaped(GENERATOR))
                     meta http-equiv="Content-Security-Policy" content=(policy());
-                    @if let Some(refresh) = self.refresh {
-                        meta http-equiv="refresh" content=(refresh.as_secs());
-                    }
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     title { (self.title) }
                     style { (PreEscaped(STYLE)) }
@@ -142,13 +135,12 @@ pub(in crate::report) mod tests {
 
     use super::*;
 
-    fn page(refresh: Option<Duration>) -> String {
+    fn page() -> String {
         Page {
             title: "A & B".to_owned(),
             head: html! { p { "head" } },
             sections: vec![Section::new("One", "one", list(&["<b>".to_owned()]))],
             foot: html! { p { "foot" } },
-            refresh,
         }
         .render()
     }
@@ -202,7 +194,7 @@ pub(in crate::report) mod tests {
 
     #[test]
     fn the_policy_allows_exactly_the_style_and_nothing_else() {
-        let page = page(None);
+        let page = page();
         let style = page.split("<style>").nth(1).unwrap();
         let style = style.split("</style>").next().unwrap();
         let hash = BASE64_STANDARD.encode(Sha256::digest(style));
@@ -213,13 +205,11 @@ pub(in crate::report) mod tests {
     }
 
     #[test]
-    fn a_page_is_well_formed_and_loads_itself_again_only_if_it_should() {
-        assert_well_formed(&page(None));
-        assert!(!page(None).contains("http-equiv=\"refresh\""));
-        let kept_current = page(Some(Duration::from_secs(20)));
-        assert_well_formed(&kept_current);
-        let refresh = "<meta http-equiv=\"refresh\" content=\"20\">";
-        assert!(kept_current.contains(refresh), "{kept_current}");
-        assert!(kept_current.contains(GENERATOR));
+    fn a_page_is_well_formed_and_never_loads_itself_again() {
+        let page = page();
+        assert_well_formed(&page);
+        // A reader would lose the place and what is unfolded (WCAG 2.2, failure F41).
+        assert!(!page.contains("http-equiv=\"refresh\""));
+        assert!(page.contains(GENERATOR));
     }
 }

@@ -21,18 +21,32 @@ pub(crate) fn cell(text: &str) -> Markup {
     breakable(text)
 }
 
-/// A text whose long words may continue in the next line, but only after a sign: a narrow column or
-/// a phone then breaks no word.
+/// A text whose long words may continue in the next line, but only after a sign, and only if they do
+/// not fit into one: a narrow column or a phone then breaks no word.
 pub(crate) fn breakable(text: &str) -> Markup {
     let text = safe(text);
+    html! { @for word in text.split_inclusive(' ') { (breakable_word(word)) } }
+}
+
+/// A word with the space after it. The space is outside of what stays together, because a line may
+/// end there.
+fn breakable_word(word: &str) -> Markup {
+    let (plain, space) = match word.strip_suffix(' ') {
+        Some(plain) => (plain, " "),
+        None => (word, ""),
+    };
+    let length = plain.chars().count();
+    let parts = parts(plain, PART);
+    let shown = html! {
+        @for (at, part) in parts.iter().enumerate() { @if at > 0 { wbr; } (part) }
+    };
     html! {
-        @for word in text.split_inclusive(' ') {
-            @if word.chars().count() <= WORD {
-                // A browser would part an account after its hyphen.
-                @if word.contains('@') && word.contains('-') { span.whole { (word) } } @else { (word) }
-            }
-            @else { @for (at, part) in parts(word, PART).iter().enumerate() { @if at > 0 { wbr; } (part) } }
-        }
+        @if length > PART || parts.len() == 1 { (shown) }
+        @else if length > WORD { span.whole { (shown) } }
+        // A browser would part a short word after its hyphen.
+        @else if plain.trim_start_matches('-').contains('-') { span.whole { (plain) } }
+        @else { (plain) }
+        (space)
     }
 }
 
@@ -41,12 +55,15 @@ pub(crate) fn breakable(text: &str) -> Markup {
 pub(crate) fn parts(text: &str, longest: usize) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut length = 0;
-    for character in text.chars() {
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
         if let Some(last) = parts.last_mut() {
             last.push(character);
         }
         length += 1;
-        if " /_-.?&=".contains(character) || length == longest {
+        // The `//` of an address stays together.
+        let is_pair = character == '/' && characters.peek() == Some(&'/');
+        if (" /_-.?&=".contains(character) && !is_pair) || length == longest {
             parts.push(String::new());
             length = 0;
         }
@@ -60,7 +77,7 @@ pub(crate) fn time(text: &str) -> Markup {
     let plain = safe(text);
     let parts = plain.strip_suffix('Z').and_then(|it| it.split_once('T'));
     if let Some((date, clock)) = parts {
-        html! { time datetime=(plain) { (date) " " (clock) " UTC" } }
+        html! { time datetime=(plain) { span.whole { (date) } " " span.whole { (clock) " UTC" } } }
     } else {
         html! { (plain) }
     }
@@ -166,6 +183,18 @@ mod tests {
             shown("msdyn_bigcommerce/msdyn_bigcommerce_update"),
             "msdyn_<wbr>bigcommerce/<wbr>msdyn_<wbr>bigcommerce_<wbr>update"
         );
+        assert_eq!(
+            shown("or send e-mail - at once"),
+            "or send <span class=\"whole\">e-mail</span> - at once"
+        );
+        assert_eq!(
+            shown("run --again 3f6d0c5a9b7e4d21a8c4e0f1b2a39d55"),
+            "run --again 3f6d0c5a9b7e4d21a8c4e0f1b2a39d55"
+        );
+        assert_eq!(
+            shown("call https://shop.contoso.com/orders"),
+            "call <span class=\"whole\">https://<wbr>shop.<wbr>contoso.<wbr>com/<wbr>orders</span>"
+        );
         assert_eq!(shown("<b>"), "&lt;b&gt;");
     }
 
@@ -198,7 +227,8 @@ mod tests {
     #[test]
     fn a_time_is_read_by_people_and_by_programs() {
         let shown = time("2026-11-29T13:41:36Z").into_string();
-        let expected = "<time datetime=\"2026-11-29T13:41:36Z\">2026-11-29 13:41:36 UTC</time>";
+        let expected = "<time datetime=\"2026-11-29T13:41:36Z\"><span class=\"whole\">2026-11-29</span> \
+                        <span class=\"whole\">13:41:36 UTC</span></time>";
         assert_eq!(shown, expected);
         assert_eq!(time("-").into_string(), "-");
     }

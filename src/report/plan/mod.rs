@@ -11,14 +11,13 @@ mod page;
 mod text;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::duration;
+use super::expected_time::{ExpectedTime, expected_steps};
 use super::run_report::{GraphPicture, ValueChange, value_changes};
 use crate::engine::{Plan, PlannedChange, PlannedStep};
-use crate::journal::ChangeKind;
+use crate::journal::{ChangeKind, StepForecast};
 
 use self::effect::Effect;
 pub use self::page::plan_page;
@@ -40,8 +39,8 @@ pub struct PlanReport<'a> {
     pub differences: Vec<String>,
     /// What the plan does not know, one line for each thing.
     pub unknowns: Vec<String>,
-    /// How long the last finished run of the runbook took.
-    pub last_run: Option<Duration>,
+    /// How long each step should take; see [`expected_steps`](crate::report::expected_steps).
+    pub expected: BTreeMap<String, StepForecast>,
     /// The names that are shown with ids.
     pub names: BTreeMap<String, String>,
 }
@@ -75,7 +74,7 @@ impl<'a> PlanReport<'a> {
             left_off: Vec::new(),
             differences: Vec::new(),
             unknowns: Vec::new(),
-            last_run: None,
+            expected: expected_steps(plan, &BTreeMap::new()),
             names: BTreeMap::new(),
         }
     }
@@ -106,10 +105,14 @@ impl<'a> PlanReport<'a> {
         self.plan.destructive_changes().collect()
     }
 
-    /// What the last finished run took, as text.
-    fn last_run(&self) -> Option<String> {
-        let last = self.last_run?;
-        Some(format!("the last finished run took {}", duration(last)))
+    /// How long the step of this name should take.
+    pub(super) fn expected_time(&self, step: &str) -> Option<ExpectedTime> {
+        self.expected.get(step).copied().map(ExpectedTime::of)
+    }
+
+    /// How long all steps should take.
+    pub(super) fn expected_total(&self) -> Option<ExpectedTime> {
+        ExpectedTime::sum(&self.expected)
     }
 }
 
@@ -122,29 +125,17 @@ fn values_of(report: &PlanReport<'_>, change: &PlannedChange) -> Vec<ValueChange
     value_changes(&change.before, &change.after, &report.names)
 }
 
-/// How long a run takes as a rule, which no service promises, and the window to book.
-pub fn expected_duration(plan: &Plan) -> String {
-    let by_hand = if plan.by_hand() == 0 {
-        "nothing by hand".to_owned()
-    } else {
-        format!("{} for a person", duration(plan.human_time()))
-    };
-    format!(
-        "Expected as a rule: {} for the services, {by_hand}; book a window of {}",
-        duration(plan.automatic_time()),
-        duration(plan.window())
-    )
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
 
     use super::*;
     use crate::report::PlanDocument;
 
     /// A plan with a change of each effect, one of them by hand.
-    pub(super) fn plan() -> Plan {
+    pub(in crate::report) fn plan() -> Plan {
         let steps = json!([
             { "name": "copy-environments", "changes": [
                 { "phase": "copy", "key": "copy/1", "kind": "launch", "name": "copy 'A' onto 'B'",
@@ -175,7 +166,10 @@ mod tests {
             left_off: vec!["1 cloud flow stays off".to_owned()],
             differences: vec!["somebody may change the source".to_owned()],
             unknowns: vec!["the users of the copy".to_owned()],
-            last_run: Some(Duration::from_mins(90)),
+            expected: expected_steps(
+                plan,
+                &[("copy-environments".to_owned(), Duration::from_mins(90))].into(),
+            ),
             ..PlanReport::of(plan, "B")
         }
     }

@@ -49,7 +49,6 @@ pub fn plan_page(report: &PlanReport<'_>, facts: &PlanFacts<'_>) -> String {
         head: head(report, facts),
         sections: sections.into_iter().flatten().collect(),
         foot: html! { p.faint { "Digest of the plan: " code { (breakable(facts.digest)) } } },
-        refresh: None,
     };
     page.render()
 }
@@ -74,10 +73,12 @@ fn head(report: &PlanReport<'_>, facts: &PlanFacts<'_>) -> Markup {
             (row("Runbook", &html! { (safe(facts.runbook)) }))
             (row("Made", &time(&format!("{:.0}", facts.made))))
             @if !plan.is_empty() {
-                (row("Services", &html! { (duration(plan.automatic_time())) }))
-                (row("A person", &html! { (if by_hand == 0 { "nothing by hand".to_owned() } else { duration(plan.human_time()) }) }))
-                (row("Window to book", &html! { strong { (duration(plan.window())) } }))
-                @if let Some(last) = report.last_run { (row("Last finished run", &html! { (duration(last)) })) }
+                (row("Services, usually", &html! { (duration(plan.automatic_time())) }))
+                (row("Manual tasks, usually", &html! { (if by_hand == 0 { "none".to_owned() } else { duration(plan.human_time()) }) }))
+                @if let Some(expected) = report.expected_total() {
+                    (row("Expected", &html! { (duration(expected.takes)) ", as in " (expected.source) }))
+                    (row("Window to plan", &html! { strong { (duration(expected.window())) } }))
+                }
             }
             (row("To begin", &html! { code { (breakable(&facts.next)) } }))
         }
@@ -100,7 +101,7 @@ fn steps(report: &PlanReport<'_>) -> Markup {
         let changes = &step.changes;
         let by_hand = changes.iter().filter(|change| is_by_hand(change)).count();
         let ended = changes.iter().filter(|change| change.destructive).count();
-        let seconds: u64 = changes.iter().map(|change| change.expected_seconds).sum();
+        let expected = report.expected_time(&step.name).map(|expected| expected.takes);
         let number = |number: usize| (number > 0).then_some(number);
         vec![
             html! {
@@ -114,7 +115,7 @@ fn steps(report: &PlanReport<'_>) -> Markup {
             },
             html! { @if let Some(by_hand) = number(by_hand) { (by_hand) } },
             html! { @if let Some(ended) = number(ended) { span.bad { "! " (ended) } } },
-            html! { @if seconds > 0 { (duration(Duration::from_secs(seconds))) } },
+            html! { @if let Some(takes) = expected.filter(|takes| !takes.is_zero()) { (duration(takes)) } },
         ]
     });
     let head = ["Step", "Changes", "By hand", "Cannot be undone", "Expected"];

@@ -1,9 +1,9 @@
 //! A plan as text.
 
-use super::{Effect, PlanReport, expected_duration, is_by_hand, values_of};
+use super::{Effect, PlanReport, is_by_hand, values_of};
 use crate::base::text::{count, escape};
 use crate::engine::{PlannedChange, PlannedStep};
-use crate::report::Palette;
+use crate::report::{Palette, expected_duration};
 
 /// A plan as text: a summary with a legend, then each step with its changes. `with_values` adds what
 /// each change sets, before and after.
@@ -18,10 +18,7 @@ pub fn plan_text(report: &PlanReport<'_>, palette: Palette, with_values: bool) -
     );
     text += &legend(report);
     if !plan.is_empty() {
-        text += &format!("{}\n", expected_duration(plan));
-    }
-    if let Some(last) = report.last_run().filter(|_| !plan.is_empty()) {
-        text += &format!("{last}\n");
+        text += &format!("{}\n", expected_duration(plan, &report.expected));
     }
     for (index, step) in plan.steps.iter().enumerate() {
         let head = format!("[{}/{}] {}", index + 1, plan.steps.len(), step.name);
@@ -136,8 +133,8 @@ mod tests {
 Plan for 'B': 4 changes, 3 automatic, 1 by hand
   + 1 install or create   ~ 1 set   - 1 remove   > 1 start an operation at a service
   ! 2 changes cannot be undone (1 by hand); a run asks for the target's name before it begins
-Expected as a rule: 1 h for the services, 3 min for a person; book a window of 2 h
-the last finished run took 1 h 30 min
+Expected: 1 h 33 min, as in the last finished run, and its plan for the other steps (usually: \
+services 1 h, manual tasks 3 min); plan a window of 3 h
 
 [1/3] copy-environments: 1 change
   ! > copy 'A' onto 'B'

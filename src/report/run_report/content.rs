@@ -5,14 +5,16 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::describe_seconds;
 use super::figures::Figures;
+use super::manual_tasks::TaskReport;
 use super::pictures::Pictures;
 use crate::journal::{ChangeCounts, ChangeKind};
 use crate::report::change_counts::StepCounts;
+use crate::report::current_work::{is_short, not_read};
 use crate::report::documents::{RunState, StepCondition, StepFailure, StepStatus, Target, Version};
 use crate::report::duration;
-use crate::report::durations::real_time;
-use crate::report::under_way::{is_short, not_read};
+use crate::report::durations::{real_time, unread_time};
 
 /// What a run did so far. Times are RFC 3339 in UTC. Durations are whole seconds in which processes
 /// worked, by the program's clock; in a rehearsal that clock is simulated.
@@ -46,8 +48,13 @@ pub struct RunReport {
     pub(super) warnings: Vec<String>,
     /// The failures that are still open.
     pub(super) failures: Vec<StepFailure>,
-    /// The command that continues the run; none if it has finished.
+    /// The command that continues the run, that checks the target of a run that has finished, or
+    /// that checks a state file that lacks records.
     pub(super) next: Option<String>,
+    /// Until when the times reach, if a process works on the run: RFC 3339 in UTC. Only a page that
+    /// is kept current shows it.
+    #[serde(skip)]
+    pub(super) as_of: Option<String>,
     /// What only a page shows, drawn from the same records.
     #[serde(skip)]
     pub(super) pictures: Pictures,
@@ -71,8 +78,12 @@ pub(super) struct RunFacts {
     pub(super) began: String,
     /// When it finished.
     pub(super) finished: Option<String>,
-    /// How long processes worked on its steps: pauses between them do not count.
+    /// How long processes worked on its steps, and operations at services continued between two of
+    /// them: other pauses do not count.
     pub(super) seconds: u64,
+    /// How much of that is in no step's time: surveys that found nothing to do, and the work on steps
+    /// before they were last opened again.
+    pub(super) other_seconds: u64,
     /// In a rehearsal, how many times faster than real time its clock runs; none for real time.
     pub(super) speed: Option<f64>,
     /// The real time from its beginning to its end, or to its last record.
@@ -150,8 +161,18 @@ impl RunFacts {
         } else {
             ""
         };
+        let other = Duration::from_secs(self.other_seconds);
+        let other = if is_short(other) {
+            String::new()
+        } else {
+            format!(
+                " ({} of it in no step's time: surveys that found nothing to do, and what was done \
+                 before a step was opened again)",
+                duration(other)
+            )
+        };
         if is_short(Duration::from_secs(self.pause_seconds)) {
-            return format!("{work}{simulated}");
+            return format!("{work}{simulated}{other}");
         }
         let end = if self.finished.is_some() {
             "ended"
@@ -159,7 +180,7 @@ impl RunFacts {
             "the last record"
         };
         let after = real_time(Duration::from_secs(self.real_seconds));
-        format!("{work} of work{simulated}; {end} {after} after it began")
+        format!("{work} of work{simulated}{other}; {end} {after} after it began")
     }
 }
 
@@ -183,8 +204,11 @@ impl StepReport {
                     by_hand,
                     waived: status.by_hand_waived,
                     planned: status.changes_planned,
+                    before: status.changes_before,
+                    reopened_by: status.reopened_by,
                 };
-                counts.describe(condition)
+                let rest = counts.describe_rest(condition);
+                format!("{}{rest}", counts.describe(condition))
             }
         }
     }
@@ -222,9 +246,14 @@ pub(super) struct ChangeReport {
     pub(super) result: ChangeResult,
     /// When it began.
     pub(super) began: String,
-    /// How long processes worked from its beginning to its end, if it is done.
+    /// How long processes worked from its beginning to its end, or how long its operation took, if
+    /// it is done and this is known.
     pub(super) seconds: Option<u64>,
-    /// The number of the attempt, from 1.
+    /// If its operation ended while no process read it, and the service does not say when: when it
+    /// was requested, and when its end was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ended_between: Option<(String, String)>,
+    /// Which try it was: 1 and, for each one before it that failed, 1 more.
     pub(super) attempt: u32,
     /// Since when nobody has read how it ended, if that is unknown and no process works on the run.
     #[serde(skip)]
@@ -246,6 +275,14 @@ pub(in crate::report) struct ValueChange {
 }
 
 impl ChangeReport {
+    /// How long it took, as text. Empty if that is not known yet.
+    pub(super) fn describe_time(&self) -> String {
+        match &self.ended_between {
+            Some((since, until)) => unread_time(since, until),
+            None => describe_seconds(self.seconds),
+        }
+    }
+
     /// Its result as text. A manual change has its own texts.
     pub(super) fn describe_result(&self) -> String {
         let text = match (self.kind, self.result, &self.unread_since) {
@@ -280,56 +317,6 @@ impl ChangeResult {
             Self::Begun => "begun, outcome unknown",
             Self::Failed => "failed",
             Self::Absent => "never took effect",
-        }
-    }
-}
-
-/// What a person did, or must do.
-#[derive(Debug, JsonSchema, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) struct TaskReport {
-    /// `STEP/PHASE`.
-    pub(super) task: String,
-    /// Its state.
-    pub(super) state: TaskState,
-    /// When it was handed out.
-    pub(super) since: String,
-    /// The things to do, by name.
-    pub(super) things: Vec<String>,
-    /// What to do, one line for each instruction.
-    pub(super) instructions: Vec<String>,
-    /// What is read as evidence, one line for each.
-    #[serde(rename = "proof")]
-    pub(super) expected_evidence: Vec<String>,
-    /// When it was proved or waived.
-    pub(super) completed: Option<String>,
-    /// The user who had the evidence read, or waived it; `survey` if the run itself read it.
-    pub(super) who: Option<String>,
-    /// What was read from the tenant.
-    pub(super) evidence: Option<String>,
-    /// Why the evidence was waived.
-    pub(super) waived: Option<String>,
-}
-
-/// The state of a manual task.
-#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum TaskState {
-    /// It waits for a person.
-    Waiting,
-    /// The tenant shows that it is done.
-    Proved,
-    /// The evidence was waived.
-    Waived,
-}
-
-impl TaskState {
-    /// The result as text.
-    pub(super) fn as_text(self) -> &'static str {
-        match self {
-            Self::Waiting => "waits for a person",
-            Self::Proved => "proved",
-            Self::Waived => "evidence waived",
         }
     }
 }

@@ -76,7 +76,7 @@ impl ContainmentFigures {
     /// The numbers in one line.
     pub(super) fn line(&self) -> String {
         format!(
-            "purpose {}: {} closed, {} replaced, {} allowed, {} open, {} for a person to look at",
+            "purpose {}: {} closed, {} replaced, {} allowed, {} open, {} unclear",
             self.purpose, self.closed, self.replaced, self.allowed, self.open, self.unclear
         )
     }

@@ -1,27 +1,24 @@
 //! Makes the content of a report from a state file.
 
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::clean;
 use super::content::{
     ChangeReport, ChangeResult, Confirmation, Ending, PhaseReport, Process, RunFacts, RunReport,
-    StepReport, TaskReport, TaskState,
+    StepReport,
 };
-use super::figures::Figures;
+use super::findings::{figures, findings, retain_unanswered, warnings};
+use super::manual_tasks::tasks;
 use super::pictures::{self, GraphOutline};
 use super::values::value_changes;
 use crate::base::clock::between;
-use crate::base::text::count;
 use crate::journal::{
-    ChangeState, Closed, Intent, LaunchOutcome, LaunchState, Record, Stamped, State,
+    ChangeState, ChangeTime, Intent, LaunchOutcome, LaunchState, Record, Stamped, State,
     StateFileContents,
 };
-use crate::report::documents::{StepFailure, Version};
-use crate::report::status::{
-    condition, simulation_note, step_failures, step_not_begun, step_status, torn_note, worksheet,
-};
-use crate::report::under_way::{operation_line, pauses, unread_since};
+use crate::report::current_work::{elapsed, pauses, unread_since};
+use crate::report::documents::{RunState, StepFailure, Version};
+use crate::report::status::{condition, step_failures, step_not_begun, step_status};
 
 /// The report of a run. Takes the content and the path of its state file, the names of all steps in
 /// order, and the next command.
@@ -54,14 +51,48 @@ pub fn gather_report(
         figures,
         warnings: warnings(contents),
         failures: failures(state),
-        next: state.finished.is_none().then(|| next.to_owned()),
+        next: Some(next.to_owned()),
+        as_of: None,
         pictures: pictures::gather(contents, steps),
     }
 }
 
 impl RunReport {
-    /// The same with the run's orchestrations as pictures. Takes what reads a graph's outline from
-    /// its text.
+    /// The same without the forecasts that the figures answer: an earlier process of the run may have
+    /// recorded them before the copy was read.
+    #[must_use]
+    pub fn without_answered(mut self, is_forecast: impl Fn(&str) -> bool) -> Self {
+        retain_unanswered(&mut self.findings, self.figures.as_ref(), is_forecast);
+        self
+    }
+
+    /// The same until now, if a process works on a step: without it, the times end with the last
+    /// record, which may be hours old in a copy. Takes the names of all steps in order.
+    #[must_use]
+    pub fn until_now(
+        mut self,
+        contents: &StateFileContents,
+        steps: &[&str],
+        now: Timestamp,
+    ) -> Self {
+        if self.state != RunState::Running {
+            return self;
+        }
+        self.as_of = Some(at(now));
+        if contents.state.running.is_none() {
+            return self;
+        }
+        if let Some(run) = &mut self.run {
+            let last = contents.state.last_time;
+            run.seconds += elapsed(contents, last, now).as_secs();
+            run.real_seconds += between(last, now).as_secs();
+        }
+        self.pictures.timeline = pictures::timeline_until(contents, steps, now);
+        self
+    }
+
+    /// The same with the run's orchestrations as pictures. `outline` parses the text of a
+    /// graph.
     #[must_use]
     pub fn with_orchestrations(
         mut self,
@@ -100,7 +131,7 @@ fn mark_unread(steps: &mut [StepReport], since: &str) {
 }
 
 /// A time in whole seconds.
-fn at(time: Timestamp) -> String {
+pub(super) fn at(time: Timestamp) -> String {
     format!("{time:.0}")
 }
 
@@ -122,7 +153,8 @@ fn facts(state: &State) -> RunFacts {
         target: target.into(),
         began: at(state.began.time),
         finished: state.finished.map(at),
-        seconds: state.work.total().as_secs(),
+        seconds: state.run_duration().as_secs(),
+        other_seconds: state.time_outside_steps().as_secs(),
         speed: state.work.speed(),
         real_seconds: real.as_secs(),
         pause_seconds: pauses(state, end).as_secs(),
@@ -194,13 +226,11 @@ fn step_report(state: &State, name: &str) -> StepReport {
 /// The changes of a step, automatic and manual, in the order in which they began. What the program
 /// began and a person made is a manual one.
 fn changes(state: &State, step: &str) -> Vec<ChangeReport> {
-    let is_listed = |intent: &Stamped<Intent>, is_done: bool| {
-        intent.step == step && (is_done || !state.is_made_by_person(intent))
-    };
+    let is_listed = |intent: &Stamped<Intent>| intent.step == step && state.is_newest(intent);
     let sets = state.sets.values().chain(state.manual_changes.values());
-    let sets = sets.filter(|set| is_listed(&set.intent, set.done.is_some()));
+    let sets = sets.filter(|set| is_listed(&set.intent));
     let launches = state.launches.values();
-    let launches = launches.filter(|launch| is_listed(&launch.intent, launch.verified.is_some()));
+    let launches = launches.filter(|launch| is_listed(&launch.intent));
     let mut changes: Vec<(u64, ChangeReport)> = sets
         .map(|set| (set.intent.number, of_set(state, set)))
         .chain(launches.map(|launch| (launch.intent.number, of_launch(state, launch))))
@@ -210,33 +240,37 @@ fn changes(state: &State, step: &str) -> Vec<ChangeReport> {
 }
 
 fn of_set(state: &State, set: &ChangeState) -> ChangeReport {
-    let done = set.done.as_ref().map(|done| done.time);
-    let result = match done {
+    let result = match &set.done {
         Some(_) => ChangeResult::Done,
         None if state.refused.contains_key(set.intent.key.as_str()) => ChangeResult::Failed,
         None => ChangeResult::Begun,
     };
-    change(state, &set.intent, result, done, 1)
+    change(state, &set.intent, result, state.set_time(set), 1)
 }
 
 fn of_launch(state: &State, launch: &LaunchState) -> ChangeReport {
-    let verified = launch.verified.as_ref().map(|verified| verified.time);
-    let result = match (verified, launch.outcome()) {
+    let result = match (&launch.verified, launch.outcome()) {
         (Some(_), _) => ChangeResult::Done,
         (None, Some(LaunchOutcome::Failed)) => ChangeResult::Failed,
         (None, Some(LaunchOutcome::Absent)) => ChangeResult::Absent,
         (None, Some(LaunchOutcome::Succeeded) | None) => ChangeResult::Begun,
     };
-    change(state, &launch.intent, result, verified, launch.attempt)
+    let time = state.launch_time(launch);
+    let attempt = launch.failures.saturating_add(1);
+    change(state, &launch.intent, result, time, attempt)
 }
 
 fn change(
     state: &State,
     intent: &Stamped<Intent>,
     result: ChangeResult,
-    done: Option<Timestamp>,
+    time: Option<ChangeTime>,
     attempt: u32,
 ) -> ChangeReport {
+    let ended_between = match time {
+        Some(ChangeTime::Between(since, until)) => Some((at(since), at(until))),
+        Some(ChangeTime::Known(_)) | None => None,
+    };
     ChangeReport {
         key: clean(&intent.key),
         name: clean(&intent.name),
@@ -244,181 +278,11 @@ fn change(
         kind: intent.kind,
         result,
         began: at(intent.time),
-        seconds: done.map(|done| state.change_time(intent, done).as_secs()),
+        seconds: time.and_then(ChangeTime::known).map(|time| time.as_secs()),
+        ended_between,
         attempt,
         unread_since: None,
         values: value_changes(&intent.before.value(), &intent.after.value(), &state.names),
-    }
-}
-
-fn tasks(state: &State) -> Vec<TaskReport> {
-    let mut tasks: Vec<_> = state.tasks.values().collect();
-    tasks.sort_by_key(|task| task.waiting.number);
-    let tasks = tasks.into_iter().map(|task| {
-        let completed = task.completed.as_ref();
-        let waived = completed.and_then(|completed| completed.waived.as_deref());
-        let sheet = worksheet(task);
-        let clean_each = |lines: &[String]| lines.iter().map(|line| clean(line)).collect();
-        TaskReport {
-            task: clean(&task.waiting.task),
-            state: match (completed, waived) {
-                (None, _) => TaskState::Waiting,
-                (Some(_), None) => TaskState::Proved,
-                (Some(_), Some(_)) => TaskState::Waived,
-            },
-            since: at(task.waiting.time),
-            things: clean_each(&sheet.things),
-            instructions: clean_each(&sheet.instructions),
-            expected_evidence: clean_each(&sheet.evidence),
-            completed: completed.map(|completed| at(completed.time)),
-            who: completed.map(|completed| clean(&completed.who)),
-            evidence: completed
-                .filter(|_| waived.is_none())
-                .map(|completed| describe_evidence(&completed.evidence)),
-            waived: waived.map(clean),
-        }
-    });
-    tasks.collect()
-}
-
-/// What was read, as text: `survey: nothing is left to do`.
-fn describe_evidence(evidence: &Value) -> String {
-    let plain = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    clean(&match evidence {
-        Value::Object(members) => {
-            let members = members
-                .iter()
-                .map(|(key, value)| format!("{key}: {}", plain(value)));
-            members.collect::<Vec<_>>().join("; ")
-        }
-        other => plain(other),
-    })
-}
-
-/// The last record of each process that closed the file, in order.
-fn closed_records(contents: &StateFileContents) -> impl Iterator<Item = &Closed> {
-    let records = contents.entries.iter().map(|entry| &entry.record);
-    records.filter_map(|record| match record {
-        Record::Closed(closed) => Some(closed),
-        _ => None,
-    })
-}
-
-/// The figures of the last process that recorded any.
-fn figures(contents: &StateFileContents) -> Option<Figures> {
-    let last = closed_records(contents)
-        .filter_map(|closed| closed.figures.clone())
-        .last()?;
-    // A later version of the program may count other things; the report then leaves the figures
-    // out.
-    let mut figures: Figures = serde_json::from_value(last).ok()?;
-    let lists = [
-        &mut figures.dangling,
-        &mut figures.published,
-        &mut figures.drafts,
-    ];
-    for text in lists.into_iter().flatten() {
-        *text = clean(text);
-    }
-    for (name, reason) in &mut figures.flows_off {
-        (*name, *reason) = (clean(name), clean(reason));
-    }
-    let surfaces = figures.containment.iter_mut();
-    for surface in surfaces.flat_map(|containment| &mut containment.surfaces) {
-        for text in [
-            &mut surface.kind,
-            &mut surface.name,
-            &mut surface.reach,
-            &mut surface.state,
-            &mut surface.detail,
-        ] {
-            *text = clean(text);
-        }
-    }
-    Some(figures)
-}
-
-fn findings(contents: &StateFileContents, figures: Option<&Figures>) -> Vec<String> {
-    let mut findings: Vec<String> = Vec::new();
-    let notes = closed_records(contents).flat_map(|closed| &closed.notes);
-    let dangling = figures.into_iter().flat_map(|figures| &figures.dangling);
-    let dangling =
-        dangling.map(|slot| format!("dangling before the refresh, left unchanged: {slot}"));
-    for finding in notes.map(|note| clean(note)).chain(dangling) {
-        if !findings.contains(&finding) {
-            findings.push(finding);
-        }
-    }
-    findings
-}
-
-/// What the reader should know about the run or its state file.
-fn warnings(contents: &StateFileContents) -> Vec<String> {
-    let state = &contents.state;
-    let mut warnings: Vec<String> = Vec::new();
-    warnings.extend(state.work.speed().map(simulation_note));
-    let in_doubt = state
-        .launches_in_doubt()
-        .map(|launch| operation_line(contents, &clean(&launch.intent.name)));
-    warnings.extend(in_doubt);
-    for entry in &contents.entries {
-        let warning = record_warning(&entry.record);
-        warnings.extend(warning.map(|text| format!("{}: {text}", at(entry.time))));
-    }
-    if let Some(torn) = &contents.torn {
-        warnings.push(torn_note(torn.bytes));
-    }
-    if contents.newer_format {
-        warnings
-            .push("the state file has a newer format: this report may be incomplete".to_owned());
-    }
-    warnings
-}
-
-/// The warning about a record, if the reader should know it.
-fn record_warning(record: &Record) -> Option<String> {
-    match record {
-        Record::Takeover(takeover) => {
-            let host = takeover.previous.get("host").and_then(Value::as_str);
-            Some(format!(
-                "taken over from a process on {} that had not closed the state file",
-                clean(host.unwrap_or("another machine"))
-            ))
-        }
-        Record::Cut(cut) => Some(format!(
-            "{} were cut off the state file's end and are kept in {}",
-            count(usize::try_from(cut.bytes).unwrap_or(usize::MAX), "byte"),
-            cut.saved_to
-        )),
-        Record::RunbookChanged(changed) => Some(match changed.difference.as_slice() {
-            [] => "the runbook was changed during the run".to_owned(),
-            lines => format!(
-                "the runbook was changed during the run: {}",
-                clean(&lines.join("; "))
-            ),
-        }),
-        Record::Abandoned(abandoned) => Some(format!(
-            "captures were abandoned ({}): {}",
-            abandoned.seals.join(", "),
-            clean(&abandoned.reason)
-        )),
-        Record::Reopened(reopened) => Some(format!(
-            "{} reopened steps 5 to 7 for the provider {}",
-            clean(&reopened.who),
-            clean(&reopened.provider)
-        )),
-        Record::RepairBegan(repair) => Some(format!(
-            "{} repaired the step {} after the run had finished",
-            clean(&repair.who),
-            clean(&repair.step)
-        )),
-        Record::Unknown { kind, .. } => Some(format!(
-            "this program does not know the record kind '{kind}', so the report leaves it out"
-        )),
-        _ => None,
     }
 }
 
@@ -433,10 +297,12 @@ fn failures(state: &State) -> Vec<StepFailure> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::base::clock::Clock;
     use crate::journal::testing::{done, intent, open, phase_began, step_began};
-    use crate::journal::{ChangeKind, Failed, Occupancy, read_state_file};
+    use crate::journal::{ChangeKind, Closed, Ended, Failed, Occupancy, Verified, read_state_file};
 
     #[tokio::test]
     async fn a_refused_change_has_failed_and_is_done_by_hand_once_a_person_made_it() {
@@ -475,6 +341,73 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_forecast_that_the_figures_answer_is_no_finding() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.iomcopy.jsonl");
+        let opening = open(&path, &Clock::new(1.0));
+        let notes = ["forecast", "look"].map(str::to_owned).to_vec();
+        let interrupted = Closed {
+            notes,
+            ..Closed::new("interrupted", 130, None)
+        };
+        opening.journal.append(interrupted).await.unwrap();
+        drop(opening);
+        let contents = read_state_file(&path).unwrap();
+        let findings = |containment: Option<Value>| {
+            let mut report = gather_report(&contents, "s", &["s"], "iomcopy run");
+            let mut figures = serde_json::json!({
+                "slots-restored": 0, "slots-recorded": 0, "dangling": [], "published": [],
+                "drafts": [], "providers": 0, "flows-on": 0, "flows-off": [],
+                "dual-write": {"ran": 0, "run-again": 0, "left-stopped": 0},
+            });
+            if let Some(containment) = containment {
+                figures["containment"] = containment;
+            }
+            report.figures = Some(serde_json::from_value(figures).unwrap());
+            report.without_answered(|note| note == "forecast").findings
+        };
+        assert_eq!(findings(None), ["forecast", "look"]);
+        let read = serde_json::json!({"purpose": "test", "closed": 0, "replaced": 0, "allowed": 0,
+            "open": 0, "unclear": 0, "surfaces": []});
+        assert_eq!(findings(Some(read)), ["look"]);
+    }
+
+    #[tokio::test]
+    async fn an_operation_that_ended_unread_has_no_time_but_two_bounds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.iomcopy.jsonl");
+        let opening = open(&path, &Clock::new(1.0));
+        let requested = vec![
+            step_began("s"),
+            phase_began("s", "p"),
+            intent("s", "p", "copy", ChangeKind::Launch),
+        ];
+        opening.journal.append_all(requested).await.unwrap();
+        let since = opening.journal.state().launch("copy").unwrap().intent.time;
+        let ended = Ended {
+            key: "copy".to_owned(),
+            outcome: LaunchOutcome::Succeeded,
+            detail: Value::Null,
+            unread_since: Some(since),
+        };
+        let verified = Verified {
+            key: "copy".to_owned(),
+            observed: Value::Null,
+            unread_since: Some(since),
+            service_seconds: None,
+        };
+        let records = vec![ended.into(), verified.into()];
+        opening.journal.append_all(records).await.unwrap();
+        drop(opening);
+        let contents = read_state_file(&path).unwrap();
+        let change = changes(&contents.state, "s").remove(0);
+        assert_eq!((change.result, change.seconds), (ChangeResult::Done, None));
+        let text = change.describe_time();
+        let begin = format!("unknown: it ended between {} and ", at(since));
+        assert!(text.starts_with(&begin), "{text}");
+    }
+
+    #[tokio::test]
     async fn an_operation_that_no_process_reads_is_not_said_to_run() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s.iomcopy.jsonl");
@@ -500,5 +433,36 @@ mod tests {
         assert!(warnings.contains(&format!(": {not_read}")), "{warnings}");
         assert!(!warnings.contains("running"), "{warnings}");
         assert!(result.starts_with(not_read), "{result}");
+    }
+
+    #[tokio::test]
+    async fn the_times_of_a_running_operation_reach_until_now_and_those_of_a_killed_one_do_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.iomcopy.jsonl");
+        let opening = open(&path, &Clock::new(1.0));
+        let requested = vec![
+            step_began("s"),
+            phase_began("s", "p"),
+            intent("s", "p", "copy", ChangeKind::Launch),
+        ];
+        opening.journal.append_all(requested).await.unwrap();
+        let mut contents = read_state_file(&path).unwrap();
+        let now = contents.state.last_time + std::time::Duration::from_hours(1);
+        let report = |contents: &StateFileContents| {
+            let report = gather_report(contents, "s", &["s"], "iomcopy run");
+            let report = report.until_now(contents, &["s"], now);
+            let timeline = report.pictures.timeline.unwrap();
+            let texts: Vec<String> = timeline.rows.into_iter().map(|row| row.text).collect();
+            (report.run.unwrap().seconds, texts)
+        };
+        let (seconds, texts) = report(&contents);
+        assert!((3600..3660).contains(&seconds), "{seconds}");
+        let is_running = |text: &String| text.contains(", 1 h") && text.ends_with(", running");
+        assert!(texts.iter().all(is_running), "{texts:?}");
+        contents.occupancy = Occupancy::Free;
+        let (seconds, texts) = report(&contents);
+        assert!(seconds < 60, "{seconds}");
+        assert!(texts[0].ends_with(", interrupted"), "{texts:?}");
+        assert!(texts[1].ends_with(", not read since then"), "{texts:?}");
     }
 }

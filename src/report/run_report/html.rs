@@ -4,23 +4,23 @@
 //! tasks.rs     the worksheets, with boxes to tick
 //! timeline.rs  the night as rows of bars
 //! graph.rs     an orchestration's stages
-//! wiring.rs    connection references, before and now
+//! connections.rs
+//!              connection references, before and now
 //! ```
 
+mod connections;
 mod graph;
 mod tasks;
 mod timeline;
-mod wiring;
-
-use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::content::{ChangeReport, RunReport, StepReport, TaskState};
+use super::content::{ChangeReport, RunReport, StepReport};
 use super::figures::{ContainmentFigures, Figures};
 use super::graph::GraphPicture;
+use super::manual_tasks::TaskState;
 use super::pictures::planned_wires;
-use super::{describe_seconds, last_ending, lines};
+use super::{HOW_TO_READ, NEEDS_A_LOOK, describe_seconds, last_ending, lines};
 use crate::base::text::count;
 use crate::engine::Plan;
 use crate::report::documents::{RunState, StepCondition};
@@ -29,37 +29,45 @@ use crate::report::page::{Page, Section, breakable, cell, list, row, safe, table
 /// How many changes may be unfolded at once: more would hide what comes after them.
 const UNFOLDED_CHANGES: usize = 40;
 
-/// How often a browser loads a page again that is kept current.
-const REFRESH: Duration = Duration::from_secs(15);
-
 /// Is the page written once, or kept current during a run?
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Upkeep {
+pub(super) enum PageUpdates {
     Once,
     KeptCurrent,
 }
 
 /// The report as HTML.
-pub(super) fn render(report: &RunReport, upkeep: Upkeep) -> String {
+pub(super) fn render(report: &RunReport, updates: PageUpdates) -> String {
     let target = report.run.as_ref().map(|run| run.target.name.as_str());
-    let waits = |task: &super::content::TaskReport| task.state == TaskState::Waiting;
-    let has_worksheet = report.tasks.iter().any(waits);
-    let is_current = upkeep == Upkeep::KeptCurrent && report.state == RunState::Running;
+    let is_current = updates == PageUpdates::KeptCurrent && report.state == RunState::Running;
     let page = Page {
         title: format!("Refresh of {}", safe(target.unwrap_or(&report.runbook))),
         head: html! {
             (facts(report))
-            @if is_current && has_worksheet {
-                p { "This page does not load itself again while a worksheet is open, so that its ticks stay. Load it again when the work is done." }
-            } @else if is_current {
-                p.faint { "This page loads itself again every " (REFRESH.as_secs()) " seconds until the run's process ends." }
-            }
+            @if is_current { (how_to_update(report)) }
         },
         sections: sections(report),
         foot: html! { p.faint { "State file: " code { (breakable(&report.state_file)) } } },
-        refresh: (is_current && !has_worksheet).then_some(REFRESH),
     };
     page.render()
+}
+
+/// How to see what is newer. The page does not load itself again: a reader would lose the place, what
+/// is unfolded, and the ticks of a worksheet.
+fn how_to_update(report: &RunReport) -> Markup {
+    let has_worksheet = report
+        .tasks
+        .iter()
+        .any(|task| task.state == TaskState::Waiting);
+    html! {
+        p {
+            @if let Some(as_of) = &report.as_of { "As of " (time(as_of)) ". " }
+            "The file is kept current until the run's process ends: "
+            // An empty address is the page's own.
+            a href="" { "load it again" }
+            @if has_worksheet { " when the work is done; that removes the ticks." } @else { "." }
+        }
+    }
 }
 
 /// The pictures of a plan: its orchestrations and its connections, where it has any.
@@ -71,7 +79,7 @@ pub(in crate::report) fn plan_pictures(
     let wires = planned_wires(plan);
     (
         (!graphs.is_empty()).then(|| graph::orchestrations(&graphs)),
-        (!wires.is_empty()).then(|| wiring::wiring(&wires)),
+        (!wires.is_empty()).then(|| connections::connections(&wires)),
     )
 }
 
@@ -98,8 +106,8 @@ fn sections(report: &RunReport) -> Vec<Section> {
             "figures",
             report.figures.as_ref().map(figures_section),
         ),
-        section("Findings", "findings", texts(&report.findings)),
-        section("Warnings", "warnings", texts(&report.warnings)),
+        section(NEEDS_A_LOOK, "findings", texts(&report.findings)),
+        section(HOW_TO_READ, "warnings", texts(&report.warnings)),
         section(
             "Containment",
             "containment",
@@ -113,7 +121,7 @@ fn sections(report: &RunReport) -> Vec<Section> {
         section(
             "Connections",
             "connections",
-            (!pictures.wires.is_empty()).then(|| wiring::wiring(&pictures.wires)),
+            (!pictures.wires.is_empty()).then(|| connections::connections(&pictures.wires)),
         ),
         section(
             "Changes",
@@ -149,7 +157,7 @@ fn facts(report: &RunReport) -> Markup {
                 }
                 (row("Begun", &html! { (time(&run.began)) }))
                 @if let Some(finished) = &run.finished { (row("Ended", &time(finished))) }
-                (row("Took", &html! { (run.describe_duration()) }))
+                (row(if run.finished.is_some() { "Took" } else { "So far" }, &html! { (run.describe_duration()) }))
             }
             @if let Some(next) = &report.next { (row("Next", &html! { code { (safe(next)) } })) }
         }
@@ -294,10 +302,10 @@ fn change(change: &ChangeReport) -> Vec<Markup> {
         cell(&change.phase),
         values(&change.values),
         html! {
-            (change.describe_result())
+            (breakable(&change.describe_result()))
             @if change.attempt > 1 { " (attempt " (change.attempt) ")" }
         },
-        cell(&describe_seconds(change.seconds)),
+        cell(&change.describe_time()),
     ]
 }
 
@@ -322,7 +330,8 @@ fn processes(report: &RunReport) -> Markup {
 
 #[cfg(test)]
 mod tests {
-    use super::super::content::{ChangeResult, TaskReport, ValueChange};
+    use super::super::content::{ChangeResult, ValueChange};
+    use super::super::manual_tasks::TaskReport;
     use super::super::pictures::{Mark, OrchestrationPicture, OutlineArrow, Stage, TilePicture};
     use super::*;
     use crate::journal::ChangeKind;
@@ -340,6 +349,7 @@ mod tests {
             result: ChangeResult::Done,
             began: String::new(),
             seconds: Some(3),
+            ended_between: None,
             attempt: 1,
             unread_since: None,
             values: vec![ValueChange {
@@ -373,7 +383,7 @@ mod tests {
 
     #[test]
     fn every_name_is_text_and_never_markup() {
-        let page = render(&small_report(), Upkeep::Once);
+        let page = render(&small_report(), PageUpdates::Once);
         assert_well_formed(&page);
         for tag in ["<i>", "<b>", "<old>", "<new>", "<u>", "<s>", "<a>", "<yes>"] {
             assert!(!page.contains(tag), "{tag}");
@@ -384,7 +394,7 @@ mod tests {
 
     #[test]
     fn every_link_leads_to_a_heading_and_no_level_of_headings_is_left_out() {
-        let page = render(&small_report(), Upkeep::Once);
+        let page = render(&small_report(), PageUpdates::Once);
         let (_, page) = page.split_once("</style>").unwrap();
         let mut level = 0;
         for (at, _) in page.match_indices("<h") {
@@ -404,7 +414,7 @@ mod tests {
 
     #[test]
     fn a_change_shows_its_values_and_a_tile_its_action() {
-        let page = render(&small_report(), Upkeep::Once);
+        let page = render(&small_report(), PageUpdates::Once);
         let change =
             "<li><span class=\"faint\">owner: </span>&lt;old&gt; → <ins>&lt;new&gt;</ins></li>";
         assert!(page.contains(change), "{page}");
@@ -413,19 +423,23 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_is_kept_current_loads_itself_again_unless_that_would_lose_ticks() {
-        let refresh = "http-equiv=\"refresh\"";
+    fn a_page_that_is_kept_current_says_how_to_load_it_again_and_what_that_removes() {
+        let link = "<a href=\"\">load it again</a>";
         let mut report = small_report();
-        let kept = |report: &RunReport| render(report, Upkeep::KeptCurrent).contains(refresh);
+        let kept = |report: &RunReport| render(report, PageUpdates::KeptCurrent).contains(link);
+        let warns = |report: &RunReport| {
+            render(report, PageUpdates::KeptCurrent).contains("removes the ticks")
+        };
         assert!(!kept(&report), "it has not begun");
         report.state = RunState::Running;
-        assert!(kept(&report));
-        assert!(!render(&report, Upkeep::Once).contains(refresh));
+        assert!(kept(&report) && !warns(&report));
+        assert!(!render(&report, PageUpdates::Once).contains(link));
         report.tasks.push(TaskReport {
             task: "a/b".to_owned(),
             state: TaskState::Waiting,
             since: String::new(),
             things: Vec::new(),
+            outcomes: Vec::new(),
             instructions: vec!["do it".to_owned()],
             expected_evidence: Vec::new(),
             completed: None,
@@ -433,7 +447,7 @@ mod tests {
             evidence: None,
             waived: None,
         });
-        assert!(!kept(&report), "a worksheet is open");
+        assert!(kept(&report) && warns(&report), "a worksheet is open");
         report.state = RunState::Finished;
         assert!(!kept(&report), "it has ended");
     }

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::content::{ChangeReport, ChangeResult, RunReport, StepReport, TaskReport, TaskState};
+use super::content::{ChangeReport, ChangeResult, RunReport, StepReport};
 use super::figures::ContainmentFigures;
+use super::manual_tasks::{TaskReport, TaskState};
 use super::{break_commands, lines};
-use crate::base::text::escape;
+use crate::base::text::{count, escape};
 use crate::report::documents::StepCondition;
 
 /// The report as XML.
@@ -71,7 +72,7 @@ fn containment_suite(figures: &ContainmentFigures, has_finished: bool) -> TestSu
             _ => TestCaseStatus::success(),
         };
         let mut case = TestCase::new(
-            valid_xml(&format!("{} {}", surface.name, surface.reach)),
+            valid_xml(&format!("{}: {}", surface.name, surface.reach)),
             status,
         );
         case.set_classname(valid_xml(&format!("containment.{}", surface.kind)));
@@ -164,12 +165,13 @@ fn change_case(step: &StepReport, change: &ChangeReport) -> TestCase {
 fn task_case(step: &StepReport, task: &TaskReport) -> TestCase {
     let phase = task.task.split_once('/').map_or("task", |(_, phase)| phase);
     let status = match task.state {
-        TaskState::Proved => TestCaseStatus::success(),
+        TaskState::Proved | TaskState::Replaced => TestCaseStatus::success(),
         TaskState::Waiting => skipped(task.state.as_text()),
         TaskState::Waived => {
             let who = task.who.as_deref().unwrap_or("a user");
             let reason = task.waived.as_deref().unwrap_or_default();
-            skipped(&format!("{who} waived the evidence: {reason}"))
+            let things = count(task.waived_things(), "thing");
+            skipped(&format!("{who} waived the evidence of {things}: {reason}"))
         }
     };
     let mut case = case(step, phase, &format!("manual task {}", task.task), status);

@@ -1,8 +1,9 @@
 //! A report as Markdown, as GitHub and Azure Pipelines read it.
 
-use super::content::{ChangeReport, RunReport, StepReport, TaskReport, ValueChange};
+use super::content::{ChangeReport, RunReport, StepReport, ValueChange};
 use super::figures::{ContainmentFigures, Figures};
-use super::{describe_seconds, last_ending, lines};
+use super::manual_tasks::TaskReport;
+use super::{HOW_TO_READ, NEEDS_A_LOOK, describe_seconds, last_ending, lines};
 use crate::base::text::{count, escape};
 use crate::report::page::{InstructionPart, instruction_parts};
 
@@ -21,8 +22,8 @@ pub(super) fn render(report: &RunReport, extent: Extent) -> String {
     parts.push(tasks(&report.tasks));
     parts.extend(report.figures.as_ref().map(figures));
     parts.extend(report.containment().map(containment));
-    parts.push(list("## Findings", &report.findings));
-    parts.push(list("## Warnings", &report.warnings));
+    parts.push(list(&format!("## {NEEDS_A_LOOK}"), &report.findings));
+    parts.push(list(&format!("## {HOW_TO_READ}"), &report.warnings));
     if extent == Extent::Whole {
         parts.push(changes(&report.steps));
     }
@@ -130,8 +131,8 @@ fn tasks(tasks: &[TaskReport]) -> String {
         };
         [
             code(&task.task),
-            task.state.as_text().to_owned(),
-            cell_of_lines(&task.things),
+            task.describe_state(),
+            cell_of_lines(&things_of(task)),
             text(task.completed.as_ref().unwrap_or(&task.since)),
             task.who.as_deref().map(text).unwrap_or_default(),
             evidence,
@@ -139,13 +140,25 @@ fn tasks(tasks: &[TaskReport]) -> String {
     });
     let table = table(["Task", "State", "Things", "When", "Who", "Evidence"], rows);
     let mut sheets = String::new();
-    for task in tasks.iter().filter(|task| task.completed.is_none()) {
+    for task in tasks.iter().filter(|task| task.is_open()) {
         sheets += &format!("\n\n### To do: {}\n", code(&task.task));
         for line in &task.instructions {
             sheets += &format!("\n- [ ] {}", instruction(line));
         }
     }
     format!("## Manual tasks\n\n{table}{sheets}")
+}
+
+/// The things of a task, with what is known about each.
+fn things_of(task: &TaskReport) -> Vec<String> {
+    let things = task.outcomes.iter().map(|thing| {
+        let note = task.note_on(thing);
+        if note.is_empty() {
+            return thing.name.clone();
+        }
+        format!("{} ({note})", thing.name)
+    });
+    things.collect()
 }
 
 fn figures(figures: &Figures) -> String {
@@ -233,7 +246,7 @@ fn change(change: &ChangeReport) -> [String; 5] {
                 .collect::<Vec<_>>(),
         ),
         format!("{}{again}", change.describe_result()),
-        describe_seconds(change.seconds),
+        change.describe_time(),
     ]
 }
 

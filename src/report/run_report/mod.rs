@@ -4,8 +4,11 @@
 //! content.rs   the content, as types; their JSON form is the document of `report`
 //! figures.rs   its figures: what was restored, published, installed, turned on, contained
 //! gather.rs    makes the content from a state file
+//! manual_tasks.rs  the manual tasks: who did what, what was waived, what is left
+//! findings.rs  what needs a look, and what the reader should know about the file
+//! notes.rs     which warnings of the processes still hold
 //! values.rs    which values a change changes, before and after
-//! pictures/    what only a page shows: the timeline, the orchestrations, the wiring
+//! pictures/    what only a page shows: the timeline, the orchestrations, the connections
 //! graph/       an orchestration's graph as Mermaid and as SVG
 //! markdown.rs  for a pipeline's summary, a ticket, a wiki
 //! html.rs      for a browser: a page; html/ draws its pictures
@@ -19,11 +22,14 @@
 
 mod content;
 mod figures;
+mod findings;
 mod gather;
 mod graph;
 mod html;
 mod junit;
+mod manual_tasks;
 mod markdown;
+mod notes;
 mod pictures;
 mod values;
 mod worksheets;
@@ -34,6 +40,7 @@ use self::content::Ending;
 use self::figures::ContainmentFigures;
 pub use content::RunReport;
 pub(in crate::report) use content::ValueChange;
+pub use findings::recorded_findings;
 pub use gather::{gather_report, not_begun_report};
 pub use graph::{GraphPicture, graph_pictures};
 pub(in crate::report) use html::plan_pictures;
@@ -45,6 +52,12 @@ use super::duration;
 use crate::base::redaction::redact;
 use crate::base::text::escape;
 
+/// The heading of what needs a look. The end of a run and `status` use the same words.
+pub(in crate::report) const NEEDS_A_LOOK: &str = "Needs a look";
+
+/// The heading of what the reader should know about the state file and its figures.
+const HOW_TO_READ: &str = "How to read this report";
+
 /// The format of a report.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ReportFormat {
@@ -52,7 +65,7 @@ pub enum ReportFormat {
     Markdown,
     /// One HTML file.
     Html,
-    /// The same, which a browser loads again while the run's process works.
+    /// The same, kept current while the run's process works.
     HtmlKeptCurrent,
     /// The manual tasks alone, as Markdown.
     Worksheets,
@@ -67,8 +80,8 @@ impl RunReport {
     pub fn render(&self, format: ReportFormat) -> String {
         match format {
             ReportFormat::Markdown => markdown::render(self, markdown::Extent::Whole),
-            ReportFormat::Html => html::render(self, html::Upkeep::Once),
-            ReportFormat::HtmlKeptCurrent => html::render(self, html::Upkeep::KeptCurrent),
+            ReportFormat::Html => html::render(self, html::PageUpdates::Once),
+            ReportFormat::HtmlKeptCurrent => html::render(self, html::PageUpdates::KeptCurrent),
             ReportFormat::Worksheets => worksheets::render(self),
             ReportFormat::Junit => junit::render(self),
             ReportFormat::Json => document(self),

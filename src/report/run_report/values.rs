@@ -11,8 +11,8 @@ use crate::report::shorten::shortened;
 /// How many characters of a value are shown.
 const LENGTH: usize = 300;
 
-/// Every value that differs. Takes what a change compares: a value, or an object of values; and the
-/// names that are shown with ids.
+/// Every value that differs between `before` and `after`, which are values or objects of values.
+/// `known` are names by id, to show with the ids.
 pub(in crate::report) fn value_changes(
     before: &Value,
     after: &Value,
@@ -43,7 +43,7 @@ pub(in crate::report) fn value_changes(
         .collect()
 }
 
-/// The values of an object by their names, one within the other as a path.
+/// Flattens nested members; each name is the path to the value.
 fn flatten(name: &str, value: &Value, found: &mut Vec<(String, Option<String>)>) {
     match value {
         Value::Object(members) => {

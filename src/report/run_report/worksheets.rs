@@ -1,6 +1,7 @@
 //! The manual tasks of a run as Markdown with boxes to tick: for a ticket, a chat, or paper.
 
-use super::content::{RunReport, TaskReport, TaskState};
+use super::content::RunReport;
+use super::manual_tasks::{TaskReport, TaskState, ThingOutcome, ThingReport};
 use super::markdown::{code, instruction, text};
 use crate::base::text::count;
 
@@ -26,7 +27,7 @@ pub(super) fn render(report: &RunReport) -> String {
     ));
     let next = report.next.as_deref();
     parts.extend(open.into_iter().map(|task| to_do(task, next)));
-    parts.extend(completed.into_iter().map(done));
+    parts.extend(completed.into_iter().map(ended));
     parts.join("\n\n")
 }
 
@@ -40,6 +41,17 @@ fn to_do(task: &TaskReport, next: Option<&str>) -> String {
     for line in &task.instructions {
         sheet += &format!("\n- [ ] {}", instruction(line));
     }
+    let done: Vec<&ThingReport> = task
+        .outcomes
+        .iter()
+        .filter(|thing| thing.state == ThingOutcome::Done)
+        .collect();
+    if !done.is_empty() {
+        sheet += "\n\nDone so far:\n";
+        for thing in done {
+            sheet += &format!("\n- [x] {}", text(&thing.name));
+        }
+    }
     sheet += "\n\nRead as evidence:\n";
     for line in &task.expected_evidence {
         sheet += &format!("\n- {}", text(line));
@@ -51,12 +63,22 @@ fn to_do(task: &TaskReport, next: Option<&str>) -> String {
     }
 }
 
-fn done(task: &TaskReport) -> String {
-    let mut sheet = format!("## Done: {}\n", code(&task.task));
-    for thing in &task.things {
-        sheet += &format!("\n- [x] {}", text(thing));
+/// A task that does not wait. Only what the tenant showed to be done has a tick.
+fn ended(task: &TaskReport) -> String {
+    let waived = task.waived_things();
+    let heading = match (task.state, task.outcomes.len() - waived) {
+        (TaskState::Waived, 0) => "Waived".to_owned(),
+        (TaskState::Waived, _) if waived > 0 => format!("Done, {waived} waived"),
+        (TaskState::Replaced, _) => "Done, the rest is on a newer worksheet".to_owned(),
+        _ => "Done".to_owned(),
+    };
+    let mut sheet = format!("## {heading}: {}\n", code(&task.task));
+    for thing in &task.outcomes {
+        sheet += &line_of(task, thing);
     }
-    let completed = task.completed.as_deref().unwrap_or_default();
+    let Some(completed) = task.completed.as_deref() else {
+        return sheet;
+    };
     let who = task.who.as_deref().unwrap_or_default();
     sheet += &format!(
         "\n\n{} {} by {}",
@@ -71,19 +93,48 @@ fn done(task: &TaskReport) -> String {
     }
 }
 
+fn line_of(task: &TaskReport, thing: &ThingReport) -> String {
+    let tick = match thing.state {
+        ThingOutcome::Done => "x",
+        ThingOutcome::Open | ThingOutcome::Waived => " ",
+    };
+    let line = format!("\n- [{tick}] {}", text(&thing.name));
+    match task.note_on(thing) {
+        note if note.is_empty() => line,
+        note => format!("{line}: {}", text(&note)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::report::not_begun_report;
 
+    fn thing(name: &str, state: ThingOutcome) -> ThingReport {
+        ThingReport {
+            name: name.to_owned(),
+            state,
+            proved: (state == ThingOutcome::Done).then(|| "2026-11-29T13:50:00Z".to_owned()),
+        }
+    }
+
     fn task(state: TaskState) -> TaskReport {
         let is_done = state != TaskState::Waiting;
         let when_done = |text: &str| is_done.then(|| text.to_owned());
+        let left = if is_done {
+            ThingOutcome::Waived
+        } else {
+            ThingOutcome::Open
+        };
         TaskReport {
             task: "reinstall-providers/delete".to_owned(),
             state,
             since: "2026-11-29T13:44:13Z".to_owned(),
             things: vec!["delete 'A|B'".to_owned()],
+            outcomes: vec![
+                thing("delete 'A|B'", ThingOutcome::Done),
+                thing("delete 'C'", left),
+            ],
             instructions: vec![
                 "sign in as svc@contoso.com".to_owned(),
                 "set it to https://x.example/a_b, save it (open \
@@ -113,6 +164,10 @@ Waits since 2026-11-29T13:44:13Z.
 - [ ] sign in as svc&#64;contoso.com
 - [ ] set it to `https://x.example/a_b`, save it ([open the record](<https://org.example/main.aspx?pagetype=entityrecord&id=1>))
 
+Done so far:
+
+- [x] delete 'A\\|B'
+
 Read as evidence:
 
 - it is gone
@@ -121,12 +176,27 @@ Done by: \\_\\_\\_\\_\\_\\_\\_\\_\\_\\_\\_\\_ at: \\_\\_\\_\\_\\_\\_\\_\\_
 
 Then: `iomcopy run uat.yaml`
 
-## Done: `reinstall-providers/delete`
+## Done, 1 waived: `reinstall-providers/delete`
 
-- [x] delete 'A\\|B'
+- [x] delete 'A\\|B': done, read 2026-11-29T13:50:00Z
+- [ ] delete 'C': waived
 
 evidence waived 2026-11-29T14:00:00Z by Ann: seen";
         assert_eq!(render(&report), expected);
+    }
+
+    #[test]
+    fn a_waived_thing_is_never_ticked() {
+        let mut report = not_begun_report("uat", "s.jsonl", &["copy"], "iomcopy run uat.yaml");
+        let mut waived = task(TaskState::Waived);
+        waived.outcomes.remove(0);
+        report.tasks = vec![waived];
+        let sheet = render(&report);
+        assert!(
+            sheet.contains("## Waived: `reinstall-providers/delete`\n\n- [ ] delete 'C': waived"),
+            "{sheet}"
+        );
+        assert!(!sheet.contains("[x]"), "{sheet}");
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub(in crate::runbook) fn any_text() -> Kind<Located<String>> {
 
 fn read_any_text(binder: &mut Binder, field: Field<'_>) -> Option<Located<String>> {
     let Some(text) = field.text() else {
-        return binder.wrong_type(field, "a text", "write one text");
+        return binder.wrong_type(field, "a string", "write one string");
     };
     Some(Located::new(text.to_owned(), field.node.span))
 }
@@ -88,7 +88,12 @@ pub(in crate::runbook) fn user() -> Kind<Located<String>> {
         json!({ "type": "string", "pattern": pattern })
     };
     let help = "write a user principal name, `svc-iom@contoso.com`, or an object id";
-    text_matching(is_user, schema, "a user", help)
+    text_matching(
+        is_user,
+        schema,
+        "a user principal name or an object id",
+        help,
+    )
 }
 
 /// An Entra tenant by its domain name or its GUID. It is not a secret.

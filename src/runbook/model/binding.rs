@@ -62,7 +62,7 @@ fn visit_template(keys: &mut Keys<'_>, request: IomRequest) -> TemplateKeys {
         ),
         body: keys.optional(
             "body",
-            "The recorded body, a JSON text. A placeholder may be anywhere in a text value of it; \
+            "The recorded body, a JSON text. A placeholder may be anywhere in a string of it; \
              `<graph>` is the whole value.",
             &body(),
         ),
@@ -290,7 +290,7 @@ fn check_body(
             );
             let help = match first_placeholder(body) {
                 Some((_, placeholder)) => {
-                    format!("a placeholder is inside a text of the JSON: `\"{placeholder}\"`")
+                    format!("a placeholder is inside a string of the JSON: `\"{placeholder}\"`")
                 }
                 None => "a body is a JSON text, as the browser recorded it".to_owned(),
             };
@@ -330,7 +330,7 @@ fn check_string(
         }
         if known == Some(Placeholder::Graph) && !is_whole {
             let help = "write it as the whole value: `\"msdyn_graph\": \"<graph>\"`";
-            let message = "`<graph>` must be a whole text of the body";
+            let message = "`<graph>` must be the complete string value";
             binder.error(span, message, help);
             return false;
         }

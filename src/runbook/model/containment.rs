@@ -7,11 +7,11 @@ use crate::runbook::grammar::scalars::{any_text, keyword, text};
 use crate::runbook::source::Located;
 
 keywords! {
-    /// What the target is for after the refresh. It decides what may act from the copy.
+    /// What the target is for after the refresh. It decides what may act on the outside world.
     pub enum Purpose {
-        /// Trying things out: nothing of production acts from the copy.
+        /// Trying things out: nothing of production acts on the outside world.
         Test = "test",
-        /// Approval of a change, as for a test: nothing of production acts from the copy.
+        /// Approval of a change, as for a test: nothing of production acts on the outside world.
         Validation = "validation",
         /// Taking production's place: everything acts as in the source, and all of it is listed.
         DisasterRecovery = "disaster-recovery",
@@ -19,7 +19,7 @@ keywords! {
 }
 
 keywords! {
-    /// Whether things of one kind may act from the copy.
+    /// Whether things of one kind may act on the outside world.
     pub enum OffOrKeep {
         /// They are turned off.
         Off = "off",

@@ -95,7 +95,7 @@ fn as_text<S: Serializer>(url: &Located<Url>, serializer: S) -> Result<S::Ok, S:
     serializer.serialize_str(url.as_str())
 }
 
-/// The lowest and the highest speed; beyond them the unit is wrong.
+/// The lowest and the highest speed; a value outside is a mistake.
 const SPEED_LIMITS: std::ops::RangeInclusive<f64> = 0.01..=1e6;
 
 /// Addresses by service.

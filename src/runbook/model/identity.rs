@@ -199,7 +199,7 @@ fn read_credential(binder: &mut Binder, field: Field<'_>) -> Option<Located<Cred
     let entries = match &field.node.content {
         Content::Map(entries) => entries,
         Content::Text { text, .. } => {
-            let message = format!("{} must be a credential, not a text", field.title());
+            let message = format!("{} must be a credential, not a string", field.title());
             // The name of a kind is not a secret; anything else may be one.
             let kind = find_keyword::<CredentialKind>(text);
             let help = kind.map_or(help, |kind| {

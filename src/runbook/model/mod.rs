@@ -1,14 +1,14 @@
 //! The runbook: every section with its keys, each key's kind, default and documentation, and the
 //! value that is read. Reading and the JSON Schema both follow from these definitions.
 //!
-//! - [`containment`]: what the refresh is for, and what may act from the copy.
+//! - [`containment`]: what the refresh is for, and what may act on the outside world.
 //! - [`environments`]: cloud, source, target, LCS.
 //! - [`endpoints`]: addresses by service.
 //! - [`identity`], [`secret`]: credentials by service, and where a secret is.
 //! - [`iom`], [`request`], [`binding`], [`template`]: the tenant's own names and requests.
 //! - [`notify`]: who is notified about a run.
 //! - [`state_place`]: where a copy of the state file is kept.
-//! - [`steps`], [`options`]: the eight steps and their options. [`own_steps`]: the customer's own.
+//! - [`steps`], [`options`]: the standard steps and their options. [`custom_steps`]: custom steps.
 //! - [`keywords`]: fixed lists of keywords.
 
 use std::path::{Path, PathBuf};
@@ -34,6 +34,7 @@ use steps::steps;
 
 pub(super) mod binding;
 pub(super) mod containment;
+pub(super) mod custom_steps;
 pub(super) mod endpoints;
 pub(super) mod environments;
 pub(super) mod identity;
@@ -41,7 +42,6 @@ pub(super) mod iom;
 pub(super) mod keywords;
 pub(super) mod notify;
 pub(super) mod options;
-pub(super) mod own_steps;
 pub(super) mod request;
 pub(super) mod secret;
 pub(super) mod state_place;
@@ -67,7 +67,7 @@ section! {
         /// The environment that the copy overwrites.
         "target" target: environments::Target =
             required(kind::section("{ environment: GUID, name: DISPLAY NAME }"));
-        /// What the target is for after the refresh: it decides what may act from the copy.
+        /// What the target is for after the refresh: it decides what may act on the outside world.
         "purpose" purpose: Located<Purpose> = with_default(keyword(), Purpose::Test);
         /// What may act on the outside world from the copy, and what is replaced. A key that is not
         /// written follows from `purpose`.
@@ -85,7 +85,7 @@ section! {
             or_default(kind::section("{ tables: { … }, columns: { … }, requests: { … } }"));
         /// Webhooks that are called when a run waits for a person, failed or finished.
         "notify" notify: Vec<notify::Webhook> = or_empty(webhooks());
-        /// Where a copy of the state file is kept: if a runner vanishes, nothing is lost, and
+        /// Where in Azure Storage the state file is kept too: if a runner vanishes, nothing is lost, and
         /// another machine resumes the run.
         "state" state: Option<state_place::StatePlace> =
             optional(kind::section("{ azure-blob: CONTAINER ADDRESS }"));
@@ -130,7 +130,7 @@ fn name() -> Kind<Located<String>> {
         })
     };
     let help = "write lower-case letters, digits and hyphens, 100 at most; it names the state file";
-    text_matching(is_name, schema, "a name", help).with_example("contoso-uat-refresh")
+    text_matching(is_name, schema, "a valid name", help).with_example("contoso-uat-refresh")
 }
 
 impl Runbook {
@@ -139,7 +139,7 @@ impl Runbook {
         Path::new(self.text.name())
     }
 
-    /// What names this runbook in a command: its file, and the file of values that the command line
+    /// What names this runbook in a command: its file, and the values file that the command line
     /// named.
     pub fn as_argument(&self) -> String {
         let quoted = |path: &Path| quote_argument(&path.display().to_string());

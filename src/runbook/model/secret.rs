@@ -35,10 +35,10 @@ pub enum Secret {
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The variable is not set.
-    #[error("the environment variable `{0}` is not set; set it, then run again")]
+    #[error("the environment variable `{0}` is not set")]
     VariableMissing(String),
     /// The variable is set to nothing.
-    #[error("the environment variable `{0}` is empty; set its value")]
+    #[error("the environment variable `{0}` is empty")]
     VariableEmpty(String),
     /// The variable or the file is not UTF-8 text.
     #[error("{0} is not UTF-8 text; a secret is one line of text")]
@@ -76,6 +76,16 @@ pub enum SecretError {
     /// The file is too long to be a secret.
     #[error("the secret's file {path} is longer than 64 KiB; is it the correct file?", path = .0.display())]
     FileTooLong(PathBuf),
+}
+
+impl SecretError {
+    /// What to do now, unless the message says it.
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::VariableMissing(_) | Self::VariableEmpty(_) => Some("set it, then run again"),
+            _ => None,
+        }
+    }
 }
 
 impl Secret {
@@ -216,8 +226,11 @@ fn read_secret(binder: &mut Binder, field: Field<'_>) -> Option<Located<Secret>>
             "write a variable's name: letters, digits and underscores",
         ),
         [entry] if entry.key.value == "file" => ("`file` is not a path", "write the file's path"),
-        [_, _, ..] => ("a secret must have only one place", SECRET_HELP),
-        _ => ("this is not the place of a secret", SECRET_HELP),
+        [_, _, ..] => (
+            "a secret has either `env` or `file`, and nothing else",
+            SECRET_HELP,
+        ),
+        _ => ("a secret has neither `env` nor `file` here", SECRET_HELP),
     };
     binder.refuse(field.key, message, help)
 }

@@ -15,7 +15,7 @@ use crate::runbook::source::Located;
 use crate::runbook::tree::Content;
 
 section! {
-    /// Where a copy of the state file is kept.
+    /// Where in Azure Storage the state file is kept too.
     pub struct StatePlace {
         /// A container of Azure Storage: its address, used with the credential `state` under
         /// `identity`; or the place of an address with a shared access signature, which is a

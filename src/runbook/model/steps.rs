@@ -1,17 +1,19 @@
 //! `steps`: a list of maps with one key each, which holds all eight steps once and in order, and
-//! between them any number of the customer's own.
+//! between them any number of custom steps.
 
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
+use super::custom_steps::{
+    CustomStep, CustomStepItem, CustomStepKind, read_custom_steps, serialize_by_name,
+};
 use super::keywords::{Keyword as _, find_keyword, keywords};
 use super::options::{
     ActivateFlows, CopyEnvironments, DetachProviderActions, ExitAdministrationMode, ProviderChoice,
     ReconfigureConnections, ReconfigureDualWrite, ReinstallProviders, RestoreProviderActions,
 };
-use super::own_steps::{OwnItem, OwnKind, OwnStep, read_own_steps, serialize_by_name};
 use crate::base::suggestions::misspelled;
 use crate::runbook::grammar::keys::{Keys, Section};
 use crate::runbook::grammar::kind::{Kind, map_of};
@@ -70,14 +72,14 @@ impl StepName {
 /// Declares the steps: a field of [`Steps`], its options, which are called as the step is.
 macro_rules! steps {
     ($($(#[$attribute:meta])* $field:ident: $name:ident,)+) => {
-        /// The eight steps, and the customer's own between them.
+        /// The standard steps, and the custom steps between them.
         #[derive(Debug, Clone, Serialize)]
         #[serde(rename_all = "kebab-case")]
         pub struct Steps {
             $($(#[$attribute])* pub $field: Step<$name>,)+
-            /// The customer's own, in order.
+            /// The custom steps, in order.
             #[serde(serialize_with = "serialize_by_name", skip_serializing_if = "Vec::is_empty")]
-            pub own: Vec<OwnStep>,
+            pub own: Vec<CustomStep>,
         }
 
         impl Steps {
@@ -87,11 +89,11 @@ macro_rules! steps {
             }
 
             /// Reads each of the eight that is written; a missing one is reported already. Takes
-            /// the customer's own, if they are valid.
+            /// the custom steps, if they are valid.
             fn read_each(
                 binder: &mut Binder,
                 named: &[(StepName, Field<'_>)],
-                own: Option<Vec<OwnStep>>,
+                own: Option<Vec<CustomStep>>,
             ) -> Option<Self> {
                 $(let $field = read_step::<$name>(binder, named, StepName::$name);)+
                 Some(Self { $($field: $field?,)+ own: own? })
@@ -144,8 +146,8 @@ pub struct StepView<'a> {
 pub enum ListedStep<'a> {
     /// One of the eight.
     Standard(StepView<'a>),
-    /// One of the customer's own.
-    Own(&'a OwnStep),
+    /// A custom step.
+    Custom(&'a CustomStep),
 }
 
 impl<'a> ListedStep<'a> {
@@ -153,7 +155,7 @@ impl<'a> ListedStep<'a> {
     pub fn name(&self) -> &'a str {
         match self {
             Self::Standard(step) => step.name.keyword(),
-            Self::Own(step) => &step.name.value,
+            Self::Custom(step) => &step.name.value,
         }
     }
 
@@ -161,7 +163,7 @@ impl<'a> ListedStep<'a> {
     pub fn span(&self) -> Span {
         match self {
             Self::Standard(step) => step.span,
-            Self::Own(step) => step.span,
+            Self::Custom(step) => step.span,
         }
     }
 
@@ -169,7 +171,7 @@ impl<'a> ListedStep<'a> {
     pub fn skip(&self) -> Option<&'a Located<String>> {
         match self {
             Self::Standard(step) => step.skip,
-            Self::Own(step) => step.skip.as_ref(),
+            Self::Custom(step) => step.skip.as_ref(),
         }
     }
 }
@@ -181,7 +183,7 @@ impl Steps {
         for step in self.each() {
             listed.push(ListedStep::Standard(step));
             let own = self.own.iter().filter(|own| own.follows == step.name);
-            listed.extend(own.map(ListedStep::Own));
+            listed.extend(own.map(ListedStep::Custom));
         }
         listed
     }
@@ -247,7 +249,7 @@ fn in_seconds<S: Serializer>(
         .serialize(serializer)
 }
 
-/// All eight steps, and the customer's own.
+/// All standard steps, and the custom steps.
 pub(super) fn steps() -> Kind<Steps> {
     Kind::new(read_steps, describe_steps).with_example("[ … ]")
 }
@@ -266,7 +268,7 @@ fn describe_steps() -> Value {
         for name in others {
             Steps::describe(keys, *name);
         }
-        for kind in OwnKind::ALL {
+        for kind in CustomStepKind::ALL {
             kind.describe(keys);
         }
         Some(())
@@ -299,7 +301,7 @@ fn read_steps(binder: &mut Binder, field: Field<'_>) -> Option<Steps> {
                 meant.push(name);
                 follows = Some(name);
             }
-            Some(Item::Own(kind, field)) => own.push(OwnItem {
+            Some(Item::Custom(kind, field)) => own.push(CustomStepItem {
                 kind,
                 field,
                 follows,
@@ -308,7 +310,7 @@ fn read_steps(binder: &mut Binder, field: Field<'_>) -> Option<Steps> {
         }
     }
     check_order(binder, field, &named, &meant);
-    let own = read_own_steps(binder, &own);
+    let own = read_custom_steps(binder, &own);
     Steps::read_each(binder, &named, own)
 }
 
@@ -316,8 +318,8 @@ fn read_steps(binder: &mut Binder, field: Field<'_>) -> Option<Steps> {
 enum Item<'a> {
     /// One of the eight and its options.
     Step(StepName, Field<'a>),
-    /// One of the customer's own and its options.
-    Own(OwnKind, Field<'a>),
+    /// A custom step and its options.
+    Custom(CustomStepKind, Field<'a>),
     /// An invalid item, which is reported. It was meant to be this step, so that the step is not
     /// reported as missing.
     Meant(StepName),
@@ -349,12 +351,12 @@ fn read_item<'a>(binder: &mut Binder, item: &'a Node) -> Option<Item<'a>> {
         let message = "an item of `steps` must have only one key";
         binder.error(second.key.span, message, help);
     }
-    if let Some(kind) = find_keyword::<OwnKind>(&first.key) {
-        return Some(Item::Own(kind, Field::from_entry(first)));
+    if let Some(kind) = find_keyword::<CustomStepKind>(&first.key) {
+        return Some(Item::Custom(kind, Field::from_entry(first)));
     }
     let Some(name) = find_keyword::<StepName>(&first.key) else {
         let eight = StepName::ALL.iter().map(|name| name.keyword());
-        let own = OwnKind::ALL.iter().map(|kind| kind.keyword());
+        let own = CustomStepKind::ALL.iter().map(|kind| kind.keyword());
         let known: Vec<&str> = eight.chain(own).collect();
         binder.unknown_key(first, "`steps`", &known);
         return meant(&first.key).map(Item::Meant);
@@ -374,12 +376,8 @@ fn check_order(
     meant: &[StepName],
 ) {
     if named.is_empty() && meant.is_empty() {
-        let help = "write all eight, in order; to skip one, write `skip:` with the reason";
-        binder.error(
-            steps.key,
-            "`steps` does not have any of the eight steps",
-            help,
-        );
+        let help = "write all eight, in order, as `iomcopy init` writes them; to skip one, write `skip:` with the reason";
+        binder.error(steps.key, "`steps` has none of the eight steps", help);
         return;
     }
     let mut first_ones: Vec<(StepName, Span)> = Vec::new();
@@ -473,8 +471,8 @@ pub(super) fn visit_common(
     let skip = keys.optional("skip", "Why the step is skipped, in words.", &skip());
     let timeout = keys.optional(
         "timeout",
-        "How long one operation at the service may last, such as `45m` or `24h`; by default the \
-         step's own limit.",
+        "How long the run waits for one operation at the service, such as `45m` or `24h`; by default \
+         the step's own limit. Time in which no process ran does not count.",
         &duration(),
     );
     let attempts = keys.with_default(
@@ -507,7 +505,7 @@ fn concurrency(sequential: Option<StepName>) -> Kind<Located<u64>> {
     whole_number(1..=1).read_by(move |binder, field| {
         let number = number.read(binder, field)?;
         if number.value != 1 {
-            let help = "remove it: what order management needs one after another is done so";
+            let help = "remove it: these changes always run one at a time";
             let message = format!("the concurrency of `{name}` cannot be chosen");
             return binder.refuse(number.span, message, help);
         }

@@ -245,7 +245,7 @@ impl Drafting {
     /// Notes that a recorded text was left out.
     fn left_out(&mut self, place: &str, text: &str) {
         self.notes.push(format!(
-            "{place} held a text ({}) that was left out, because it may be a secret: write a \
+            "{place} held a string ({}) that was left out, because it may be a secret: write a \
              placeholder or the text for `{FILL_IN}`",
             fingerprint_of(text)
         ));

@@ -19,8 +19,8 @@ pub(super) fn candidates(recorded: &Recorded) -> Vec<IomRequest> {
     let table = table_of(set);
     let action = action.or((table.is_none() && recorded.method == Method::Post).then_some(plain));
     match action {
-        Some(action) => of_action(table, action.rsplit('.').next().unwrap_or_default()),
-        None => table.map_or_else(Vec::new, |table| of_row(table, recorded)),
+        Some(action) => requests_of_action(table, action.rsplit('.').next().unwrap_or_default()),
+        None => table.map_or_else(Vec::new, |table| requests_of_row(table, recorded)),
     }
 }
 
@@ -44,7 +44,7 @@ fn table_of(set: &str) -> Option<IomTable> {
 }
 
 /// A row's own request: no action.
-fn of_row(table: IomTable, recorded: &Recorded) -> Vec<IomRequest> {
+fn requests_of_row(table: IomTable, recorded: &Recorded) -> Vec<IomRequest> {
     let body = recorded.body.as_deref().unwrap_or_default();
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     let has = |name: &str| {
@@ -90,8 +90,9 @@ fn of_row(table: IomTable, recorded: &Recorded) -> Vec<IomRequest> {
     }
 }
 
-/// An action: its name says what it does, its table or again its name to what.
-fn of_action(table: Option<IomTable>, action: &str) -> Vec<IomRequest> {
+/// A request that calls an action. The action's name shows what it does; its bound table, or else its
+/// name, shows to which table.
+fn requests_of_action(table: Option<IomTable>, action: &str) -> Vec<IomRequest> {
     let action = action.to_ascii_lowercase();
     let says = |word: &str| action.contains(word);
     let table = table.or_else(|| {

@@ -6,7 +6,7 @@
 //! keys that appear twice, how a number is written, the JSON inside a request's body, two ids that
 //! must differ.
 //!
-//! Draft 7, because that is what editors' YAML support knows best.
+//! `mutations` makes the mutations. Draft 7, because that is what editors' YAML support knows best.
 
 use serde_json::{Value, json};
 

@@ -66,7 +66,7 @@ const BEYOND: [(&str, &str); 31] = [
     ),
     ("tags are not supported", "tags are gone from a value"),
     (
-        "a key must be a text",
+        "a key must be a string",
         "JSON has only text keys, so the schema cannot see it",
     ),
     (
@@ -90,7 +90,7 @@ const BEYOND: [(&str, &str); 31] = [
         "how a number is written: `3.0` and `0x3` are the number 3",
     ),
     (
-        "is not a name",
+        "is not a valid name",
         "how a text is written: `1e5` is a number and a name at once",
     ),
     (
@@ -111,7 +111,7 @@ const BEYOND: [(&str, &str); 31] = [
         "the same: the JSON inside a text",
     ),
     (
-        "must be a whole text of the body",
+        "must be the complete string value",
         "the same: the JSON inside a text",
     ),
     ("is not a placeholder", "in a body: the JSON inside a text"),

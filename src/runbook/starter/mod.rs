@@ -216,7 +216,7 @@ impl Starter {
         if self.lcs.is_some() {
             writeln!(
                 text,
-                "  # LCS accepts only a person's token. The program is called for each token that is needed.\n  \
+                "  # LCS accepts only a user's token. The program is called for each token that is needed.\n  \
                  lcs: {{ token-command: [{}] }}",
                 fill_in(TOKEN_PROGRAM)
             )?;
@@ -272,13 +272,20 @@ impl Starter {
             value.as_deref().map_or_else(|| fill_in(what), quote)
         };
         let project = lcs.project.map(|project| project.to_string());
+        // The rehearsal tenant has one project, at the address under `endpoints`.
+        let geography = match self.cloud {
+            Cloud::Rehearsal => "default".to_owned(),
+            _ => fill_in(
+                "the geography of the project: default, eu, fr, sa, uae, ch, no, china or gov",
+            ),
+        };
         writeln!(
             text,
             "\n# Lifecycle Services (LCS) manages the target's Finance and Operations: its database is\n\
              # refreshed there, in parallel with the copy of Dataverse. The ids are in the addresses of the\n\
              # project's and the environments' pages.\n\
              lcs:\n  geography: {}\n  project: {}\n  source: {}\n  target: {}",
-            fill_in("the geography of the project: default, eu, fr, sa, uae, ch, no, china or gov"),
+            geography,
             project.unwrap_or_else(|| fill_in("the number of the project, without quotes")),
             known(&lcs.source, "the source's environment id in LCS"),
             known(&lcs.target, "the target's environment id in LCS"),
@@ -383,6 +390,9 @@ impl StarterIdentity {
         format!("{{ {}: {members} }}", self.kind.keyword())
     }
 }
+
+/// The number of the rehearsal tenant's project in Lifecycle Services.
+pub const REHEARSAL_PROJECT: u32 = 1_234_567;
 
 /// The example of a rehearsal. What it says about the rehearsal tenant is true for every rehearsal.
 const REHEARSAL: &str = include_str!("../../../runbooks/rehearsal.yaml");

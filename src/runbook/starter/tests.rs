@@ -182,4 +182,12 @@ fn a_rehearsal_gets_the_answers_and_requests_of_the_rehearsal_tenant() {
     assert_eq!(sections(&starter), (0, 0));
     (starter.cloud, starter.identity) = (Cloud::Rehearsal, None);
     assert_eq!(sections(&starter), (16, 4));
+    // Its project has one geography.
+    starter.lcs = Some(StarterLcs {
+        project: Some(REHEARSAL_PROJECT),
+        source: Some("a".to_owned()),
+        target: Some("b".to_owned()),
+    });
+    let open = to_fill_in(&starter.text());
+    assert!(!open.iter().any(|key| key.starts_with("lcs.")), "{open:?}");
 }

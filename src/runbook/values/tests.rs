@@ -6,7 +6,7 @@ fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-/// A runbook with a rule of `containment` and steps of the customer's own.
+/// A runbook with a rule of `containment` and custom steps.
 fn base() -> String {
     let text = std::fs::read_to_string(folder("tests/runbooks/valid/own-steps.yaml")).unwrap();
     format!("{text}containment: {{ replace: [{{ find: shop.contoso.com, with: none }}] }}\n")
@@ -138,12 +138,12 @@ fn the_runbook_or_the_command_line_names_the_file() {
     let missing = read_file(&runbook, None).unwrap_err().to_string();
     let line = base().lines().count() + 1;
     for part in [
-        &format!("uat.yaml:{line}:9: error: the file of values"),
+        &format!("uat.yaml:{line}:9: error: the values file"),
         "could not be read",
         "relative to the runbook's folder",
     ] {
         assert!(missing.contains(part), "{part}\n{missing}");
     }
     let missing = read_file(&runbook, Some(&uat)).unwrap_err().to_string();
-    assert!(missing.starts_with("the file of values"), "{missing}");
+    assert!(missing.starts_with("the values file"), "{missing}");
 }

@@ -5,47 +5,44 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::try_join;
 use uuid::Uuid;
 
-use super::name_of;
+use super::facts::{FlowFacts, FlowUses};
+use crate::domain::RefreshContext;
 use crate::domain::connections::custom_connectors::CustomConnectors;
+use crate::domain::flows::moved_connectors;
 use crate::domain::flows::reach::{FlowReach, UNREADABLE};
 use crate::domain::flows::rules::{DesiredState, NAMES_PRODUCTION, Rules};
-use crate::domain::flows::{FlowDefinition, cloud_flows, moved_connectors};
-use crate::domain::names::Fields;
 use crate::domain::source_references::SourceReference;
 use crate::domain::view::View;
-use crate::domain::{RefreshContext, flows};
 use crate::engine::{Failure, JournalView};
 
 /// What a survey of the cloud flows has read.
 pub(super) struct FlowsRead {
-    pub(super) flows: BTreeMap<Uuid, Fields>,
+    pub(super) flows: BTreeMap<Uuid, FlowFacts>,
     pub(super) custom: CustomConnectors,
 }
 
 impl FlowsRead {
     async fn read(refresh: &RefreshContext, journal: &JournalView) -> Result<Self, Failure> {
-        let (flows, custom) = try_join!(
-            cloud_flows(refresh.view(journal)),
-            CustomConnectors::read(refresh, journal),
-        )?;
+        let flows = async {
+            let rules = Rules::read(refresh, journal).await?;
+            FlowFacts::read(refresh.view(journal), &rules).await
+        };
+        let (flows, custom) = try_join!(flows, CustomConnectors::read(refresh, journal))?;
         Ok(Self { flows, custom })
     }
 }
 
-/// Notes about child flows, new addresses, custom connectors, and texts of the source. Takes what the
-/// last survey read, if nothing was written since.
+/// Notes about child flows, new URLs, custom connectors, and texts of the source. `last` is
+/// what the last survey read, if nothing was written since.
 pub(super) async fn flow_notes(
     refresh: &RefreshContext,
     journal: &JournalView,
     last: Option<FlowsRead>,
 ) -> Result<Vec<String>, Failure> {
-    let read = async {
-        match last {
-            Some(read) => Ok(read),
-            None => FlowsRead::read(refresh, journal).await,
-        }
+    let FlowsRead { flows, custom } = match last {
+        Some(read) => read,
+        None => FlowsRead::read(refresh, journal).await?,
     };
-    let (FlowsRead { flows, custom }, rules) = try_join!(read, Rules::read(refresh, journal))?;
     let (here, source) = if custom.is_partial {
         // What could not be read before must not look as if it did not exist.
         try_join!(
@@ -55,57 +52,29 @@ pub(super) async fn flow_notes(
     } else {
         (custom.of_target(), custom.of_source().clone())
     };
-    let summaries: BTreeMap<Uuid, FlowSummary> = flows
-        .iter()
-        .map(|(id, row)| (*id, FlowSummary::new(&rules, *id, row)))
-        .collect();
-    let mut notes = children_left_off(&summaries);
-    notes.extend(new_addresses(&summaries));
-    notes.extend(connectors_to_replace(&summaries, &here, &source, &custom));
-    notes.extend(production_notes(&summaries));
+    let mut notes = children_left_off(&flows);
+    notes.extend(new_urls(&flows));
+    notes.extend(connectors_to_replace(&flows, &here, &source, &custom));
+    notes.extend(production_notes(&flows));
     Ok(notes)
 }
 
-/// The facts about a flow that the notes need.
-struct FlowSummary {
-    name: String,
-    is_on: bool,
-    wanted: DesiredState,
-    /// How far it reaches once the runbook's replacements are made.
-    reach: FlowReach,
-    definition: Option<FlowDefinition>,
-}
-
-impl FlowSummary {
-    fn new(rules: &Rules<'_>, id: Uuid, row: &Fields) -> Self {
-        let name = name_of(row);
-        Self {
-            is_on: flows::is_on(row),
-            wanted: rules.desired_state(id, row),
-            reach: rules.reach(id, row),
-            definition: FlowDefinition::from_row(row),
-            name,
-        }
-    }
-}
-
-/// The flows that should be on, with their definitions.
+/// The flows that should be on, with what they use.
 fn flows_to_turn_on(
-    flows: &BTreeMap<Uuid, FlowSummary>,
-) -> impl Iterator<Item = (&Uuid, &FlowSummary, &FlowDefinition)> {
+    flows: &BTreeMap<Uuid, FlowFacts>,
+) -> impl Iterator<Item = (&Uuid, &FlowFacts, &FlowUses)> {
     flows
         .iter()
-        .filter(|(_, flow)| flow.wanted == DesiredState::On)
-        .filter_map(|(id, flow)| Some((id, flow, flow.definition.as_ref()?)))
+        .filter_map(|(id, flow)| Some((id, flow, flow.uses.as_ref()?)))
 }
 
 /// The child flows that stay off although a flow that should be on calls them.
-fn children_left_off(flows: &BTreeMap<Uuid, FlowSummary>) -> Vec<String> {
+fn children_left_off(flows: &BTreeMap<Uuid, FlowFacts>) -> Vec<String> {
     let mut notes = Vec::new();
-    for (_, parent, definition) in flows_to_turn_on(flows) {
-        for child in definition.children() {
+    for (_, parent, uses) in flows_to_turn_on(flows) {
+        for child in &uses.children {
             let parent = &parent.name;
-            match flows.get(&child) {
+            match flows.get(child) {
                 None => notes.push(format!(
                     "cloud flow '{parent}' calls flow {child}, which is not in the environment"
                 )),
@@ -124,14 +93,14 @@ fn children_left_off(flows: &BTreeMap<Uuid, FlowSummary>) -> Vec<String> {
     notes
 }
 
-/// The flows with an HTTP trigger, whose callers still use the source's address.
-fn new_addresses(flows: &BTreeMap<Uuid, FlowSummary>) -> Vec<String> {
+/// The flows with an HTTP trigger, whose callers still use the source's URL.
+fn new_urls(flows: &BTreeMap<Uuid, FlowFacts>) -> Vec<String> {
     flows_to_turn_on(flows)
-        .filter(|(_, _, definition)| definition.starts_by_http())
+        .filter(|(_, _, uses)| uses.starts_by_http)
         .map(|(id, flow, _)| {
             format!(
-                "cloud flow '{}' ({id}) has an HTTP trigger with a new address in this environment: \
-                 give its callers the new address",
+                "cloud flow '{}' ({id}) has an HTTP trigger with a new URL in this environment: give \
+                 it to the callers that should call the target; production's callers keep theirs",
                 flow.name
             )
         })
@@ -142,17 +111,18 @@ fn new_addresses(flows: &BTreeMap<Uuid, FlowSummary>) -> Vec<String> {
 /// not repoint: those that are on, because the definition of such a flow cannot be changed
 /// (Dataverse, 0x80060466), and those whose connector is ambiguous.
 fn connectors_to_replace(
-    flows: &BTreeMap<Uuid, FlowSummary>,
+    flows: &BTreeMap<Uuid, FlowFacts>,
     here: &BTreeSet<String>,
     source: &BTreeSet<String>,
     custom: &CustomConnectors,
 ) -> Vec<String> {
     let mut notes = Vec::new();
-    for (id, flow, definition) in flows_to_turn_on(flows) {
+    for (id, flow, uses) in flows_to_turn_on(flows) {
         let name = &flow.name;
-        let (moved, others): (BTreeSet<_>, BTreeSet<_>) = definition
-            .connectors()
-            .into_iter()
+        let (moved, others): (BTreeSet<_>, BTreeSet<_>) = uses
+            .connectors
+            .iter()
+            .cloned()
             .partition(|connector| custom.has_moved(connector));
         notes.extend(moved.iter().filter(|_| flow.is_on).map(|used| {
             format!(
@@ -165,7 +135,8 @@ fn connectors_to_replace(
             notes.push(match now {
                 Some(now) => format!(
                     "cloud flow '{name}' names custom connector {used}, which is {now} in this \
-                     environment: add `{{ flow: {id}, find: {used}, with: {now} }}` under `replace`"
+                     environment: add `{{ flow: {id}, find: {used}, with: {now} }}` under `replace` of \
+                     activate-flows"
                 ),
                 None => format!(
                     "cloud flow '{name}' names custom connector {used}, which is not in this \
@@ -178,7 +149,7 @@ fn connectors_to_replace(
 }
 
 /// The flows that would act on production, with the `replace` rule for it; and those that may.
-fn production_notes(flows: &BTreeMap<Uuid, FlowSummary>) -> Vec<String> {
+fn production_notes(flows: &BTreeMap<Uuid, FlowFacts>) -> Vec<String> {
     let mut notes = Vec::new();
     for (id, flow) in flows {
         let name = &flow.name;
@@ -217,13 +188,13 @@ fn production_notes(flows: &BTreeMap<Uuid, FlowSummary>) -> Vec<String> {
 fn replacement_rule(id: Uuid, reference: &SourceReference) -> String {
     match &reference.replacement {
         Some((find, with)) => {
-            format!("add `{{ flow: {id}, find: {find}, with: {with} }}` under `replace`")
+            format!(
+                "add `{{ flow: {id}, find: {find}, with: {with} }}` under `replace` of activate-flows"
+            )
         }
-        None => {
-            "add a rule for it under `replace`, allow it under `containment.allow`, or change it \
-                 in the designer"
-                .to_owned()
-        }
+        None => "add a rule for it under `replace` of activate-flows, allow it under \
+             `containment.allow`, or change it in the designer"
+            .to_owned(),
     }
 }
 
@@ -245,15 +216,18 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::steps::activate_flows::facts::ConnectorSets;
 
-    fn flow(name: &str, wanted: DesiredState, is_on: bool, data: &Value) -> FlowSummary {
+    fn flow(name: &str, wanted: DesiredState, is_on: bool, data: &Value) -> FlowFacts {
         let row = json!({ "clientdata": data.to_string() });
-        FlowSummary {
+        let uses = FlowUses::from_row(row.as_object().unwrap(), &ConnectorSets::default());
+        FlowFacts {
             name: name.to_owned(),
             is_on,
+            uses: uses.filter(|_| wanted == DesiredState::On),
             wanted,
             reach: FlowReach::Nothing,
-            definition: FlowDefinition::from_row(row.as_object().unwrap()),
+            switch: None,
         }
     }
 
@@ -290,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn new_addresses_are_noted_only_for_flows_that_should_be_on() {
+    fn new_urls_are_noted_only_for_flows_that_should_be_on() {
         let data = json!({"properties":{"definition":{"triggers":{
             "manual":{"type":"Request","kind":"Http"}}}}});
         let flows = BTreeMap::from([
@@ -308,9 +282,9 @@ mod tests {
                 ),
             ),
         ]);
-        let notes = new_addresses(&flows);
+        let notes = new_urls(&flows);
         assert_eq!(notes.len(), 1);
-        assert!(notes[0].contains("'Inbound'") && notes[0].contains("new address"));
+        assert!(notes[0].contains("'Inbound'") && notes[0].contains("new URL"));
     }
 
     #[test]

@@ -14,7 +14,17 @@
 //! definition still names the source or a fixed address after the replacements is left off or
 //! turned off, even if `turn-on` selects it, because it would act on production, unless
 //! `containment` allows it. A resumed run surveys again.
+//!
+//! ```text
+//! mod.rs         the phases; custom connectors that the copy did not bring
+//! replace.rs     record, replace
+//! turn_on.rs     turn-on
+//! facts.rs       what turn-on keeps of the flows
+//! repoint.rs     repoints flows to the target's custom connectors
+//! flow_notes.rs  what a person must know or do about flows
+//! ```
 
+mod facts;
 mod flow_notes;
 mod replace;
 mod repoint;
@@ -32,7 +42,7 @@ use crate::runbook::StepName;
 pub(super) const DEFINITION: StepDefinition = StepDefinition {
     name: StepName::ActivateFlows,
     needs: &[StepName::ReconfigureConnections],
-    has_questions: true,
+    repeats_open_checks: true,
     phases,
     manual_remedy: "turn each listed flow on or off in the maker portal (Solutions > Cloud flows)",
 };

@@ -44,10 +44,7 @@ impl CaptureSource for Record {
 
     async fn list(&self, journal: &JournalView) -> Result<Listing, Failure> {
         let view = self.0.view(journal);
-        let rows = view
-            .rows_where("workflow", Some(CLOUD_FLOWS.to_owned()))
-            .await?;
-        Ok(seals::to_captures(WORKFLOW, "workflowid", rows).into())
+        seals::capture_rows(view, "workflow", WORKFLOW, CLOUD_FLOWS).await
     }
 }
 
@@ -59,51 +56,107 @@ impl Survey for Replace {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
         let view = refresh.view(journal);
-        let (table, rules, mut flows, acting_as) = try_join!(
+        let (table, rules, acting_as) = try_join!(
             view.table("workflow"),
             Rules::read(refresh, journal),
-            cloud_flows(view),
             find_acting_user(refresh, view),
         )?;
-        flows.retain(|_, row| rules.recreated_because(&name_of(row)).is_none());
-        let recorded = seals::fields_by_id(journal, Part::FlowDefinitions, WORKFLOW);
-        let replacements = &refresh.runbook.steps.activate_flows.options.replace;
-        let policy = Policy::from_runbook(&refresh.runbook);
-        self.check_rules(replacements, &flows, &recorded)?;
-        let mut changes = Vec::new();
-        for (id, row) in &flows {
-            let name = name_of(row);
-            let mut applicable: Vec<TextRule<'_>> = replacements
-                .iter()
-                .filter(|rule| is_named(&rule.flow.value, *id, &name))
-                .map(|rule| (&rule.find, rule.with.value.as_str()))
-                .collect();
-            if policy.keeps_everything().is_none() && policy.allows_name(&name).is_none() {
-                applicable.extend(policy.replacements());
-            }
-            let data = text(row, "clientdata").unwrap_or_default();
-            let edit = Edit::new(&applicable, &data);
-            let Some(span) = edit.span else {
-                continue;
-            };
-            self.check_edit(&edit, span, row, recorded.contains_key(id))?;
-            let Edit {
-                pairs, text: new, ..
-            } = edit;
-            changes.push(Change {
-                key: keys::flow_definition(*id),
-                name: format!("replace text in cloud flow '{name}'"),
-                before: difference(&pairs, &data),
-                after: difference(&pairs, &new),
-                follows: Vec::new(),
-                action: replace_text(refresh, &table.entity_set, *id, &pairs, acting_as),
-            });
-        }
-        Ok(changes)
+        let recorded = seals::ids(journal, Part::FlowDefinitions, WORKFLOW)
+            .into_iter()
+            .collect();
+        let writer = TextWriter {
+            refresh,
+            policy: Policy::from_runbook(&refresh.runbook),
+            recorded,
+            entity_set: &table.entity_set,
+            acting_as,
+        };
+        let texts = cloud_flows(view, |id, row| {
+            let is_recreated = rules.recreated_because(&name_of(&row)).is_some();
+            (!is_recreated).then(|| writer.read(id, &row))
+        });
+        let texts = texts.await?;
+        self.check_rules(journal, &texts)?;
+        texts
+            .into_values()
+            .filter_map(|flow| flow.change.transpose())
+            .collect()
     }
 }
 
-impl Replace {
+/// What a flow's definition says about the rules.
+struct FlowText {
+    /// The rules of `replace` that name the flow, by their places.
+    applicable: Vec<usize>,
+    /// Those that find their text in the definition.
+    found: BTreeSet<usize>,
+    /// The change that all rules make together, if one finds anything.
+    change: Result<Option<Change>, Failure>,
+}
+
+/// What writing definitions needs.
+struct TextWriter<'a> {
+    refresh: &'a Arc<RefreshContext>,
+    policy: Policy,
+    /// The flows whose definitions the seal holds.
+    recorded: BTreeSet<Uuid>,
+    entity_set: &'a str,
+    acting_as: Option<Uuid>,
+}
+
+impl TextWriter<'_> {
+    fn replacements(&self) -> &[Replacement] {
+        &self.refresh.runbook.steps.activate_flows.options.replace
+    }
+
+    fn read(&self, id: Uuid, row: &Fields) -> FlowText {
+        let name = name_of(row);
+        let data = text(row, "clientdata").unwrap_or_default();
+        let replacements = self.replacements();
+        let applicable: Vec<usize> = (0..replacements.len())
+            .filter(|index| is_named(&replacements[*index].flow.value, id, &name))
+            .collect();
+        let own = applicable.iter().map(|index| {
+            let rule = &replacements[*index];
+            (&rule.find, rule.with.value.as_str())
+        });
+        let mut rules: Vec<TextRule<'_>> = own.collect();
+        if self.policy.keeps_everything().is_none() && self.policy.allows_name(&name).is_none() {
+            rules.extend(self.policy.replacements());
+        }
+        FlowText {
+            found: found_in(replacements, &applicable, &data),
+            change: self.change(id, row, &data, Edit::new(&rules, &data)),
+            applicable,
+        }
+    }
+
+    /// The change of a definition, if the rules change it.
+    fn change(
+        &self,
+        id: Uuid,
+        row: &Fields,
+        data: &str,
+        edit: Edit,
+    ) -> Result<Option<Change>, Failure> {
+        let Some(span) = edit.span else {
+            return Ok(None);
+        };
+        self.check_edit(&edit, span, row, self.recorded.contains(&id))?;
+        let Edit {
+            pairs, text: new, ..
+        } = edit;
+        let action = replace_text(self.refresh, self.entity_set, id, &pairs, self.acting_as);
+        Ok(Some(Change {
+            key: keys::flow_definition(id),
+            name: format!("replace text in cloud flow '{}'", name_of(row)),
+            before: difference(&pairs, data),
+            after: difference(&pairs, &new),
+            follows: Vec::new(),
+            action,
+        }))
+    }
+
     /// A definition must stay JSON, and can be changed only while the flow is off and recorded.
     fn check_edit(
         &self,
@@ -114,7 +167,8 @@ impl Replace {
     ) -> Result<(), Failure> {
         let name = name_of(row);
         if serde_json::from_str::<Value>(&edit.text).is_err() {
-            return Err(self.rule_error(
+            return Err(rule_error(
+                self.refresh,
                 span,
                 &format!("after this replacement the definition of '{name}' is not valid JSON"),
                 "replace a whole value: an id, an address, a name",
@@ -137,37 +191,33 @@ impl Replace {
         }
         Ok(())
     }
+}
 
+impl Replace {
     /// Every rule must name a flow and find its text, now or in the before-image.
     fn check_rules(
         &self,
-        replacements: &[Replacement],
-        flows: &BTreeMap<Uuid, Fields>,
-        recorded: &BTreeMap<Uuid, Fields>,
+        journal: &JournalView,
+        flows: &BTreeMap<Uuid, FlowText>,
     ) -> Result<(), Failure> {
-        let mut named = BTreeSet::new();
-        let mut found = BTreeSet::new();
-        for (id, row) in flows {
-            let name = name_of(row);
-            let applicable: Vec<usize> = (0..replacements.len())
-                .filter(|index| is_named(&replacements[*index].flow.value, *id, &name))
-                .collect();
-            named.extend(applicable.iter().copied());
-            for row in [Some(row), recorded.get(id)].into_iter().flatten() {
-                let mut data = text(row, "clientdata").unwrap_or_default();
-                for index in &applicable {
-                    let rule = &replacements[*index];
-                    let next = replaced(&data, &rule.find.value, &rule.with.value);
-                    if let Cow::Owned(next) = next {
-                        found.insert(*index);
-                        data = next;
-                    }
-                }
-            }
+        let replacements = &self.0.runbook.steps.activate_flows.options.replace;
+        if replacements.is_empty() {
+            return Ok(());
         }
+        let of_flows = |list: fn(&FlowText) -> Vec<usize>| flows.values().flat_map(list).collect();
+        let named: BTreeSet<usize> = of_flows(|flow| flow.applicable.clone());
+        let mut found: BTreeSet<usize> = of_flows(|flow| flow.found.iter().copied().collect());
+        seals::each_row(journal, Part::FlowDefinitions, WORKFLOW, |id, row| {
+            let applicable = flows.get(&id).map(|flow| flow.applicable.as_slice());
+            if let Some(applicable) = applicable.filter(|rules| !rules.is_empty()) {
+                let data = text(&row, "clientdata").unwrap_or_default();
+                found.extend(found_in(replacements, applicable, &data));
+            }
+        });
         for (index, rule) in replacements.iter().enumerate() {
             if !named.contains(&index) {
-                return Err(self.rule_error(
+                return Err(rule_error(
+                    &self.0,
                     rule.flow.span,
                     &format!("no cloud flow matches '{}'", rule.flow.value),
                     "correct it, or remove the rule; flows that providers deployed and compiled \
@@ -175,7 +225,8 @@ impl Replace {
                 ));
             }
             if !found.contains(&index) {
-                return Err(self.rule_error(
+                return Err(rule_error(
+                    &self.0,
                     rule.find.span,
                     "no flow that this rule names contains this text",
                     "correct it, or remove the rule; case and spaces matter",
@@ -184,12 +235,27 @@ impl Replace {
         }
         Ok(())
     }
+}
 
-    /// The failure of a rule, with its place in the runbook.
-    fn rule_error(&self, span: Span, message: &str, help: &str) -> Failure {
-        let diagnostic = self.0.runbook.diagnostic(span, message, Some(help));
-        failure_at(FailureKind::InvalidInput, &diagnostic)
+/// The failure of a rule, with its place in the runbook.
+fn rule_error(refresh: &RefreshContext, span: Span, message: &str, help: &str) -> Failure {
+    let diagnostic = refresh.runbook.diagnostic(span, message, Some(help));
+    failure_at(FailureKind::InvalidInput, &diagnostic)
+}
+
+/// Which of these rules find their text in a definition, one after the other: a rule may find what
+/// an earlier one wrote.
+fn found_in(replacements: &[Replacement], applicable: &[usize], data: &str) -> BTreeSet<usize> {
+    let mut data = Cow::Borrowed(data);
+    let mut found = BTreeSet::new();
+    for index in applicable {
+        let rule = &replacements[*index];
+        if let Cow::Owned(next) = replaced(&data, &rule.find.value, &rule.with.value) {
+            found.insert(*index);
+            data = Cow::Owned(next);
+        }
     }
+    found
 }
 
 /// The text that a rule finds, at its place in the runbook, and what it puts there.

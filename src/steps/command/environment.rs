@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use secrecy::ExposeSecret as _;
 
 use super::RunCommand;
-use crate::domain::own_steps::{invalid, secret_text};
+use crate::domain::custom_steps::{invalid, secret_text};
 use crate::engine::{Failure, JournalView};
 use crate::runbook::{Keyword as _, Located, TokenService, VariableValue};
 

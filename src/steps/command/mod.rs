@@ -1,4 +1,4 @@
-//! The customer's own step `command`: runs a program if a check says that it is needed.
+//! The custom step `command`: runs a program if a check says that it is needed.
 //!
 //! | Phase | Reads | Changes |
 //! |---|---|---|
@@ -30,19 +30,19 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use self::files::StepFiles;
-use super::OwnStepRunner;
+use super::CustomStepRunner;
 use crate::base::program::{OutputFiles, Program, ProgramOutput, last_lines};
 use crate::base::redaction::redact;
 use crate::base::sync::lock;
 use crate::base::text::duration;
+use crate::domain::custom_steps;
 use crate::domain::failure::unless_interrupted;
-use crate::domain::own_steps;
 use crate::domain::verdict::Answer;
 use crate::domain::{RefreshContext, keys};
 use crate::engine::{
     Action, Change, Failure, JournalView, Phase, Reading, Set, Survey, WriteError, Written,
 };
-use crate::runbook::{Command, Located, OwnStep};
+use crate::runbook::{Command, CustomStep, Located};
 
 /// The phase in which the program runs.
 const RUN: &str = "run";
@@ -55,16 +55,16 @@ const CHECK_TIMEOUT: Duration = Duration::from_mins(2);
 #[derive(Clone)]
 struct RunCommand {
     refresh: Arc<RefreshContext>,
-    step: OwnStep,
+    step: CustomStep,
     options: Command,
 }
 
 /// What the program does for a step.
 pub(super) fn runner(
     refresh: &Arc<RefreshContext>,
-    step: &OwnStep,
+    step: &CustomStep,
     options: &Command,
-) -> Box<dyn OwnStepRunner> {
+) -> Box<dyn CustomStepRunner> {
     Box::new(RunCommand {
         refresh: Arc::clone(refresh),
         step: step.clone(),
@@ -73,13 +73,13 @@ pub(super) fn runner(
 }
 
 #[async_trait]
-impl OwnStepRunner for RunCommand {
+impl CustomStepRunner for RunCommand {
     fn phases(&self) -> Vec<Phase> {
         vec![Phase::changes(RUN, self.clone())]
     }
 
     async fn forecast(&self) -> Result<Answer, Failure> {
-        own_steps::forecast(self.try_out().await)
+        custom_steps::forecast(self.try_out().await)
     }
 
     fn unknown_in_plan(&self, _is_forecast: bool) -> Option<String> {
@@ -206,8 +206,8 @@ impl RunCommand {
         Some(StepFiles::of_step(state, &self.step.name))
     }
 
-    /// Runs one of the two programs to its end or its limit. Takes what it reads, and where it
-    /// writes.
+    /// Runs one of the two programs to its end or its limit. `input` is what it reads, `output` is
+    /// where it writes.
     async fn start(
         &self,
         words: &[Located<String>],

@@ -16,7 +16,7 @@ use crate::domain::dual_write::tables::field_text;
 use crate::domain::environments::{UNFINISHED_RUN, is_lcs_managed, read_target};
 use crate::domain::finance_users::USERS;
 use crate::domain::seals::{Extent, Part};
-use crate::domain::{RefreshContext, dual_write, own_steps, seals};
+use crate::domain::{RefreshContext, custom_steps, dual_write, seals};
 use crate::engine::{CaptureSource, Failure, JournalView, ListedRow, Listing};
 use crate::runbook::{IomTable, Keyword as _};
 
@@ -120,7 +120,7 @@ impl BeforeCopy {
         let (target, tables, own, dual_write) = join!(
             read_target(refresh),
             Box::pin(list_tables(refresh, extent)),
-            own_steps::captures_before_copy(refresh),
+            custom_steps::captures_before_copy(refresh),
             Box::pin(dual_write::capture::capture_dual_write(refresh)),
         );
         let target = target?;

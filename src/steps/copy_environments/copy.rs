@@ -107,7 +107,8 @@ impl Survey for CopySurvey {
         Ok(vec![format!(
             "a mismatched pair: in '{target}', {replaced} is now the source's, and {unchanged} is \
              not; do not let anybody work in it. The next run starts only the failed half, after a \
-             new confirmation; changes made in the source since then are in that half only"
+             new confirmation; that half will contain changes that were made in the source after the \
+             other half was copied"
         )])
     }
 }
@@ -126,7 +127,7 @@ async fn untouched_finance(
              was not replaced: {found}. Dataverse is now the source's; do not let anybody work in \
              '{target}'. Microsoft does not support every pair ('Copy an LCS environment to a \
              unified environment'): from a unified environment for developers onto a unified \
-             sandbox this is the usual end"
+             sandbox this usually happens"
         )],
         Some(Answer::Unknown(found)) => vec![format!(
             "it is not proved that the copy replaced Finance and Operations of '{target}' ({found}): \
@@ -473,6 +474,10 @@ impl Launch for EnvironmentCopy {
             "the target is not in administration mode with background operations off ({})",
             target.describe_states()
         )))
+    }
+
+    fn service_duration(&self, reported: &Value, _observed: &Value) -> Option<Duration> {
+        Operation::from_value(reported)?.duration()
     }
 
     fn expected_duration(&self) -> Duration {

@@ -205,6 +205,12 @@ impl Launch for DatabaseRefresh {
         )))
     }
 
+    fn service_duration(&self, _reported: &Value, observed: &Value) -> Option<Duration> {
+        let time = |member: &str| observed[member].as_str()?.parse::<Timestamp>().ok();
+        let took = time("ended")?.duration_since(time("started")?);
+        took.try_into().ok()
+    }
+
     fn expected_duration(&self) -> Duration {
         super::REFRESH_TAKES
     }

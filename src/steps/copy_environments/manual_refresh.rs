@@ -37,7 +37,9 @@ impl Survey for ManualRefresh {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
         // The copy starts only after the refresh; from then on, the next phase waits for its end.
-        if journal.launch(&copy_key(refresh)).is_some() || is_under_way(refresh, journal).await? {
+        if journal.launch(&copy_key(refresh)).is_some()
+            || has_refresh_started(refresh, journal).await?
+        {
             return Ok(Vec::new());
         }
         let target = &refresh.runbook.target.name;
@@ -82,7 +84,10 @@ impl Survey for ManualRefresh {
 }
 
 /// Does anything show that the refresh has started?
-async fn is_under_way(refresh: &RefreshContext, journal: &JournalView) -> Result<bool, Failure> {
+async fn has_refresh_started(
+    refresh: &RefreshContext,
+    journal: &JournalView,
+) -> Result<bool, Failure> {
     if let Some(newest) = newest_refresh(refresh, journal).await? {
         return Ok(!has_ended_badly(refresh, &newest));
     }
@@ -186,7 +191,7 @@ pub(super) async fn refresh_barrier(
 }
 
 /// The history of an environment; none if LCS does not let the program read it. LCS accepts only
-/// a person's token, and a runbook without one leaves the refresh to a person. An unavailable LCS
+/// a user's token, and a runbook without one leaves the refresh to a person. An unavailable LCS
 /// is an error.
 async fn read_history(lcs: &Lcs, environment: &str) -> Result<Option<Vec<HistoryEntry>>, Failure> {
     let history = lcs.history(environment, None).await;

@@ -30,6 +30,16 @@
 //! for a refresh), the copy did not start. The environment itself proves the end of a copy: ready,
 //! administration mode on, background operations off. The target's history proves the end of a
 //! refresh.
+//!
+//! ```text
+//! mod.rs               the phases
+//! capture.rs           capture
+//! stop_maps.rs         stop-maps
+//! manual_refresh.rs    refresh-by-hand
+//! copy.rs              the copy of the environment
+//! database_refresh.rs  the refresh of the database in Lifecycle Services
+//! put_back.rs          put-back
+//! ```
 
 mod capture;
 mod copy;
@@ -75,7 +85,7 @@ pub(super) fn documented_duration(key: &str) -> Option<Duration> {
 pub(super) const DEFINITION: StepDefinition = StepDefinition {
     name: StepName::CopyEnvironments,
     needs: &[],
-    has_questions: true,
+    repeats_open_checks: true,
     phases,
     manual_remedy: "set each listed value on the environment's page in the admin center, or in Finance and \
                     Operations if it is listed there",

@@ -1,4 +1,4 @@
-//! The customer's own step `dataverse-update`: sets columns of the rows that a filter selects.
+//! The custom step `dataverse-update`: sets columns of the rows that a filter selects.
 //!
 //! | Phase | Reads | Changes |
 //! |---|---|---|
@@ -11,6 +11,12 @@
 //! is noted, too: the order of the steps decides, also in a resumed run. If the filter selects more
 //! rows than `at-most`, nothing is written. An edit of the step's table, filter or columns during a
 //! run makes another version, which is recorded again. A resumed run surveys again.
+//!
+//! ```text
+//! mod.rs             the phases
+//! values.rs          the values, as the columns take them
+//! unchanged_rows.rs  the selected rows that the step leaves as they are, and why
+//! ```
 
 mod unchanged_rows;
 mod values;
@@ -25,10 +31,10 @@ use uuid::Uuid;
 
 use self::unchanged_rows::{LaterSets, UnchangedReason};
 use self::values::{Resolved, resolve};
-use super::OwnStepRunner;
+use super::CustomStepRunner;
 use crate::base::text::count;
 use crate::clients::{Row, Table};
-use crate::domain::own_steps::{
+use crate::domain::custom_steps::{
     self, NamedRows, RowsBeforeCopy, columns_to_read, find_table, invalid, rows_before_copy,
     version,
 };
@@ -41,7 +47,7 @@ use crate::engine::{
     Action, CaptureSource, Change, Failure, JournalView, Listing, Phase, Reading, Set, Survey,
     WriteError, Written,
 };
-use crate::runbook::{DataverseUpdate, OwnStep};
+use crate::runbook::{CustomStep, DataverseUpdate};
 
 /// The phase that writes.
 const UPDATE: &str = "update";
@@ -50,7 +56,7 @@ const UPDATE: &str = "update";
 #[derive(Clone)]
 struct Update {
     refresh: Arc<RefreshContext>,
-    step: OwnStep,
+    step: CustomStep,
     options: DataverseUpdate,
     /// The name of its seal.
     seal: String,
@@ -66,9 +72,9 @@ struct Selected {
 /// What the program does for a step.
 pub(super) fn runner(
     refresh: &Arc<RefreshContext>,
-    step: &OwnStep,
+    step: &CustomStep,
     options: &DataverseUpdate,
-) -> Box<dyn OwnStepRunner> {
+) -> Box<dyn CustomStepRunner> {
     Box::new(Update {
         refresh: Arc::clone(refresh),
         step: step.clone(),
@@ -78,7 +84,7 @@ pub(super) fn runner(
 }
 
 #[async_trait]
-impl OwnStepRunner for Update {
+impl CustomStepRunner for Update {
     fn phases(&self) -> Vec<Phase> {
         vec![
             Phase::capture("record", self.clone()),
@@ -87,7 +93,7 @@ impl OwnStepRunner for Update {
     }
 
     async fn forecast(&self) -> Result<Answer, Failure> {
-        own_steps::forecast(self.try_out().await)
+        custom_steps::forecast(self.try_out().await)
     }
 
     fn unknown_in_plan(&self, is_forecast: bool) -> Option<String> {
@@ -180,7 +186,7 @@ impl Update {
             table: &table,
             filter: &self.options.filter,
             columns: columns_to_read(&self.options).collect(),
-            most: most + 1,
+            limit: most + 1,
         };
         let rows = named.read(&self.refresh, view).await?;
         if rows.len() as u64 <= most {

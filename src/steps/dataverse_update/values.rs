@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use crate::base::redaction::fingerprint;
 use crate::clients::{Column, Row, Table};
 use crate::domain::RefreshContext;
+use crate::domain::custom_steps::{invalid, secret_text};
 use crate::domain::names::Fields;
-use crate::domain::own_steps::{invalid, secret_text};
 use crate::engine::Failure;
 use crate::runbook::{ColumnValue, DataverseUpdate, Literal, Located};
 

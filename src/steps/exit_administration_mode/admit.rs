@@ -30,13 +30,13 @@ pub(super) enum Refusal {
     /// Another reason.
     Other,
     /// The error is not a refusal.
-    None,
+    NotRefused,
 }
 
 /// Classifies an error by the table of refusals.
 pub(super) fn classify_refusal(error: &Error) -> Refusal {
     if error.kind != ErrorKind::Forbidden {
-        Refusal::None
+        Refusal::NotRefused
     } else if error.is_unknown_user() {
         Refusal::NoUser
     } else if error.is_administration_mode() {
@@ -70,7 +70,7 @@ impl Survey for Admit {
             (Refusal::NoUser | Refusal::AdministrationMode | Refusal::Other, _) => {
                 Err(refusal_failure(error))
             }
-            (Refusal::None, _) => Err(error.into()),
+            (Refusal::NotRefused, _) => Err(error.into()),
         }
     }
 }
@@ -122,7 +122,7 @@ impl Set for ApplicationUser {
             Ok(_) => true,
             Err(error) => match classify_refusal(&error) {
                 Refusal::NoUser => false,
-                Refusal::None => return Err(error.into()),
+                Refusal::NotRefused => return Err(error.into()),
                 // The user exists now, and waiting does not make it an administrator.
                 Refusal::AdministrationMode | Refusal::Other => return Err(refusal_failure(error)),
             },
@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(classify(forbidden, "0x80040220"), Refusal::Other);
         assert_eq!(
             classify(ErrorKind::Unavailable, "0x80072560"),
-            Refusal::None
+            Refusal::NotRefused
         );
     }
 

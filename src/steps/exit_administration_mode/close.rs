@@ -18,7 +18,7 @@ use crate::base::text::count;
 use crate::domain::dual_write::capture::RUNTIME_CONFIGURATION;
 use crate::domain::environments::read_target;
 use crate::domain::flows::rules::Rules;
-use crate::domain::flows::{FlowDefinition, SurveyedFlow, cloud_flows, switch};
+use crate::domain::flows::{FlowDefinition, SurveyedFlow, SwitchColumns, cloud_flows, switch};
 use crate::domain::names::{Fields, text};
 use crate::domain::sealed_row::SealedRow;
 use crate::domain::seals::Part;
@@ -35,7 +35,7 @@ impl Survey for Close {
         let refresh = &self.0;
         let view = refresh.view(journal);
         let running = async {
-            if let View::Target(_) = view
+            if let View::AsIs(_) = view
                 && is_in_administration_mode(refresh).await?
             {
                 return self.running_flows(journal, view).await;
@@ -62,8 +62,8 @@ impl Survey for Close {
         Ok((unknown > 0)
             .then(|| {
                 format!(
-                    "{RUNTIME_CONFIGURATION} in the target has {} that the first seal does not hold; \
-                     they are left unchanged",
+                    "{RUNTIME_CONFIGURATION} in the target has {} that the seal `before-copy` does \
+                     not hold; they are left unchanged",
                     count(unknown, "row")
                 )
             })
@@ -102,28 +102,25 @@ impl Close {
     ) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
         let rules = Rules::read(refresh, journal).await?;
-        let running: Vec<(Uuid, Fields)> = cloud_flows(view)
-            .await?
-            .into_iter()
-            .filter(|(_, row)| flows::is_on(row))
-            .filter(|(id, row)| {
-                let name = text(row, "name").unwrap_or_default();
-                rules.is_deployed(&name)
-                    || FlowDefinition::from_row(row).is_some_and(|d| d.recurs())
-                    || !rules.named_now(*id, row).is_empty()
-            })
-            .collect();
+        let must_not_run = |id, row: Fields| {
+            let name = text(&row, "name").unwrap_or_default();
+            let is_found = flows::is_on(&row)
+                && (rules.is_deployed(&name)
+                    || FlowDefinition::from_row(&row).is_some_and(|d| d.recurs())
+                    || !rules.named_now(id, &row).is_empty());
+            is_found.then(|| (name, SwitchColumns::from_row(&row)))
+        };
+        let running = cloud_flows(view, must_not_run).await?;
         if running.is_empty() {
             return Ok(Vec::new());
         }
         let table = view.table("workflow").await?;
         Ok(running
-            .iter()
-            .map(|(id, row)| {
-                let name = text(row, "name").unwrap_or_default();
+            .into_iter()
+            .map(|(id, (name, columns))| {
                 let name = format!("turn off cloud flow '{name}'");
-                let off = switch(refresh, &SurveyedFlow::new(&table, *id, row), false, None);
-                off.into_change(keys::flow_stop(*id), name, Vec::new())
+                let off = switch(refresh, SurveyedFlow::new(&table, id, columns), false, None);
+                off.into_change(keys::flow_stop(id), name, Vec::new())
             })
             .collect())
     }

@@ -38,7 +38,7 @@ impl Survey for Open {
         let refresh = &self.0;
         let environment = read_target(refresh).await?;
         let environment = match refresh.view(journal) {
-            View::Target(_) => environment,
+            View::AsIs(_) => environment,
             View::AfterCopy(_) => after_copy::environment(&environment),
         };
         let before = runtime_state(&environment);
@@ -75,7 +75,7 @@ impl Survey for Open {
                 }
                 // Waiting does not help, and each minute of it is lost.
                 Refusal::NoUser | Refusal::Other => Err(refusal_failure(error)),
-                Refusal::None => Err(error.into()),
+                Refusal::NotRefused => Err(error.into()),
             },
         }
     }

@@ -18,8 +18,11 @@ use crate::domain::seals::{self, Part};
 use crate::domain::{RefreshContext, view::View};
 use crate::engine::{CaptureSource, Change, Failure, JournalView, ListedRow, Listing, Survey};
 
-/// Is the target still closed: administration mode on, or background operations off?
-async fn is_closed(refresh: &RefreshContext, journal: &JournalView) -> Result<bool, Failure> {
+/// Is the target before phase `open`: administration mode on, or background operations off?
+async fn is_before_opening(
+    refresh: &RefreshContext,
+    journal: &JournalView,
+) -> Result<bool, Failure> {
     if let View::AfterCopy(_) = refresh.view(journal) {
         return Ok(true);
     }
@@ -39,7 +42,7 @@ impl CaptureSource for RecordSurfaces {
 
     async fn list(&self, journal: &JournalView) -> Result<Listing, Failure> {
         let refresh = &self.0;
-        let scope = Scope::survey(refresh, journal, is_closed(refresh, journal).await?);
+        let scope = Scope::survey(refresh, journal, is_before_opening(refresh, journal).await?);
         let inventory = Inventory::read(&scope).await?;
         inventory.check_read()?;
         let mut captures: Listing = inventory.surfaces().map(surface_capture).collect();
@@ -86,7 +89,7 @@ impl Contain {
         let scope = Scope::survey(
             &self.refresh,
             journal,
-            is_closed(&self.refresh, journal).await?,
+            is_before_opening(&self.refresh, journal).await?,
         );
         Inventory::read_where(&scope, |kind| kind.phase() == Some(self.phase)).await
     }
@@ -128,7 +131,7 @@ fn notes(title: &str, surfaces: &[Surface]) -> Vec<String> {
             SurfaceState::Unclear(why) => format!("to look at, because {why}"),
             _ => "left open".to_owned(),
         };
-        let named = format!("'{}' {}", surface.name, surface.reach);
+        let named = format!("'{}': {}", surface.name, surface.reach);
         left.entry((how, remedy)).or_default().push(named);
     }
     let note = |((how, remedy), named): ((String, &str), Vec<String>)| {
@@ -165,7 +168,7 @@ mod tests {
             surface("a", SurfaceState::Open, finding()),
             surface("b", SurfaceState::Allowed("x".to_owned()), Closing::Nothing),
         ];
-        let open = "SharePoint sites: 1 thing left open: 'a' writes to contoso.sharepoint.com; deactivate it";
+        let open = "SharePoint sites: 1 thing left open: 'a': writes to contoso.sharepoint.com; deactivate it";
         assert_eq!(notes("SharePoint sites", &surfaces), [open]);
         assert!(notes("SharePoint sites", &surfaces[1..]).is_empty());
         // What is open is not called unclear because something else is.

@@ -1,4 +1,4 @@
-//! The customer's own step `guided`: a person does it.
+//! The custom step `guided`: a person does it.
 //!
 //! | Phase | Reads | Changes |
 //! |---|---|---|
@@ -12,15 +12,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::OwnStepRunner;
+use super::CustomStepRunner;
 use crate::base::text::escape;
+use crate::domain::custom_steps::{self, NamedRows, find_table};
 use crate::domain::manual_change::ManualChange;
-use crate::domain::own_steps::{self, NamedRows, find_table};
 use crate::domain::verdict::Answer;
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys};
 use crate::engine::{Change, Failure, JournalView, Phase, Survey};
-use crate::runbook::{Evidence, EvidenceRows, ExpectedRows, Guided, OwnStep};
+use crate::runbook::{CustomStep, Evidence, EvidenceRows, ExpectedRows, Guided};
 
 /// The phase in which a person acts.
 const BY_HAND: &str = "by-hand";
@@ -29,16 +29,16 @@ const BY_HAND: &str = "by-hand";
 #[derive(Clone)]
 struct ByHand {
     refresh: Arc<RefreshContext>,
-    step: OwnStep,
+    step: CustomStep,
     options: Guided,
 }
 
 /// What the program does for a step.
 pub(super) fn runner(
     refresh: &Arc<RefreshContext>,
-    step: &OwnStep,
+    step: &CustomStep,
     options: &Guided,
-) -> Box<dyn OwnStepRunner> {
+) -> Box<dyn CustomStepRunner> {
     Box::new(ByHand {
         refresh: Arc::clone(refresh),
         step: step.clone(),
@@ -47,7 +47,7 @@ pub(super) fn runner(
 }
 
 #[async_trait]
-impl OwnStepRunner for ByHand {
+impl CustomStepRunner for ByHand {
     fn phases(&self) -> Vec<Phase> {
         vec![Phase::changes(BY_HAND, self.clone())]
     }
@@ -59,7 +59,7 @@ impl OwnStepRunner for ByHand {
         };
         let view = self.refresh.view(&JournalView::empty());
         let found = format!("the evidence can be read: rows of {}", rows.table);
-        own_steps::forecast(self.has_rows(rows, view).await.map(|_| found))
+        custom_steps::forecast(self.has_rows(rows, view).await.map(|_| found))
     }
 }
 
@@ -84,7 +84,7 @@ impl ByHand {
             table: &table,
             filter: &rows.filter,
             columns: Vec::new(),
-            most: 1,
+            limit: 1,
         };
         let found = named.read(&self.refresh, view).await?;
         Ok(!found.is_empty())

@@ -38,7 +38,7 @@ impl Survey for ActivateSystem {
         });
         let before = async {
             Ok::<_, Failure>(match view {
-                View::Target(_) => reader.read().await?.value,
+                View::AsIs(_) => reader.read().await?.value,
                 View::AfterCopy(_) => json!({ "system": "not active" }),
             })
         };
@@ -123,7 +123,7 @@ impl SystemReader {
     async fn incomplete(&self) -> Result<usize, Failure> {
         let refresh = &self.refresh;
         let table = refresh.names.table(IomTable::PlatformConnectionReference);
-        let references = View::Target(&refresh.target.dataverse).rows(table).await?;
+        let references = View::AsIs(&refresh.target.dataverse).rows(table).await?;
         let incomplete = references
             .iter()
             .filter(|row| !is_labelled(&row.value, "statuscode", "Active"));
@@ -132,7 +132,7 @@ impl SystemReader {
 
     /// The names of the platform flows that are off.
     async fn flows_off(&self) -> Result<Vec<String>, Failure> {
-        let view = View::Target(&self.refresh.target.dataverse);
+        let view = View::AsIs(&self.refresh.target.dataverse);
         let members = self.members.get_or_try_init(|| members(view));
         let (members, platform) = try_join!(members, flow_states(view))?;
         Ok(platform
@@ -175,12 +175,11 @@ async fn flow_states(view: View<'_>) -> Result<Vec<(Uuid, Fields)>, Failure> {
 
 /// The platform flows: managed cloud flows that belong to one of IOM's solutions.
 pub(crate) async fn platform_flows(view: View<'_>) -> Result<Vec<Fields>, Failure> {
-    let (members, all) = try_join!(members(view), cloud_flows(view))?;
-    let all = all.into_iter();
-    Ok(all
-        .filter(|(id, row)| is_platform_flow(&members, *id, row))
-        .map(|(_, row)| row)
-        .collect())
+    let members = members(view).await?;
+    let flows = cloud_flows(view, |id, row| {
+        is_platform_flow(&members, id, &row).then_some(row)
+    });
+    Ok(flows.await?.into_values().collect())
 }
 
 fn is_platform_flow(members: &BTreeSet<Uuid>, id: Uuid, row: &Fields) -> bool {

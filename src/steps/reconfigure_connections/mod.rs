@@ -19,6 +19,14 @@
 //! for it when it is opened, and nothing that can be read shows whether it was given. So it is the
 //! first line of the worksheet if a person opens the app in this step, and the rest of that work
 //! is its evidence. If no person opens the app, the run notes it.
+//!
+//! ```text
+//! mod.rs                      the phases; questions
+//! references.rs               connection-references
+//! unconnected_references.rs   references without a connection before the copy are emptied again
+//! platform_references.rs      platform-references
+//! activate_system.rs          activate-system
+//! ```
 
 mod activate_system;
 mod platform_references;
@@ -41,7 +49,7 @@ use crate::runbook::StepName;
 pub(super) const DEFINITION: StepDefinition = StepDefinition {
     name: StepName::ReconfigureConnections,
     needs: &[StepName::ExitAdministrationMode],
-    has_questions: true,
+    repeats_open_checks: true,
     phases,
     manual_remedy: "open each listed reference in its solution in the maker portal (IOM's own: IOM app > Core \
                     settings > Admin home > Connection references) and choose the connection",
@@ -67,6 +75,6 @@ fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
 }
 
 /// The compared fields of a reference: its connection and its owner.
-fn wiring(row: &Fields, column: &str) -> Value {
+fn compared_fields(row: &Fields, column: &str) -> Value {
     json!({ "connection": text(row, column), "owner": owner_id(row) })
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::try_join;
 
-use super::wiring;
+use super::compared_fields;
 use crate::clients::Row;
 use crate::domain::connections::choices::{Choices, unused_choices};
 use crate::domain::connections::{
@@ -54,7 +54,7 @@ impl Survey for PlatformReferences {
             if let Some((owner, name)) = owner_id(&row.value).zip(row.formatted("_ownerid_value")) {
                 refresh.known_names.record(&owner, name);
             }
-            let before = wiring(&row.value, url_column);
+            let before = compared_fields(&row.value, url_column);
             let wanted_owner = OwnerRow::id_or(owner.as_ref(), owner_id(&row.value));
             let after = json!({ "connection": wanted, "owner": wanted_owner });
             if before == after {
@@ -62,7 +62,7 @@ impl Survey for PlatformReferences {
             }
             let column = url_column.to_owned();
             let compared = move |row: Option<&Row>| {
-                Reading::of(row.map_or(Value::Null, |row| wiring(&row.value, &column)))
+                Reading::of(row.map_or(Value::Null, |row| compared_fields(&row.value, &column)))
             };
             let surveyed = surveyed(&table, &before, &row.value);
             let set = &table.entity_set;

@@ -10,21 +10,21 @@ use serde_json::{Value, json};
 use tokio::{join, try_join};
 use uuid::Uuid;
 
+use super::compared_fields;
 use super::unconnected_references::{Recorded, empty_again};
-use super::wiring;
 use crate::base::sync::lock;
 use crate::clients::{Query, Row, Table};
 use crate::domain::connections::choices::{Choices, ChosenConnection};
 use crate::domain::connections::core_references::{CoreReference, core_references};
 use crate::domain::connections::{
-    OwnerRow, connector_name, find_acting_user, find_choice, find_owner, owner_id, reference_key,
+    OwnerRow, connector_name, find_acting_user, find_choice, find_owner, reference_key,
 };
 use crate::domain::flows::rules::{DesiredState, Rules};
 use crate::domain::flows::{FlowDefinition, cloud_flows};
 use crate::domain::iom_change::sign_in_instruction;
 use crate::domain::names::{Fields, text};
 use crate::domain::refused_change::by_hand_where_refused;
-use crate::domain::row_changes::{Request, surveyed, surveyed_row_set};
+use crate::domain::row_changes::{Request, surveyed_row_set, surveyed_version};
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys};
 use crate::engine::{Action, Barrier, Change, Failure, JournalView, ManualTask, Survey};
@@ -54,7 +54,34 @@ struct End {
 struct Read {
     choices: Choices,
     references: Vec<CoreReference>,
-    flows: BTreeMap<Uuid, Fields>,
+    users: Users,
+}
+
+/// The names of the flows that should be on, by each reference that they use (lower case).
+type Users = BTreeMap<String, Vec<String>>;
+
+/// Reads which references the flows use that should be on.
+async fn read_users(
+    refresh: &RefreshContext,
+    journal: &JournalView,
+    view: View<'_>,
+) -> Result<Users, Failure> {
+    let rules = Rules::read(refresh, journal).await?;
+    let used = |id, row: Fields| {
+        let is_wanted = rules.desired_state(id, &row) == DesiredState::On;
+        let definition = is_wanted
+            .then(|| FlowDefinition::from_row(&row))
+            .flatten()?;
+        let name = text(&row, "name").unwrap_or_default();
+        Some((name, definition.references()))
+    };
+    let mut users = Users::new();
+    for (name, references) in cloud_flows(view, used).await?.into_values() {
+        for reference in references {
+            users.entry(reference).or_default().push(name.clone());
+        }
+    }
+    Ok(users)
 }
 
 impl References {
@@ -75,9 +102,13 @@ impl References {
     }
 
     /// Reads ahead what the end of the phase needs. What cannot be read now is read then.
-    async fn read_ahead(&self, view: View<'_>) -> (Option<BTreeMap<Uuid, Fields>>, Option<usize>) {
-        let (flows, jobs) = join!(cloud_flows(view), self.jobs());
-        (flows.ok(), jobs.ok())
+    async fn read_ahead(
+        &self,
+        journal: &JournalView,
+        view: View<'_>,
+    ) -> (Option<Users>, Option<usize>) {
+        let (users, jobs) = join!(read_users(&self.refresh, journal, view), self.jobs());
+        (users.ok(), jobs.ok())
     }
 }
 
@@ -97,20 +128,25 @@ impl Writes<'_> {
             id,
             logical_name,
             connector,
-            row,
+            connection,
+            owner: current_owner,
+            etag,
         } = reference;
         let moved = chosen.connector != *connector;
         let compared = move |row: &Fields| {
-            let mut value = wiring(row, "connectionid");
+            let mut value = compared_fields(row, "connectionid");
             if moved {
                 let connector = text(row, "connectorid").unwrap_or_default();
                 value["connector"] = json!(connector_name(&connector));
             }
             value
         };
-        let before = compared(row);
+        let mut before = json!({ "connection": connection, "owner": current_owner });
+        if moved {
+            before["connector"] = json!(connector);
+        }
         let owner = self.owner.as_ref();
-        let wanted_owner = OwnerRow::id_or(owner, owner_id(row));
+        let wanted_owner = OwnerRow::id_or(owner, current_owner.clone());
         let mut after = json!({ "connection": chosen.connection, "owner": wanted_owner });
         if moved {
             after["connector"] = json!(chosen.connector);
@@ -119,7 +155,7 @@ impl Writes<'_> {
             return None;
         }
         let body = body(chosen, moved, owner);
-        let surveyed = surveyed(&self.table, &before, row);
+        let surveyed = surveyed_version(&self.table, &before, etag.clone());
         let set = &self.table.entity_set;
         let request = Request::patch(set, *id, &body)
             .showing(&["connectionid", "connectorid", "_ownerid_value"])
@@ -156,11 +192,11 @@ impl Survey for References {
         let is_last = mem::take(&mut *lock(&self.end)).is_expected;
         let ahead = Box::pin(async {
             if is_last && !journal.is_planning() {
-                return Ok::<_, Failure>(self.read_ahead(view).await);
+                return Ok::<_, Failure>(self.read_ahead(journal, view).await);
             }
             Ok((None, None))
         });
-        let (owner, table, acting_as, choices, references, (flows, jobs)) = try_join!(
+        let (owner, table, acting_as, choices, references, (users, jobs)) = try_join!(
             find_owner(refresh, view),
             view.table("connectionreference"),
             find_acting_user(refresh, view),
@@ -191,15 +227,15 @@ impl Survey for References {
             );
         }
         let is_end = changes.is_empty();
-        let read = |flows| Read {
+        let read = |users| Read {
             choices,
             references,
-            flows,
+            users,
         };
         *lock(&self.end) = End {
             is_expected: !is_end && !journal.is_planning(),
             jobs: jobs.filter(|_| is_end),
-            read: flows.filter(|_| is_end).map(read),
+            read: users.filter(|_| is_end).map(read),
         };
         Ok(changes)
     }
@@ -226,42 +262,30 @@ impl Survey for References {
             if let Some(read) = read {
                 return Ok(read);
             }
-            let (choices, references, flows) = try_join!(
+            let (choices, references, users) = try_join!(
                 Choices::read(refresh, journal),
                 core_references(view),
-                cloud_flows(view),
+                read_users(refresh, journal, view),
             )?;
             Ok::<_, Failure>(Read {
                 choices,
                 references,
-                flows,
+                users,
             })
         };
-        let (read, rules) = try_join!(read, Rules::read(refresh, journal))?;
         let Read {
             choices,
             references,
-            flows,
-        } = read;
-        let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (id, row) in flows {
-            let name = text(&row, "name").unwrap_or_default();
-            if rules.desired_state(id, &row) == DesiredState::On
-                && let Some(definition) = FlowDefinition::from_row(&row)
-            {
-                for reference in definition.references() {
-                    users.entry(reference).or_default().push(name.clone());
-                }
-            }
-        }
+            mut users,
+        } = Box::pin(read).await?;
         let mut notes = Vec::new();
         for reference in references {
             let logical_name = reference.logical_name.to_ascii_lowercase();
             let used_by = users.remove(&logical_name).unwrap_or_default();
             let (name, connector) = (&reference.logical_name, &reference.connector);
             let choice = find_choice(&refresh.runbook, &choices.custom, None, name, connector);
-            let connection = text(&reference.row, "connectionid");
-            if choice.is_none() && !used_by.is_empty() && !choices.has(connection.as_deref()) {
+            let connection = reference.connection.as_deref();
+            if choice.is_none() && !used_by.is_empty() && !choices.has(connection) {
                 let connector = choices.custom.in_target(connector);
                 notes.push(describe_unconnected(name, &connector, &used_by));
             }

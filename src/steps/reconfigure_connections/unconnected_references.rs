@@ -10,12 +10,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::wiring;
+use super::compared_fields;
 use crate::clients::{Row, Table};
 use crate::domain::connections::core_references::CoreReference;
-use crate::domain::connections::owner_id;
 use crate::domain::names::text;
-use crate::domain::row_changes::{Request, surveyed, surveyed_row_set};
+use crate::domain::row_changes::{Request, surveyed_row_set, surveyed_version};
 use crate::domain::seals::{self, Part};
 use crate::domain::{RefreshContext, keys};
 use crate::engine::{Action, Change, DerivedFromSeal, JournalView};
@@ -69,28 +68,32 @@ pub(super) fn empty_again(
     recorded: &Recorded,
     acting_as: Option<Uuid>,
 ) -> Option<Change> {
-    let connection = text(&reference.row, "connectionid")?;
-    if !recorded.was_empty(&reference.logical_name, &connection) {
+    let connection = reference.connection.as_ref()?;
+    if !recorded.was_empty(&reference.logical_name, connection) {
         return None;
     }
     let logical_name = &reference.logical_name;
     let body = json!({ "connectionid": Value::Null });
     let request = Request::patch(&table.entity_set, reference.id, &body).acting_as(acting_as);
-    let before = wiring(&reference.row, "connectionid");
-    let surveyed = surveyed(table, &before, &reference.row);
+    let before = json!({ "connection": connection, "owner": reference.owner });
+    let surveyed = surveyed_version(table, &before, reference.etag.clone());
     Some(Change {
         key: keys::connection_reference(logical_name),
         name: format!(
             "empty connection reference '{logical_name}', which had no connection in the target"
         ),
         before,
-        after: json!({ "connection": Value::Null, "owner": owner_id(&reference.row) }),
+        after: json!({ "connection": Value::Null, "owner": reference.owner }),
         follows: Vec::new(),
         action: Action::Set(surveyed_row_set(
             refresh,
             &table.entity_set,
             (reference.id, surveyed),
-            |row: Option<&Row>| row.map_or(Value::Null, |row| wiring(&row.value, "connectionid")),
+            |row: Option<&Row>| {
+                row.map_or(Value::Null, |row| {
+                    compared_fields(&row.value, "connectionid")
+                })
+            },
             request,
             Duration::from_mins(1),
         )),

@@ -66,7 +66,7 @@ impl Survey for Access {
         let view = refresh.view(journal);
         let of_finance = async {
             match view {
-                View::Target(_) => finance_changes(refresh, journal).await,
+                View::AsIs(_) => finance_changes(refresh, journal).await,
                 // The users of Finance and Operations after a copy are not forecast.
                 View::AfterCopy(_) => Ok(Vec::new()),
             }
@@ -327,7 +327,7 @@ struct RoleReader {
 impl Reader for RoleReader {
     async fn read(&self) -> Result<Reading, Failure> {
         let (table, column) = self.kind.pairs;
-        let table = View::Target(&self.refresh.target.dataverse)
+        let table = View::AsIs(&self.refresh.target.dataverse)
             .table(table)
             .await?;
         let (holder, role) = (self.holder, self.role);

@@ -101,7 +101,7 @@ pub(crate) async fn check_health(
     refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Result<Vec<Check>, Failure> {
-    let view = View::Target(&refresh.target.dataverse);
+    let view = View::AsIs(&refresh.target.dataverse);
     let recorded = RecordedDualWrite::from_journal(journal);
     let rows = Box::pin(async {
         let evidence = async { or_why_unknown(Evidence::read(refresh, journal).await) };

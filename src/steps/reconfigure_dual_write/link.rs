@@ -52,14 +52,14 @@ impl Survey for Link {
         let companies = recorded.legal_entities.clone().ok_or_else(|| {
             Failure::refused("the link cannot be reset: its legal entities are not recorded")
                 .with_help(
-                    "the runbook acknowledged the gateway only after the first seal was made; \
-                     remove `gateway` from the runbook and continue by hand",
+                    "the runbook acknowledged the gateway only after the seal `before-copy` was \
+                     made; remove `gateway` from the runbook and continue by hand",
                 )
         })?;
         // Step 1 has stopped every map before the copy.
         let mut changes = match refresh.view(journal) {
             View::AfterCopy(_) => Vec::new(),
-            View::Target(_) => {
+            View::AsIs(_) => {
                 let linked = GatewayState::read(refresh).await?;
                 let running = linked.maps.iter().filter(|map| !map.state.is_stopped());
                 running
@@ -93,7 +93,7 @@ async fn manual_reset(
 ) -> Result<Vec<Change>, Failure> {
     let answer = match refresh.view(journal) {
         View::AfterCopy(_) => Answer::Unknown("the copy is still to come".to_owned()),
-        view @ View::Target(_) => {
+        view @ View::AsIs(_) => {
             match Evidence::read(refresh, journal).await?.is_reset() {
                 // Microsoft documents this as the sign that a reset is still needed.
                 Answer::Unknown(_) if read_root_team(view).await?.is_renamed() => Answer::Fail(

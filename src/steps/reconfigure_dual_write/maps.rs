@@ -207,7 +207,7 @@ impl Maps {
         let refresh = &self.0;
         let evidence = match refresh.view(journal) {
             View::AfterCopy(_) => Evidence::default(),
-            View::Target(_) => Evidence::read(refresh, journal).await?,
+            View::AsIs(_) => Evidence::read(refresh, journal).await?,
         };
         let running = evidence.running();
         let mut changes = Vec::new();

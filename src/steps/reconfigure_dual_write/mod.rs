@@ -20,6 +20,20 @@
 //!
 //! Step 1 captures dual-write and stops the maps; step 2 removes the source's runtime
 //! configuration.
+//!
+//! ```text
+//! mod.rs             the phases
+//! access.rs finance_access.rs
+//!                    access, in Dataverse and in Finance and Operations
+//! link.rs            link
+//! health.rs          health-check
+//! solutions.rs       solutions
+//! versions.rs        versions
+//! settings.rs        integration-keys, legal-entities
+//! refresh_tables.rs  refresh-tables
+//! filters.rs         filters
+//! maps.rs            maps
+//! ```
 
 mod access;
 mod filters;
@@ -47,7 +61,7 @@ pub(crate) use maps::{MapAnswer, map_answers};
 pub(super) const DEFINITION: StepDefinition = StepDefinition {
     name: StepName::ReconfigureDualWrite,
     needs: &[StepName::ExitAdministrationMode],
-    has_questions: false,
+    repeats_open_checks: false,
     phases,
     manual_remedy: "Finance and Operations > Data management > Dual-write: set what is listed",
 };

@@ -178,7 +178,7 @@ impl ActivationReader {
     /// Reads a provider's row: one request for each poll of an activation.
     pub(super) async fn row(&self, id: Uuid) -> Result<ProviderRow, Failure> {
         let (target, names) = (&self.refresh.target.dataverse, &self.refresh.names);
-        let table = View::Target(target)
+        let table = View::AsIs(target)
             .table(names.table(IomTable::Provider))
             .await?;
         // Without a known error column, the program only waits for the status.
@@ -193,7 +193,7 @@ impl ActivationReader {
     /// The logical names of the actions that a provider has.
     async fn actions(&self, provider_id: Uuid) -> Result<BTreeSet<String>, Failure> {
         let (target, names) = (&self.refresh.target.dataverse, &self.refresh.names);
-        let view = View::Target(target);
+        let view = View::AsIs(target);
         let table = view.table(names.table(IomTable::ProviderAction)).await?;
         let provider = names.column(IomColumn::ProviderActionProvider)?;
         let logic = names.column(IomColumn::ProviderActionLogicDefinition)?;

@@ -45,7 +45,7 @@ pub(super) async fn read_cascades(
         literal(provider)
     );
     let found = match view {
-        View::Target(target) => target.get_path(&path).await?,
+        View::AsIs(target) => target.get_path(&path).await?,
         View::AfterCopy(refresh) => refresh.source.dataverse.get_path(&path).await?,
     };
     Ok(found.as_ref().map(parse_cascades).unwrap_or_default())

@@ -91,7 +91,7 @@ impl Survey for Delete {
                     by_hand: vec![format!(
                         "IOM app > Providers > Installed > '{name}': delete it"
                     )],
-                    evidence: "no old provider is left".to_owned(),
+                    evidence: "none of the listed providers is left".to_owned(),
                     settle_timeout: SETTLE_TIMEOUT,
                 }
                 .filled(refresh, Arc::new(reader), Fill::id(id));
@@ -171,7 +171,7 @@ const INSTALLED: &str = "installed";
 impl Reader for DeletionReader {
     async fn read(&self) -> Result<Reading, Failure> {
         let refresh = &self.refresh;
-        let view = View::Target(&refresh.target.dataverse);
+        let view = View::AsIs(&refresh.target.dataverse);
         let row = async {
             let target = &refresh.target.dataverse;
             Ok::<_, Failure>(target.get(&self.entity_set, self.id, &[]).await?)

@@ -167,7 +167,7 @@ impl Reader for InstanceReader {
 impl InstanceReader {
     async fn instances(&self) -> Result<Instances, Failure> {
         let names = &self.refresh.names;
-        let view = View::Target(&self.refresh.target.dataverse);
+        let view = View::AsIs(&self.refresh.target.dataverse);
         let table = view.table(names.table(IomTable::Provider)).await?;
         let column = names.column(IomColumn::ProviderDefinition)?;
         let column = format!("_{column}_value");

@@ -93,14 +93,13 @@ impl Survey for OrphanFlows {
             let (present, _) = join!(present, self.0.acting_user(journal));
             Ok::<_, Failure>(present)
         };
-        let flows = flows::cloud_flows(view);
+        let flows = flows::cloud_flows(view, |_, row| {
+            let name = text(&row, "name").unwrap_or_default();
+            (flows::is_on(&row) && flows::is_deployed_by(&name, &gone)).then_some(name)
+        });
         let (table, flows, present) = try_join!(view.table("workflow"), flows, ahead)?;
         let mut changes = Vec::new();
-        for (id, row) in flows {
-            let name = text(&row, "name").unwrap_or_default();
-            if !flows::is_on(&row) || !flows::is_deployed_by(&name, &gone) {
-                continue;
-            }
+        for (id, name) in flows {
             // The documented way to turn a flow off (Microsoft Learn, *Work with cloud flows using
             // code*).
             let body = json!({ "statecode": 0, "statuscode": 1 });

@@ -102,7 +102,7 @@ pub(super) const DEFINITION: StepDefinition = StepDefinition {
         StepName::ReconfigureConnections,
         StepName::DetachProviderActions,
     ],
-    has_questions: false,
+    repeats_open_checks: false,
     phases,
     manual_remedy: "open the provider in the IOM app (Providers > Installed) and set what is listed",
 };
@@ -143,21 +143,21 @@ fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
             .overlapping(&overlap),
         Phase::changes("name", Rename(Arc::clone(&shared)))
             .independent_of(&["orphan-flows"])
-            .at_once(PARALLEL),
+            .with_concurrency(PARALLEL),
         // The settings of an instance do not depend on each other; its activation needs all of
         // them.
         Phase::changes("parameters", parameters)
             .independent_of(&["orphan-flows", "name"])
-            .at_once(PARALLEL),
+            .with_concurrency(PARALLEL),
         Phase::changes("transformations", transformations)
             .independent_of(&["orphan-flows", "name", "parameters"])
-            .at_once(PARALLEL),
+            .with_concurrency(PARALLEL),
         Phase::changes("mappings", Mappings(Arc::clone(&shared)))
             .independent_of(&["orphan-flows", "name", "parameters", "transformations"])
-            .at_once(PARALLEL),
+            .with_concurrency(PARALLEL),
         Phase::changes("connections", Connections(Arc::clone(&shared)))
             .independent_of(BEFORE_CONNECTIONS)
-            .at_once(PARALLEL),
+            .with_concurrency(PARALLEL),
         Phase::changes(
             "activate-connections",
             ActivateConnections(Arc::clone(&shared)),
@@ -182,7 +182,14 @@ const BEFORE_CONNECTIONS: &[&str] = &[
 /// The seals that are made again when one provider is reinstalled after the run has finished.
 pub const SEALS_OF_A_REINSTALLATION: [&str; 2] = [seals::ORCHESTRATIONS, seals::PROVIDERS];
 
-/// A provider definition of the target's library, as an operator may name it.
+/// The steps that are opened again for it.
+pub const STEPS_OF_A_REINSTALLATION: [StepName; 3] = [
+    StepName::DetachProviderActions,
+    StepName::ReinstallProviders,
+    StepName::RestoreProviderActions,
+];
+
+/// A provider definition of the target's library, as a user may name it.
 #[derive(Clone, Debug)]
 pub struct LibraryDefinition {
     /// Its logical name, which no other definition has.
@@ -201,7 +208,7 @@ pub struct LibraryDefinition {
 pub async fn library_definitions(
     refresh: &RefreshContext,
 ) -> Result<Vec<LibraryDefinition>, Failure> {
-    let catalogue = Catalogue::read(refresh, View::Target(&refresh.target.dataverse)).await?;
+    let catalogue = Catalogue::read(refresh, View::AsIs(&refresh.target.dataverse)).await?;
     let installed = |id: Uuid| {
         let providers = catalogue.providers.values();
         providers
@@ -279,7 +286,7 @@ impl Survey for Deactivate {
                     by_hand: vec![format!(
                         "IOM app > Providers > Installed > '{name}': deactivate it"
                     )],
-                    evidence: "no old provider is active".to_owned(),
+                    evidence: "none of the listed providers is active".to_owned(),
                     settle_timeout: Duration::from_mins(10),
                 }
                 .filled(

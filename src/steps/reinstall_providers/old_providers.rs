@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use crate::domain::orchestrations::{old_catalogue, recorded_orchestrations, without_successor};
 use crate::domain::providers::{Catalogue, Provider, ProviderDefinition};
+use crate::domain::sealed_orchestrations::{
+    old_catalogue, recorded_orchestrations, without_successor,
+};
 use crate::domain::seals::Part;
 use crate::domain::{RefreshContext, keys};
 use crate::engine::{Failure, JournalView};

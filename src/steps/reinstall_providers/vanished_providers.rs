@@ -1,7 +1,7 @@
 //! Phase `vanished`: providers that were active when the copy was made and are not there any more.
 //!
 //! Step 6 installs again what the seal holds. What somebody deleted or deactivated between the copy
-//! and the seal would be missing afterwards without a word, so a person is asked.
+//! and the seal would be silently missing afterwards, so a person is asked.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::domain::seals::Part;
 use crate::domain::{keys, seals};
 use crate::engine::{Change, Failure, JournalView, Survey};
 
-/// Finds active providers of the source that the second seal and the target lack.
+/// Finds active providers of the source that the seal `providers` and the target lack.
 pub(super) struct Vanished(pub(super) Arc<Shared>);
 
 #[async_trait]
@@ -26,8 +26,7 @@ impl Survey for Vanished {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0.refresh;
         self.0.forget();
-        // One provider that is reinstalled after the run is known to be there; the others were
-        // asked for when the run began.
+        // `--again` reinstalls one installed provider, so this phase has nothing to ask then.
         if !journal.has_seal(seals::PROVIDERS) || journal.reinstalled_definition().is_some() {
             return Ok(Vec::new());
         }
@@ -55,8 +54,8 @@ impl Survey for Vanished {
     }
 }
 
-/// The providers that were active in the source, if neither the second seal nor the target now
-/// has an active provider of the same definition.
+/// The providers that were active in the source, if neither the seal `providers` nor the target
+/// now has an active provider of the same definition.
 fn vanished<'a>(
     source: &'a Catalogue,
     old: &OldProviders,

@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use crate::domain::RefreshContext;
-use crate::domain::orchestrations::old_catalogue;
 use crate::domain::providers::{Catalogue, Provider, ProviderAction};
+use crate::domain::sealed_orchestrations::old_catalogue;
 use crate::domain::view::View;
 use crate::engine::{Failure, JournalView};
 use crate::runbook::RestoreProviderActions;

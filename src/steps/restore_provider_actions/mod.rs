@@ -39,11 +39,11 @@ use crate::clients::{Row, Table};
 use crate::domain::graph::{Content, Slot};
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::names::{Fields, text};
-use crate::domain::orchestrations::{
-    RecordedOrchestration, graph_values, read_slots, recorded_orchestrations, stop_orchestration,
-};
 use crate::domain::publication::is_published;
 use crate::domain::row_changes::RowReader;
+use crate::domain::sealed_orchestrations::{
+    RecordedOrchestration, graph_values, read_slots, recorded_orchestrations, stop_orchestration,
+};
 use crate::domain::{RefreshContext, graph, keys};
 use crate::engine::{Change, Failure, JournalView, Phase, Survey};
 use crate::runbook::{IomColumn, IomRequest, IomTable, StepName};
@@ -54,7 +54,7 @@ pub(super) const DEFINITION: StepDefinition = StepDefinition {
         StepName::DetachProviderActions,
         StepName::ReinstallProviders,
     ],
-    has_questions: false,
+    repeats_open_checks: false,
     phases,
     manual_remedy: "open each listed orchestration in the designer, choose the provider action in the tile, \
                     save and publish",
@@ -65,7 +65,7 @@ fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
         Phase::changes("stop", StopAgain(Arc::clone(refresh))),
         // These edits are the ones that step 5 makes at the same time. Publishing is not: it does
         // much inside IOM, and Microsoft says nothing about two at once.
-        Phase::changes("restore", Restore(Arc::clone(refresh))).at_once(PARALLEL),
+        Phase::changes("restore", Restore(Arc::clone(refresh))).with_concurrency(PARALLEL),
         Phase::changes("publish-policies", PublishPolicies(Arc::clone(refresh))),
         Phase::changes("publish", PublishOrchestrations(Arc::clone(refresh))),
     ]

@@ -18,12 +18,12 @@ use crate::domain::flows::{CLOUD_FLOWS, COMPILED};
 use crate::domain::graph::{Content, Slot};
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::names::{Fields, Names, text};
-use crate::domain::orchestrations::{
-    RecordedOrchestration, old_catalogue, recorded_orchestrations, state_of,
-};
 use crate::domain::providers::Catalogue;
 use crate::domain::publication::{PUBLISHED, UNPUBLISHED, is_published, publication_state};
 use crate::domain::row_changes::{Reader, RowReader};
+use crate::domain::sealed_orchestrations::{
+    RecordedOrchestration, old_catalogue, recorded_orchestrations, state_of,
+};
 use crate::domain::seals::Part;
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, flows, graph, keys, seals};
@@ -217,24 +217,24 @@ impl DerivedFromSeal for CompiledInSource {
 
 /// Reads the compiled flows that are on.
 async fn compiled_flows(view: View<'_>) -> Result<CompiledFlows, Failure> {
-    let rows = match view {
-        View::Target(_) => {
+    let facts = |_, row: Fields| {
+        let name = text(&row, "name").filter(|name| name.starts_with(COMPILED))?;
+        flows::is_on(&row).then(|| (name, newest_time(&row)))
+    };
+    let flows = match view {
+        View::AsIs(_) => {
             let table = view.table("workflow").await?;
             let columns = ["name", "statecode", "createdon", "modifiedon"];
-            view.selected_fields(&table, &columns, Some(CLOUD_FLOWS))
+            view.selected_by_id(&table, &columns, Some(CLOUD_FLOWS), facts)
                 .await?
         }
         // A forecast reads the list once, for all surveys.
-        View::AfterCopy(_) => flows::cloud_flows(view).await?,
+        View::AfterCopy(_) => flows::cloud_flows(view, facts).await?,
     };
     let mut compiled = CompiledFlows::default();
-    for row in rows.values().filter(|row| flows::is_on(row)) {
-        let name = text(row, "name").unwrap_or_default();
-        if name.starts_with(COMPILED) {
-            let newest = newest_time(row);
-            let known = compiled.on.entry(name).or_insert(newest);
-            *known = (*known).max(newest);
-        }
+    for (name, newest) in flows.into_values() {
+        let known = compiled.on.entry(name).or_insert(newest);
+        *known = (*known).max(newest);
     }
     Ok(compiled)
 }
@@ -308,7 +308,7 @@ impl PublicationReader {
                 basis: Value::from(remaining),
             });
         }
-        let flows = compiled_flows(View::Target(&self.refresh.target.dataverse)).await?;
+        let flows = compiled_flows(View::AsIs(&self.refresh.target.dataverse)).await?;
         let missing = flows.missing(&self.compiled, since);
         let remaining = format!(
             "{} not on yet, or older than the publishing",

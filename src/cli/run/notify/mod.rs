@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use url::Url;
@@ -27,7 +26,7 @@ use crate::cli::common_arguments::RunFiles;
 use crate::cli::process_environment::environment_variable;
 use crate::cli::session::Session;
 use crate::clients::WebhookClient;
-use crate::engine::{Event, EventKind, Failure, Listener};
+use crate::engine::{Event, EventKind, Failure, Listener, OpenWorksheet};
 use crate::journal::{self, Occupancy, State, StateFileContents};
 use crate::report::{Notice, Printer, notification, pipeline_page};
 use crate::runbook::{NotificationForm, Occasion, Runbook};
@@ -184,12 +183,12 @@ impl Notifier {
                 notice.since = since.map(|since| format!("{since:.0}"));
                 notice.step = tasks.first().map(|task| task.waiting.task.clone());
                 for task in tasks {
-                    let things = lines_of(&task.waiting.worksheet, "things");
+                    let Some(state) = state else { break };
+                    let sheet = OpenWorksheet::of(state, task);
                     let name = &task.waiting.task;
-                    let what = format!("{} to do: {name}", count(things.len(), "thing"));
+                    let what = format!("{} to do: {name}", count(sheet.things.len(), "thing"));
                     notice.what.push(what);
-                    let instructions = lines_of(&task.waiting.worksheet, "instructions");
-                    notice.to_do.extend(instructions);
+                    notice.to_do.extend(sheet.instructions);
                 }
             }
             Occasion::Waiting | Occasion::Failed => {
@@ -276,12 +275,6 @@ fn whole_seconds(time: &str) -> String {
         Some((seconds, _)) => format!("{seconds}Z"),
         None => time.to_owned(),
     }
-}
-
-fn lines_of(worksheet: &Value, key: &str) -> Vec<String> {
-    let lines = worksheet.get(key).and_then(Value::as_array).into_iter();
-    let lines = lines.flatten().filter_map(Value::as_str);
-    lines.map(str::to_owned).collect()
 }
 
 /// Sends a notice to the receivers of this occasion. A notice that does not arrive is a warning.

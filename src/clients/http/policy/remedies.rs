@@ -69,7 +69,7 @@ const SUBJECT: &str = "the application trusts this issuer, but not this subject:
                        message into its federated credential; the subject of a GitHub job differs by \
                        branch, environment and pull request";
 
-const AUDIENCE: &str = "the application's federated credential names another audience: it is \
+const AUDIENCE: &str = "the application's federated credential names another audience: it must be \
                         api://AzureADTokenExchange, unless `audience` under `identity` says otherwise";
 
 const POLICY: &str = "a conditional access policy forbids it: an administrator finds the policy in the \
@@ -269,11 +269,8 @@ mod tests {
             let by_response = by_response.unwrap_or_else(|| panic!("no help against {text}"));
             assert!(by_response.contains(expected), "{text}: {by_response}");
             // The same in the output of a program.
-            let complaint = ServiceError::from_text(&format!("ERROR: {text} Trace ID: 1"));
-            assert_eq!(
-                remedy(ErrorKind::NotSignedIn, &complaint),
-                Some(by_response)
-            );
+            let refusal = ServiceError::from_text(&format!("ERROR: {text} Trace ID: 1"));
+            assert_eq!(remedy(ErrorKind::NotSignedIn, &refusal), Some(by_response));
         }
     }
 

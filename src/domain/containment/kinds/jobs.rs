@@ -114,7 +114,7 @@ impl SurfaceKind for Jobs {
         if let Some(failure) = &scope.state_not_read {
             return Err(failure.clone());
         }
-        if !scope.is_closed {
+        if !scope.is_before_opening {
             // The copied jobs have run or were canceled; the jobs that wait now are the target's
             // own.
             return Ok(Vec::new());

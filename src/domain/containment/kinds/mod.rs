@@ -1,8 +1,8 @@
 //! The kinds of surface that step 2 closes or reports, one file each. Facts about Microsoft's tables
-//! are of Microsoft Learn's Dataverse table reference, unless a file says otherwise.
+//! come from Microsoft Learn's Dataverse table reference, unless a file says otherwise.
 //!
 //! ```text
-//! steps.rs          plug-in steps, which two kinds read
+//! plug_in_steps.rs  plug-in steps, which two kinds read
 //! webhooks.rs       plug-in steps that call service endpoints
 //! endpoints.rs      service endpoints whose address is replaced
 //! plug_ins.rs       plug-in steps whose configuration names production
@@ -27,12 +27,12 @@ pub(crate) mod endpoints;
 pub(crate) mod finance;
 pub(crate) mod jobs;
 pub(crate) mod mailboxes;
+mod plug_in_steps;
 pub(crate) mod plug_ins;
 pub(crate) mod queues;
 pub(crate) mod rows;
 pub(crate) mod scripts;
 pub(crate) mod slas;
-mod steps;
 pub(crate) mod virtual_finance;
 pub(crate) mod webhooks;
 pub(crate) mod workflows;

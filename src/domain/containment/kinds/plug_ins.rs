@@ -10,7 +10,7 @@ use super::super::kind::SurfaceKind;
 use super::super::scope::Scope;
 use super::super::surface::{Closing, RowWrite, Surface, SurfaceState};
 use super::endpoints::endpoints;
-use super::steps::{PlugInStep, TABLE, enabled};
+use super::plug_in_steps::{PlugInStep, TABLE, enabled};
 use crate::base::text::{count, list_first};
 use crate::domain::keys;
 use crate::domain::names::text;
@@ -97,11 +97,13 @@ impl PlugIns {
         if named.is_empty() && !matches!(treatment, Treatment::Replaced(_)) {
             return None;
         }
-        let reach = format!(
-            "its configuration holds {}; it runs {}",
-            named.join(", "),
-            step.manner()
-        );
+        let runs = format!("it runs {}", step.manner());
+        // What a rule has replaced is no longer there.
+        let reach = if named.is_empty() {
+            runs
+        } else {
+            format!("its configuration holds {}; {runs}", named.join(", "))
+        };
         let (state, closing) = match treatment {
             Treatment::Allowed(by) => (SurfaceState::Allowed(by), Closing::Nothing),
             Treatment::Replaced(how) => (SurfaceState::Replaced(how), Closing::Nothing),

@@ -9,7 +9,7 @@ use super::super::kind::SurfaceKind;
 use super::super::scope::Scope;
 use super::super::surface::{Closing, Surface, SurfaceState};
 use super::endpoints::{Endpoints, endpoints};
-use super::steps::enabled;
+use super::plug_in_steps::enabled;
 use crate::domain::keys;
 use crate::engine::Failure;
 

@@ -1,12 +1,13 @@
-//! What may be recorded about a launch, and what follows: one table from evidence to decision,
-//! which every launch goes through.
+//! What may be recorded about a requested launch, and what follows: one table from evidence to
+//! decision, which every launch goes through. An attempt that was recorded as absent and whose
+//! operation appears late is in `repetition.rs`.
 //!
 //! Unknown is not no. *Absent* follows only from a clear refusal with nothing new at the service,
 //! or, for a request in doubt, from a settling time in which every look at the list and at the
 //! target agrees that nothing happened. *Failed* follows only from a positive statement. Everything
 //! else stays open.
 //!
-//! | Answer | What is read | Decision |
+//! | Response | What is read | Decision |
 //! |---|---|---|
 //! | refused or in doubt | the list shows one of ours, new since the intent | adopt it |
 //! | refused or in doubt | the list shows an operation that may be ours or somebody else's | a person decides |
@@ -14,7 +15,6 @@
 //! | refused or in doubt | the target shows the intended end state, and was different before | succeeded |
 //! | refused | nothing new, and the target is as before | absent |
 //! | in doubt | the same, for the whole settling time, if a repeat is allowed | absent |
-//! | recorded as absent | the list shows a destructive operation after all, or one that may be it | open again: adopt it, or a person decides |
 //! | in doubt | the same, if a repeat is not allowed, or without a list | a person decides |
 //! | accepted | the operation runs, or cannot be read | wait; stay open |
 //! | accepted | the service does not know the operation (404) | look at the list and the target; wait; stay open |
@@ -22,7 +22,7 @@
 //! | accepted | it succeeded, the target shows the intended end state | proved |
 //! | accepted | it succeeded, the target shows another end state that will not change | adopt another that is new, else failed |
 //! | accepted | it succeeded, the target cannot be read or does not show it yet | wait; stay open |
-//! | accepted | no operation exists, and the target is as before after the settling time | absent if a repeat is allowed |
+//! | accepted | no operation exists, and the target is as before after the settling time | absent, if a repeat is allowed and it is not destructive; else stay open |
 
 #[cfg(test)]
 mod tests;
@@ -31,7 +31,7 @@ use crate::engine::Repeat;
 
 /// The service's response to the request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum RequestAnswer {
+pub(super) enum RequestOutcome {
     /// It clearly refused this very request.
     Refused,
     /// Anything that is neither an acceptance nor a clear refusal, or a response that was lost.
@@ -42,7 +42,7 @@ pub(super) enum RequestAnswer {
 
 /// What the service reports about the operation of an accepted request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum OperationState {
+pub(super) enum PolledState {
     /// There is no handle to poll with.
     NoHandle,
     /// The service has no operation for such a request: only the target shows its end.
@@ -61,7 +61,7 @@ pub(super) enum OperationState {
 
 /// What the service's list shows that is new since the intent, except the operation of the handle.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Listed {
+pub(super) enum ListReading {
     /// It has not been read.
     NotRead,
     /// It could not be read.
@@ -98,7 +98,7 @@ pub(super) enum TargetState {
 
 /// How long the search or the wait has taken.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Time {
+pub(super) enum SettleTime {
     /// Not long enough to conclude anything.
     Early,
     /// So long that an effect would show by now, and every look agreed.
@@ -110,13 +110,24 @@ pub(super) enum Time {
 /// Everything that is known about a launch whose end is not recorded.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Evidence {
-    pub(super) answer: RequestAnswer,
-    pub(super) operation: OperationState,
-    pub(super) listed: Listed,
+    pub(super) answer: RequestOutcome,
+    pub(super) operation: PolledState,
+    pub(super) listed: ListReading,
     pub(super) target: TargetState,
-    pub(super) time: Time,
+    pub(super) time: SettleTime,
     pub(super) repeat: Repeat,
     pub(super) is_destructive: bool,
+}
+
+impl Evidence {
+    /// Does it show that the launch has not ended successfully yet?
+    pub(super) fn shows_no_end(&self) -> bool {
+        let is_open = matches!(
+            self.target,
+            TargetState::AsBefore | TargetState::NothingRecorded | TargetState::Changed
+        );
+        self.operation == PolledState::Running || is_open
+    }
 }
 
 /// What follows from the evidence.
@@ -145,24 +156,24 @@ pub(super) enum Decision {
 /// Decides by the table.
 pub(super) fn decide(evidence: &Evidence) -> Decision {
     match evidence.answer {
-        RequestAnswer::Accepted => decide_accepted(evidence),
-        RequestAnswer::Refused | RequestAnswer::InDoubt => decide_unaccepted(evidence),
+        RequestOutcome::Accepted => decide_accepted(evidence),
+        RequestOutcome::Refused | RequestOutcome::InDoubt => decide_unaccepted(evidence),
     }
 }
 
 /// Decides about a request that was not accepted.
 fn decide_unaccepted(evidence: &Evidence) -> Decision {
     match (evidence.listed, evidence.target) {
-        (Listed::NotRead, _) => Decision::ReadList,
-        (Listed::Ours, _) => Decision::Adopt,
-        (Listed::Unclear, _) => Decision::AskPerson,
-        (Listed::Nothing | Listed::NoList, TargetState::NotRead) => Decision::ReadTarget,
-        (Listed::Nothing | Listed::NoList, TargetState::Proved) => Decision::Proved,
+        (ListReading::NotRead, _) => Decision::ReadList,
+        (ListReading::Ours, _) => Decision::Adopt,
+        (ListReading::Unclear, _) => Decision::AskPerson,
+        (ListReading::Nothing | ListReading::NoList, TargetState::NotRead) => Decision::ReadTarget,
+        (ListReading::Nothing | ListReading::NoList, TargetState::Proved) => Decision::Proved,
         (
-            Listed::Nothing | Listed::NoList,
+            ListReading::Nothing | ListReading::NoList,
             TargetState::AsBefore | TargetState::NothingRecorded,
         ) => decide_without_trace(evidence),
-        (Listed::Unreadable, _)
+        (ListReading::Unreadable, _)
         | (_, TargetState::Unreadable | TargetState::Changed | TargetState::Disproved) => {
             wait_or_stay_open(evidence)
         }
@@ -182,38 +193,38 @@ fn decide_without_trace(evidence: &Evidence) -> Decision {
         evidence.repeat,
         evidence.listed,
     ) {
-        (RequestAnswer::Refused, ..) => Decision::Absent,
-        (_, Time::Early, ..) => Decision::Wait,
-        (_, Time::Over, ..) => Decision::StayOpen,
-        (_, Time::Settled, Repeat::Harmless, _)
-        | (_, Time::Settled, Repeat::WhenAbsent(_), Listed::Nothing) => Decision::Absent,
-        (_, Time::Settled, Repeat::Never | Repeat::WhenAbsent(_), _) => Decision::AskPerson,
+        (RequestOutcome::Refused, ..) => Decision::Absent,
+        (_, SettleTime::Early, ..) => Decision::Wait,
+        (_, SettleTime::Over, ..) => Decision::StayOpen,
+        (_, SettleTime::Settled, Repeat::Harmless, _)
+        | (_, SettleTime::Settled, Repeat::WhenAbsent(_), ListReading::Nothing) => Decision::Absent,
+        (_, SettleTime::Settled, Repeat::Never | Repeat::WhenAbsent(_), _) => Decision::AskPerson,
     }
 }
 
 /// Decides about an accepted request.
 fn decide_accepted(evidence: &Evidence) -> Decision {
     match evidence.operation {
-        OperationState::NoHandle | OperationState::Running | OperationState::Unreadable => {
+        PolledState::NoHandle | PolledState::Running | PolledState::Unreadable => {
             wait_or_stay_open(evidence)
         }
-        OperationState::Missing => match (evidence.listed, evidence.target) {
-            (Listed::NotRead, _) => Decision::ReadList,
-            (Listed::Ours, _) => Decision::Adopt,
+        PolledState::Missing => match (evidence.listed, evidence.target) {
+            (ListReading::NotRead, _) => Decision::ReadList,
+            (ListReading::Ours, _) => Decision::Adopt,
             (_, TargetState::NotRead) => Decision::ReadTarget,
             (_, TargetState::Proved) => Decision::Proved,
             _ => wait_or_stay_open(evidence),
         },
-        OperationState::Failed => decide_failed(evidence),
-        OperationState::Succeeded | OperationState::Nonexistent => match evidence.target {
+        PolledState::Failed => decide_failed(evidence),
+        PolledState::Succeeded | PolledState::Nonexistent => match evidence.target {
             TargetState::NotRead => Decision::ReadTarget,
             TargetState::Proved => Decision::Proved,
             TargetState::Disproved => decide_failed(evidence),
             TargetState::AsBefore
-                if evidence.operation == OperationState::Nonexistent
+                if evidence.operation == PolledState::Nonexistent
                     && evidence.repeat != Repeat::Never
                     && !evidence.is_destructive
-                    && evidence.time != Time::Early =>
+                    && evidence.time != SettleTime::Early =>
             {
                 Decision::Absent
             }
@@ -225,17 +236,17 @@ fn decide_accepted(evidence: &Evidence) -> Decision {
 /// Decides after a positive statement that it failed.
 fn decide_failed(evidence: &Evidence) -> Decision {
     match evidence.listed {
-        Listed::NotRead => Decision::ReadList,
-        Listed::Ours => Decision::Adopt,
-        Listed::Nothing | Listed::NoList => Decision::Failed,
-        Listed::Unclear => Decision::AskPerson,
-        Listed::Unreadable => wait_or_stay_open(evidence),
+        ListReading::NotRead => Decision::ReadList,
+        ListReading::Ours => Decision::Adopt,
+        ListReading::Nothing | ListReading::NoList => Decision::Failed,
+        ListReading::Unclear => Decision::AskPerson,
+        ListReading::Unreadable => wait_or_stay_open(evidence),
     }
 }
 
 fn wait_or_stay_open(evidence: &Evidence) -> Decision {
     match evidence.time {
-        Time::Early | Time::Settled => Decision::Wait,
-        Time::Over => Decision::StayOpen,
+        SettleTime::Early | SettleTime::Settled => Decision::Wait,
+        SettleTime::Over => Decision::StayOpen,
     }
 }

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::decision::{Evidence, Listed, OperationState, RequestAnswer, TargetState, Time};
+use super::decision::{
+    Evidence, ListReading, PolledState, RequestOutcome, SettleTime, TargetState,
+};
 use super::{ABSENT_LOOKS, Application, Attempt};
+use crate::engine::context::LaunchAge;
 use crate::engine::{
     Failure, FailureKind, Found, Launch, Progress, Proof, Repeat, TargetComparison,
 };
@@ -41,7 +44,7 @@ pub(super) struct Since {
     /// The operation has succeeded.
     ended: Option<Duration>,
     /// How long the launch had run before this process began to look.
-    pub(super) before: Duration,
+    pub(super) before: LaunchAge,
 }
 
 impl Application<'_> {
@@ -50,42 +53,42 @@ impl Application<'_> {
         &self,
         attempt: &Attempt,
         look: &mut Look,
-    ) -> Result<OperationState, Failure> {
+    ) -> Result<PolledState, Failure> {
         let Some(handle) = &attempt.handle else {
             "looking for an operation that may have begun".clone_into(&mut look.note);
             return Ok(if attempt.has_succeeded {
-                OperationState::Succeeded
+                PolledState::Succeeded
             } else {
-                OperationState::NoHandle
+                PolledState::NoHandle
             });
         };
         if !self.launch.has_operation() {
-            return Ok(OperationState::Nonexistent);
+            return Ok(PolledState::Nonexistent);
         }
         if attempt.has_succeeded {
-            return Ok(OperationState::Succeeded);
+            return Ok(PolledState::Succeeded);
         }
         Ok(match self.launch.poll(handle).await {
             Ok(Progress::Running(note)) => {
                 look.note = note;
-                OperationState::Running
+                PolledState::Running
             }
             Ok(Progress::Missing) => {
                 "the service does not list it yet".clone_into(&mut look.note);
-                OperationState::Missing
+                PolledState::Missing
             }
             Ok(Progress::Succeeded(detail)) => {
                 look.detail = detail;
-                OperationState::Succeeded
+                PolledState::Succeeded
             }
             Ok(Progress::Failed(why)) => {
                 look.note = format!("the service reports a failure: {why}");
-                OperationState::Failed
+                PolledState::Failed
             }
             // A poll that fails says nothing about the operation: it continues at the service.
             Err(failure) => {
                 look.note = unread(failure)?;
-                OperationState::Unreadable
+                PolledState::Unreadable
             }
         })
     }
@@ -96,28 +99,28 @@ impl Application<'_> {
         &self,
         attempt: &Attempt,
         look: &mut Look,
-    ) -> Result<Listed, Failure> {
+    ) -> Result<ListReading, Failure> {
         let probed = match &attempt.handle {
             None => Some(attempt.probed.clone()),
             Some(handle) => self.launch.probed_with(&attempt.probed, handle),
         };
         let Some(probed) = probed else {
-            return Ok(Listed::NoList);
+            return Ok(ListReading::NoList);
         };
         Ok(match self.launch.find(&probed).await {
             Ok(Found::Operation(handle)) => {
                 look.found = Some(handle);
-                Listed::Ours
+                ListReading::Ours
             }
-            Ok(Found::Absent) => Listed::Nothing,
-            Ok(Found::Unlisted) => Listed::NoList,
+            Ok(Found::Absent) => ListReading::Nothing,
+            Ok(Found::Unlisted) => ListReading::NoList,
             Ok(Found::Ambiguous(seen)) => {
                 look.note = seen;
-                Listed::Unclear
+                ListReading::Unclear
             }
             Err(failure) => {
                 look.note = unread(failure)?;
-                Listed::Unreadable
+                ListReading::Unreadable
             }
         })
     }
@@ -128,14 +131,11 @@ impl Application<'_> {
     pub(super) async fn read_target(
         &self,
         attempt: &Attempt,
-        (operation, time): (OperationState, Time),
+        (operation, time): (PolledState, SettleTime),
         look: &mut Look,
     ) -> Result<TargetState, Failure> {
         let handle = attempt.handle.clone().unwrap_or_default();
-        let is_stated = matches!(
-            operation,
-            OperationState::Succeeded | OperationState::Nonexistent
-        );
+        let is_stated = matches!(operation, PolledState::Succeeded | PolledState::Nonexistent);
         if !is_stated {
             match self.launch.compare_target(&attempt.probed).await {
                 Ok(TargetComparison::Changed(note)) => look.note = note,
@@ -165,7 +165,7 @@ impl Application<'_> {
                 return Ok(TargetState::Unreadable);
             }
         }
-        if operation != OperationState::Nonexistent || time == Time::Early {
+        if operation != PolledState::Nonexistent || time == SettleTime::Early {
             return Ok(TargetState::Changed);
         }
         Ok(match self.launch.compare_target(&attempt.probed).await {
@@ -183,7 +183,7 @@ impl Application<'_> {
 
 impl Since {
     /// Before the first look of this process. Takes how long the launch had run before.
-    pub(super) fn new(before: Duration) -> Self {
+    pub(super) fn new(before: LaunchAge) -> Self {
         Self {
             before,
             ..Self::default()
@@ -197,35 +197,35 @@ impl Since {
         evidence: &Evidence,
         elapsed: Duration,
         now: Duration,
-    ) -> Time {
+    ) -> SettleTime {
         let over = |limit: Duration, since: Duration| {
             if since > limit {
-                Time::Over
+                SettleTime::Over
             } else {
-                Time::Early
+                SettleTime::Early
             }
         };
-        if evidence.answer != RequestAnswer::Accepted {
+        if evidence.answer != RequestOutcome::Accepted {
             return self.judge_unaccepted(launch, evidence, elapsed, now);
         }
         match evidence.operation {
-            OperationState::Succeeded | OperationState::Nonexistent => {
+            PolledState::Succeeded | PolledState::Nonexistent => {
                 let ended = *self.ended.get_or_insert(now);
                 over(launch.settle_timeout(), now.saturating_sub(ended))
             }
-            OperationState::Missing => {
+            PolledState::Missing => {
                 if evidence.target == TargetState::Changed {
                     self.missing = None;
                 }
                 let missing = *self.missing.get_or_insert(now);
                 match over(MISSING, now.saturating_sub(missing)) {
-                    Time::Over => Time::Over,
+                    SettleTime::Over => SettleTime::Over,
                     _ => over(launch.timeout(), elapsed),
                 }
             }
             _ => {
                 self.missing = None;
-                over(launch.timeout(), self.before.saturating_add(elapsed))
+                over(launch.timeout(), self.before.waited.saturating_add(elapsed))
             }
         }
     }
@@ -236,33 +236,34 @@ impl Since {
         evidence: &Evidence,
         elapsed: Duration,
         now: Duration,
-    ) -> Time {
+    ) -> SettleTime {
         let settle = match launch.repeat() {
             Repeat::WhenAbsent(settle) => settle,
             Repeat::Harmless => launch.timeout(),
             Repeat::Never => Duration::ZERO,
         };
-        let shows_nothing = matches!(evidence.listed, Listed::Nothing | Listed::NoList)
+        let shows_nothing = matches!(evidence.listed, ListReading::Nothing | ListReading::NoList)
             && matches!(
                 evidence.target,
                 TargetState::AsBefore | TargetState::NothingRecorded
             );
-        let is_read = evidence.listed != Listed::NotRead && evidence.target != TargetState::NotRead
-            || evidence.listed == Listed::Unreadable;
+        let is_read = evidence.listed != ListReading::NotRead
+            && evidence.target != TargetState::NotRead
+            || evidence.listed == ListReading::Unreadable;
         if shows_nothing {
             let (first, looks) = self.nothing.unwrap_or((now, 0));
             self.nothing = Some((first, looks + 1));
             if now.saturating_sub(first) >= settle && looks + 1 >= ABSENT_LOOKS {
-                return Time::Settled;
+                return SettleTime::Settled;
             }
         } else if is_read {
             self.nothing = None;
         }
         // Looks that agree are not cut short.
         if !shows_nothing && elapsed > settle + GRACE {
-            Time::Over
+            SettleTime::Over
         } else {
-            Time::Early
+            SettleTime::Early
         }
     }
 }

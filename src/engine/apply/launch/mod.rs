@@ -12,14 +12,15 @@ mod repetition;
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use self::decision::{
-    Decision, Evidence, Listed, OperationState, RequestAnswer, TargetState, Time, decide,
+    Decision, Evidence, ListReading, PolledState, RequestOutcome, SettleTime, TargetState, decide,
 };
 use self::evidence::{Look, Since};
 use self::repetition::Late;
-use super::{Place, intent, wait_for_release};
+use super::{PhaseRef, intent, wait_for_release};
 use crate::engine::context::poll_interval;
 use crate::engine::{Change, Context, Failure, FailureKind, Launch, Repeat, Started, WriteError};
 use crate::journal::{Ended, LaunchOutcome, LaunchState, Launched, Verified};
@@ -30,13 +31,13 @@ const ABSENT_LOOKS: u32 = 3;
 /// Takes a launch from its last recorded state to its proof.
 pub(in crate::engine) async fn apply(
     context: &Context,
-    place: Place<'_>,
+    phase_ref: PhaseRef<'_>,
     change: &Change,
     launch: &dyn Launch,
 ) -> Result<(), Failure> {
     let application = Application {
         context,
-        place,
+        phase_ref,
         change,
         launch,
     };
@@ -54,13 +55,14 @@ pub(in crate::engine) async fn apply(
                 return Box::pin(application.begin(None)).await;
             }
             let answer = if handle.is_some() || outcome.is_some() {
-                RequestAnswer::Accepted
+                RequestOutcome::Accepted
             } else {
-                RequestAnswer::InDoubt
+                RequestOutcome::InDoubt
             };
             let attempt = Attempt {
                 handle: handle.cloned(),
                 has_succeeded: outcome.is_some(),
+                unread_since: context.requested_earlier(last),
                 ..Attempt::new(last.intent.detail.clone(), answer)
             };
             application.settle(attempt).await
@@ -74,16 +76,19 @@ struct Attempt {
     probed: Value,
     /// The handle from the service's response, or of the adopted operation.
     handle: Option<Value>,
-    answer: RequestAnswer,
+    answer: RequestOutcome,
     /// Has the journal recorded that the service reported success?
     has_succeeded: bool,
     /// Why the request was not accepted, if this process received the response.
     refusal: Option<Failure>,
+    /// When it was requested, until this process has read that it had not ended: if it began
+    /// before this attempt.
+    unread_since: Option<Timestamp>,
 }
 
 struct Application<'a> {
     context: &'a Context,
-    place: Place<'a>,
+    phase_ref: PhaseRef<'a>,
     change: &'a Change,
     launch: &'a dyn Launch,
 }
@@ -103,9 +108,15 @@ impl Application<'_> {
                         self.record_handle(&handle, None).await?;
                         Attempt::accepted(probed, handle)
                     }
-                    Late::Unclear => Attempt::new(probed, RequestAnswer::InDoubt),
+                    Late::Unclear => Attempt::new(probed, RequestOutcome::InDoubt),
                 };
-                return self.settle(attempt).await;
+                let unread_since = Some(last.intent.time);
+                return self
+                    .settle(Attempt {
+                        unread_since,
+                        ..attempt
+                    })
+                    .await;
             }
         }
         let probed = self.launch.probe().await?;
@@ -121,7 +132,7 @@ impl Application<'_> {
                 | WriteError::PreconditionFailed(refusal)
                 | WriteError::Exists(refusal)
                 | WriteError::NotYet(refusal, _),
-            ) => Attempt::unaccepted(probed, RequestAnswer::Refused, refusal),
+            ) => Attempt::unaccepted(probed, RequestOutcome::Refused, refusal),
             Err(WriteError::InDoubt(doubt)) => {
                 self.progress(
                     &format!(
@@ -129,7 +140,7 @@ impl Application<'_> {
                     ),
                     Duration::ZERO,
                 );
-                Attempt::unaccepted(probed, RequestAnswer::InDoubt, doubt)
+                Attempt::unaccepted(probed, RequestOutcome::InDoubt, doubt)
             }
         };
         self.settle(attempt).await
@@ -142,9 +153,16 @@ impl Application<'_> {
         loop {
             match self.launch.request().await {
                 Err(WriteError::NotYet(refusal, limit)) if !self.launch.is_destructive() => {
-                    wait_for_release(self.context, self.place, self.change, began, limit, refusal)
-                        .await
-                        .map_err(WriteError::Refused)?;
+                    wait_for_release(
+                        self.context,
+                        self.phase_ref,
+                        self.change,
+                        began,
+                        limit,
+                        refusal,
+                    )
+                    .await
+                    .map_err(WriteError::Refused)?;
                 }
                 answer => return answer,
             }
@@ -152,7 +170,12 @@ impl Application<'_> {
     }
 
     async fn record_intent(&self, probed: Value) -> Result<(), Failure> {
-        let intent = intent(self.place.step, self.place.phase, self.change, probed);
+        let intent = intent(
+            self.phase_ref.step,
+            self.phase_ref.phase,
+            self.change,
+            probed,
+        );
         self.context.record(intent).await
     }
 
@@ -169,16 +192,22 @@ impl Application<'_> {
             service_date,
         };
         self.context.record(launched).await?;
-        self.place.accept(self.change);
+        self.phase_ref.accept(self.change);
         Ok(())
     }
 
-    async fn record_end(&self, outcome: LaunchOutcome, detail: Value) -> Result<(), Failure> {
+    async fn record_end(
+        &self,
+        outcome: LaunchOutcome,
+        detail: Value,
+        unread_since: Option<Timestamp>,
+    ) -> Result<(), Failure> {
         let key = self.change.key.clone();
         let ended = Ended {
             key,
             outcome,
             detail,
+            unread_since,
         };
         self.context.record(ended).await
     }
@@ -186,22 +215,22 @@ impl Application<'_> {
     /// Reads and waits until the table decides how it ended, or that it stays open.
     async fn settle(&self, mut attempt: Attempt) -> Result<(), Failure> {
         let mut began = self.context.clock.elapsed();
-        // It has run since it was accepted, no matter which process waited for it.
-        let mut since = Since::new(self.context.since_launch(&self.change.key));
+        let mut since = Since::new(self.context.launch_age(&self.change.key));
         loop {
             let now = self.context.clock.elapsed();
             let mut look = Look::default();
             let mut evidence = Evidence {
                 answer: attempt.answer,
                 operation: self.read_operation(&attempt, &mut look).await?,
-                listed: Listed::NotRead,
+                listed: ListReading::NotRead,
                 target: TargetState::NotRead,
-                time: Time::Early,
+                time: SettleTime::Early,
                 repeat: self.launch.repeat(),
                 is_destructive: self.launch.is_destructive(),
             };
-            if evidence.operation == OperationState::Succeeded && !attempt.has_succeeded {
-                self.record_end(LaunchOutcome::Succeeded, look.detail.clone())
+            if evidence.operation == PolledState::Succeeded && !attempt.has_succeeded {
+                let (detail, unread_since) = (look.detail.clone(), attempt.unread_since);
+                self.record_end(LaunchOutcome::Succeeded, detail, unread_since)
                     .await?;
                 attempt.has_succeeded = true;
             }
@@ -223,20 +252,27 @@ impl Application<'_> {
                 Decision::Adopt => {
                     let handle = look.found.take().unwrap_or_default();
                     self.record_handle(&handle, None).await?;
-                    attempt = Attempt::accepted(attempt.probed, handle);
+                    attempt = Attempt {
+                        unread_since: attempt.unread_since,
+                        ..Attempt::accepted(attempt.probed, handle)
+                    };
                     began = now;
-                    since = Since::new(self.context.since_launch(&self.change.key));
+                    since = Since::new(self.context.launch_age(&self.change.key));
                     continue;
                 }
                 Decision::Proved => return self.prove(&attempt, look.observed).await,
-                Decision::Failed => return self.fail(look.note).await,
+                Decision::Failed => return self.fail(&attempt, look.note).await,
                 Decision::Absent => return self.record_absent(attempt).await,
                 Decision::StayOpen => {
                     return Err(left_open(&attempt, evidence.operation, &look.note));
                 }
                 Decision::AskPerson => return Err(undecided(&look.note)),
             }
-            let elapsed = since.before.saturating_add(now.saturating_sub(began));
+            if evidence.shows_no_end() {
+                attempt.unread_since = None;
+            }
+            let before = since.before.elapsed;
+            let elapsed = before.saturating_add(now.saturating_sub(began));
             self.progress(&look.note, elapsed);
             self.context.pause(poll_interval(elapsed)).await?;
         }
@@ -245,14 +281,25 @@ impl Application<'_> {
     async fn prove(&self, attempt: &Attempt, observed: Value) -> Result<(), Failure> {
         if !attempt.has_succeeded {
             let detail = json!({ "shown-by": "the target" });
-            self.record_end(LaunchOutcome::Succeeded, detail).await?;
+            self.record_end(LaunchOutcome::Succeeded, detail, attempt.unread_since)
+                .await?;
         }
         let key = self.change.key.clone();
-        self.context.record(Verified { key, observed }).await
+        let state = self.context.journal.state();
+        let ended = state.launch(&key).and_then(|launch| launch.ended.clone());
+        let took = ended.and_then(|ended| self.launch.service_duration(&ended.detail, &observed));
+        let verified = Verified {
+            key,
+            observed,
+            unread_since: attempt.unread_since,
+            service_seconds: took.map(|took| took.as_secs()),
+        };
+        self.context.record(verified).await
     }
 
-    async fn fail(&self, why: String) -> Result<(), Failure> {
-        self.record_end(LaunchOutcome::Failed, json!({ "why": why }))
+    async fn fail(&self, attempt: &Attempt, why: String) -> Result<(), Failure> {
+        let detail = json!({ "why": why });
+        self.record_end(LaunchOutcome::Failed, detail, attempt.unread_since)
             .await?;
         let aftermath = self.launch.aftermath().await;
         Err(Failure {
@@ -268,8 +315,8 @@ impl Application<'_> {
     async fn record_absent(&self, attempt: Attempt) -> Result<(), Failure> {
         let refusal = attempt.refusal.as_ref();
         let reason = refusal.map(|refusal| refusal.message.clone());
-        if attempt.answer == RequestAnswer::Refused {
-            self.record_end(LaunchOutcome::Absent, json!({ "refused": reason }))
+        if attempt.answer == RequestOutcome::Refused {
+            self.record_end(LaunchOutcome::Absent, json!({ "refused": reason }), None)
                 .await?;
             let failure = attempt
                 .refusal
@@ -282,10 +329,10 @@ impl Application<'_> {
         } else {
             LaunchOutcome::Absent
         };
-        self.record_end(outcome, json!({ "looks": ABSENT_LOOKS, "answer": reason }))
-            .await?;
+        let detail = json!({ "looks": ABSENT_LOOKS, "answer": reason });
+        self.record_end(outcome, detail, None).await?;
         let Some(refusal) = attempt.refusal else {
-            if attempt.answer == RequestAnswer::Accepted {
+            if attempt.answer == RequestOutcome::Accepted {
                 return Err(Failure::failed(
                     "the service accepted the request, but the target shows no sign of it",
                 ));
@@ -310,27 +357,27 @@ impl Application<'_> {
     fn progress(&self, note: &str, elapsed: Duration) {
         self.context
             .events
-            .progress(self.place.step, &self.change.name, note, elapsed);
+            .progress(self.phase_ref.step, &self.change.name, note, elapsed);
     }
 }
 
-fn left_open(attempt: &Attempt, operation: OperationState, note: &str) -> Failure {
+fn left_open(attempt: &Attempt, operation: PolledState, note: &str) -> Failure {
     let (message, help) = match (attempt.answer, operation) {
-        (RequestAnswer::Accepted, OperationState::Succeeded) => (
+        (RequestOutcome::Accepted, PolledState::Succeeded) => (
             format!("the service reports success, but the target does not show it yet ({note})"),
             "nothing is lost; run again to check the target again",
         ),
-        (RequestAnswer::Accepted, OperationState::Missing | OperationState::Nonexistent) => (
+        (RequestOutcome::Accepted, PolledState::Missing | PolledState::Nonexistent) => (
             format!("the service accepted it, and its status is unknown ({note})"),
             "nothing is sent twice; look at the target in the portal, then run again to look for the \
              operation again",
         ),
-        (RequestAnswer::Accepted, _) => (
+        (RequestOutcome::Accepted, _) => (
             format!("it continues at the service ({note})"),
             "nothing is lost; run again to look at it again, or give the step a longer `timeout` to wait \
              for it",
         ),
-        (RequestAnswer::Refused | RequestAnswer::InDoubt, _) => (
+        (RequestOutcome::Refused | RequestOutcome::InDoubt, _) => (
             format!("it is unknown whether the request took effect ({note})"),
             "nothing is sent twice; run again once the service can be reached, and its outcome is \
              checked first",
@@ -345,31 +392,32 @@ fn undecided(seen: &str) -> Failure {
         format!("it was requested, and its status is unknown: {seen}"),
     )
     .with_help(
-        "either it began: wait for its end in the portal, then run again; or it did not: look at \
-         the environment's history, and confirm that it may be sent again",
+        "look at the environment's history in the portal: if the operation is listed, wait for its end \
+         and run again; if it is not, confirm that it may be sent again",
     )
 }
 
 impl Attempt {
     /// An attempt of which only the answer is known.
-    fn new(probed: Value, answer: RequestAnswer) -> Self {
+    fn new(probed: Value, answer: RequestOutcome) -> Self {
         Self {
             probed,
             handle: None,
             answer,
             has_succeeded: false,
             refusal: None,
+            unread_since: None,
         }
     }
 
     fn accepted(probed: Value, handle: Value) -> Self {
         Self {
             handle: Some(handle),
-            ..Self::new(probed, RequestAnswer::Accepted)
+            ..Self::new(probed, RequestOutcome::Accepted)
         }
     }
 
-    fn unaccepted(probed: Value, answer: RequestAnswer, refusal: Failure) -> Self {
+    fn unaccepted(probed: Value, answer: RequestOutcome, refusal: Failure) -> Self {
         Self {
             refusal: Some(refusal),
             ..Self::new(probed, answer)

@@ -1,5 +1,10 @@
 //! Whether a launch that was requested before may be requested again: what a person must confirm,
 //! and the search for an operation that appears late.
+//!
+//! | Recorded | What the list shows later | Decision |
+//! |---|---|---|
+//! | absent | the attempt's operation | open again: adopt it |
+//! | absent | for a destructive launch, operations that may be the attempt's | open again: a person decides |
 
 use std::time::Duration;
 
@@ -115,7 +120,7 @@ impl Application<'_> {
         } else {
             LaunchOutcome::Absent
         };
-        self.record_end(outcome, detail).await?;
+        self.record_end(outcome, detail, None).await?;
         Ok(true)
     }
 }
@@ -130,6 +135,6 @@ fn has_decided_on(last: &LaunchState, seen: &str) -> bool {
 fn unconfirmed(attempt: u32) -> Failure {
     Failure::new(
         FailureKind::Unconfirmed,
-        format!("attempt {attempt} needs a confirmation that names it"),
+        format!("attempt {attempt} must be confirmed with --confirm-repeat"),
     )
 }

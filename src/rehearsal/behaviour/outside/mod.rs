@@ -6,6 +6,7 @@
 //! - `mail`: mailboxes and e-mail that waits. `jobs`: system jobs.
 //! - `flows`, `providers`: cloud flows that are on, providers that are active.
 //! - `finance`: Finance and Operations after the copy.
+//! - `managed`: managed components that may not be changed, so not closed either.
 //!
 //! Administration mode does not stop it; switched-off background operations stop mailboxes and
 //! everything asynchronous, and what is asynchronous waits as a job (Microsoft Learn,

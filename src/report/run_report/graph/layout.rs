@@ -1,11 +1,12 @@
 //! Places the tiles of a stage: layers from top to bottom, arrows between them.
 //!
 //! A tile's layer is below those of all that lead to it; an arrow that would lead up closes a loop
-//! and is drawn at the right edge. An arrow over several layers has a narrow place for itself in
-//! each of them, so that no arrow crosses a box.
+//! and is drawn around the right edge, between the layers. An arrow over several layers has a narrow
+//! place for itself in each of them, so that no arrow crosses a box.
 
+use super::arrows::{HEAD, LOOP_GAP, Link, link, link_around};
 use crate::report::page::parts;
-use crate::report::run_report::pictures::{Mark, OutlineArrow, Stage, TilePicture};
+use crate::report::run_report::pictures::{Mark, Stage, TilePicture};
 use crate::report::shorten::shortened;
 
 pub(super) const BOX_WIDTH: f64 = 222.0;
@@ -14,8 +15,10 @@ const GAP: f64 = 18.0;
 const LAYER_GAP: f64 = 36.0;
 const LANE_WIDTH: f64 = 14.0;
 const MARGIN: f64 = 4.0;
+/// What a box has above and below its lines, together.
+const PADDING: f64 = 10.0;
 /// How many characters of a line fit into a box.
-const LINE: usize = 30;
+pub(super) const LINE: usize = 30;
 /// How many lines of a tile's name, or of its action, are shown.
 const LINES: usize = 4;
 
@@ -32,18 +35,11 @@ pub(super) struct PlacedTile {
     pub(super) x: f64,
     pub(super) y: f64,
     pub(super) height: f64,
+    /// Where its layer ends: below its highest tile.
+    pub(super) layer_end: f64,
     pub(super) mark: Mark,
     /// Its lines of text, each with: is it a line of the name?
     pub(super) lines: Vec<(bool, String)>,
-}
-
-/// An arrow with its path.
-pub(super) struct Link {
-    pub(super) path: String,
-    /// Where its head is.
-    pub(super) end: (f64, f64),
-    pub(super) is_back: bool,
-    pub(super) label: Option<(String, (f64, f64))>,
 }
 
 /// What is in a layer: a tile, or the place of an arrow that passes through.
@@ -72,7 +68,7 @@ impl Drawing {
         let layer = layers(stage.tiles.len(), &arrows);
         let rows = arrange(&layer, &arrows);
         let texts: Vec<Vec<(bool, String)>> = stage.tiles.iter().map(lines).collect();
-        let height_of = |at: usize| LINE_HEIGHT * float(texts[at].len()) + 8.0;
+        let height_of = |at: usize| LINE_HEIGHT * float(texts[at].len()) + PADDING;
         let row_width = |row: &Vec<Item>| {
             let gaps = GAP * float(row.len().saturating_sub(1));
             row.iter().map(|item| item.width()).sum::<f64>() + gaps
@@ -81,7 +77,11 @@ impl Drawing {
         // The middle of each item, and the top and the bottom of its layer.
         let mut tiles: Vec<Option<PlacedTile>> = stage.tiles.iter().map(|_| None).collect();
         let mut lanes: Vec<Vec<(f64, f64, f64)>> = vec![Vec::new(); arrows.len()];
-        let mut top = MARGIN;
+        // An arrow that closes a loop passes above its end and below its beginning.
+        let closes_loop = |(from, to): &(usize, usize)| layer[*to] <= layer[*from];
+        let has_loops = arrows.iter().any(closes_loop);
+        let around = if has_loops { HEAD + LOOP_GAP } else { 0.0 };
+        let mut top = MARGIN + around;
         for row in &rows {
             let heights = row.iter().map(|item| match item {
                 Item::Tile(at) => height_of(*at),
@@ -96,6 +96,7 @@ impl Drawing {
                             x: left,
                             y: top,
                             height: height_of(*at),
+                            layer_end: top + height,
                             mark: stage.tiles[*at].mark,
                             lines: texts[*at].clone(),
                         });
@@ -111,68 +112,24 @@ impl Drawing {
         let tiles: Vec<PlacedTile> = tiles.into_iter().flatten().collect();
         let mut drawing = Self {
             width: widest + 2.0 * MARGIN,
-            height: (top - LAYER_GAP + MARGIN).max(2.0 * MARGIN),
+            height: (top - LAYER_GAP + MARGIN + around).max(2.0 * MARGIN),
             tiles,
             links: Vec::new(),
         };
+        let mut side = drawing.width;
         for (at, arrow) in stage.arrows.iter().enumerate() {
-            let is_back = layer[arrow.to] <= layer[arrow.from];
-            let link = drawing.link(arrow, &lanes[at], is_back);
+            let link = if closes_loop(&(arrow.from, arrow.to)) {
+                side += LOOP_GAP;
+                link_around(&drawing.tiles, arrow, side)
+            } else {
+                link(&drawing.tiles, arrow, &lanes[at])
+            };
             drawing.links.push(link);
         }
-        if drawing.links.iter().any(|link| link.is_back) {
-            drawing.width += 24.0;
+        if has_loops {
+            drawing.width = side + MARGIN;
         }
         drawing
-    }
-
-    /// An arrow with its path. Takes its places in the layers that it passes.
-    fn link(&self, arrow: &OutlineArrow, lanes: &[(f64, f64, f64)], is_back: bool) -> Link {
-        let (from, to) = (&self.tiles[arrow.from], &self.tiles[arrow.to]);
-        let middle = |tile: &PlacedTile| tile.x + BOX_WIDTH / 2.0;
-        let label = arrow.label.as_deref().map(|label| shortened(label, LINE));
-        if is_back {
-            let (start, end) = (from.y + from.height / 2.0, to.y + to.height / 2.0 + 4.0);
-            let (right, side) = (self.width, self.width + 16.0);
-            let (out, back) = (from.x + BOX_WIDTH, to.x + BOX_WIDTH);
-            let path = format!(
-                "M{out:.1} {start:.1}C{right:.1} {start:.1} {side:.1} {start:.1} {side:.1} {:.1}\
-                 S{right:.1} {end:.1} {back:.1} {end:.1}",
-                f64::midpoint(start, end)
-            );
-            let place = (right - 20.0, f64::midpoint(start, end));
-            return Link {
-                path,
-                end: (back, end),
-                is_back,
-                label: label.map(|label| (label, place)),
-            };
-        }
-        let start = (middle(from), from.y + from.height);
-        let (mut x, mut y) = start;
-        let mut path = format!("M{x:.1} {y:.1}");
-        let mut curve = |to_x: f64, to_y: f64| {
-            let half = f64::midpoint(y, to_y);
-            path += &format!("C{x:.1} {half:.1} {to_x:.1} {half:.1} {to_x:.1} {to_y:.1}");
-            (x, y) = (to_x, to_y);
-        };
-        for (lane, top, bottom) in lanes {
-            curve(*lane, *top);
-            curve(*lane, *bottom);
-        }
-        let end = (middle(to), to.y);
-        curve(end.0, end.1);
-        let first = lanes.first().map_or(end, |(x, top, _)| (*x, *top));
-        let place = (
-            f64::midpoint(start.0, first.0),
-            f64::midpoint(start.1, first.1) + 4.0,
-        );
-        Link {
-            path,
-            end,
-            is_back,
-            label: label.map(|label| (label, place)),
-        }
     }
 }
 
@@ -291,6 +248,7 @@ fn wrapped(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::run_report::pictures::OutlineArrow;
 
     fn stage(names: &[&str], arrows: &[(usize, usize)]) -> Stage {
         Stage {
@@ -346,6 +304,55 @@ mod tests {
                 let apart_in_x = (one.x - other.x).abs() >= BOX_WIDTH;
                 let apart_in_y = one.y + one.height <= other.y || other.y + other.height <= one.y;
                 assert!(apart_in_x || apart_in_y);
+            }
+        }
+    }
+
+    #[test]
+    fn an_arrow_passes_a_higher_tile_of_its_layer_before_it_turns() {
+        // Tile 2 is higher than tile 1, and the arrow of tile 1 leads to below tile 2.
+        let long = "x".repeat(LINE * 3);
+        let names = ["start", "low", &long, "end"];
+        let drawing = Drawing::new(&stage(&names, &[(0, 1), (0, 2), (1, 3), (2, 3)]));
+        let (low, high) = (&drawing.tiles[1], &drawing.tiles[2]);
+        assert!((low.y - high.y).abs() < 0.1 && low.height < high.height);
+        let bottom = high.y + high.height;
+        let middle = low.x + BOX_WIDTH / 2.0;
+        let beginning = format!("M{middle:.1} {:.1}V{bottom:.1}C", low.y + low.height);
+        let path = &drawing.links[2].path;
+        assert!(path.starts_with(&beginning), "{path}");
+    }
+
+    #[test]
+    fn an_arrow_that_closes_a_loop_crosses_no_box() {
+        // The loop begins at the left of two tiles, and leads to the first.
+        let names = ["start", "left", "right", "end"];
+        let drawing = Drawing::new(&stage(&names, &[(0, 1), (0, 2), (1, 3), (1, 0)]));
+        let link = &drawing.links[3];
+        assert!(link.is_back);
+        let number = |text: &str| text.parse::<f64>().unwrap();
+        let path = link.path.trim_start_matches('M').replace(['V', 'H'], " ");
+        let numbers: Vec<f64> = path.split(' ').map(number).collect();
+        let [x, y, below, side, above, back, end] = numbers[..] else {
+            panic!("{path}");
+        };
+        assert!(side < drawing.width && above > 0.0 && y < below);
+        assert_eq!((back, end), link.end);
+        let corners = [
+            (x, y),
+            (x, below),
+            (side, below),
+            (side, above),
+            (back, above),
+        ];
+        let lines = corners.windows(2).map(|line| (line[0], line[1]));
+        for (one, other) in lines {
+            for tile in &drawing.tiles {
+                let is_beside = one.0.max(other.0) <= tile.x
+                    || one.0.min(other.0) >= tile.x + BOX_WIDTH
+                    || one.1.max(other.1) <= tile.y
+                    || one.1.min(other.1) >= tile.y + tile.height;
+                assert!(is_beside, "{one:?} {other:?}: {path}");
             }
         }
     }

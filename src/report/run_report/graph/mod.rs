@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! layout.rs   gives the tiles of a stage their places
+//! arrows.rs   leads arrows from one to another
 //! svg.rs      draws them
 //! mermaid.rs  the same as text, for what draws Mermaid: GitHub, Azure DevOps, editors
 //! ```
 
+mod arrows;
 mod layout;
 mod mermaid;
 mod svg;
@@ -71,8 +73,8 @@ impl GraphPicture {
     }
 }
 
-/// Every orchestration that a run recorded, by name: with the stages that it has reached. Takes what
-/// reads a graph's outline, and what reads an orchestration's name from its row.
+/// Every orchestration that a run recorded, by name: with the stages that it has reached.
+/// `outline` parses a graph, `title` reads an orchestration's name from its row.
 pub fn graph_pictures(
     contents: &StateFileContents,
     outline: impl Fn(&str) -> Option<GraphOutline>,

@@ -3,7 +3,8 @@
 use maud::{Markup, html};
 
 use super::MARKED;
-use super::layout::{BOX_WIDTH, Drawing, LINE_HEIGHT, Link, PlacedTile};
+use super::arrows::Link;
+use super::layout::{BOX_WIDTH, Drawing, LINE_HEIGHT, PlacedTile};
 use crate::base::text::count;
 use crate::report::page::safe;
 use crate::report::run_report::break_commands;
@@ -121,13 +122,8 @@ fn content(drawing: &Drawing) -> Markup {
 fn arrow(link: &Link) -> Markup {
     let class = if link.is_back { "arrow back" } else { "arrow" };
     let (x, y) = link.end;
-    let head = if link.is_back {
-        let (right, above, below) = (x + 9.0, y - 5.0, y + 5.0);
-        format!("M{x:.1} {y:.1}L{right:.1} {above:.1}V{below:.1}Z")
-    } else {
-        let (left, right, above) = (x - 5.0, x + 5.0, y - 9.0);
-        format!("M{x:.1} {y:.1}L{left:.1} {above:.1}H{right:.1}Z")
-    };
+    let (left, right, above) = (x - 5.0, x + 5.0, y - 9.0);
+    let head = format!("M{x:.1} {y:.1}L{left:.1} {above:.1}H{right:.1}Z");
     html! {
         path class=(class) d=(link.path) {}
         path.head d=(head) {}
@@ -155,7 +151,7 @@ fn tile_box(tile: &PlacedTile) -> Markup {
 /// The place of a line of text: its base line, counted in lines from the top of its box.
 fn line_number(at: usize) -> f64 {
     let lines = u32::try_from(at).unwrap_or(u32::MAX);
-    f64::from(lines) + 1.15
+    f64::from(lines) + 1.1
 }
 
 #[cfg(test)]

@@ -87,8 +87,10 @@ fn slots(picture: &OrchestrationPicture) -> Markup {
         cells.extend(stages.iter().map(|stage| {
             let tile = &stage.tiles[*at];
             html! {
-                (tile.mark.as_text())
-                @if let Some(action) = &tile.action { ": " (breakable(action)) }
+                @if tile.mark != Mark::Plain {
+                    span.mark { (tile.mark.as_text()) @if tile.action.is_some() { ":" } }
+                }
+                @if let Some(action) = &tile.action { " " (breakable(action)) }
             }
         }));
         cells

@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use crate::report::page::{breakable, instruction, list, row, safe, time};
-use crate::report::run_report::content::TaskReport;
+use crate::report::run_report::manual_tasks::{TaskReport, ThingOutcome, ThingReport};
 
 /// All manual tasks; `None` without one.
 pub(super) fn tasks(tasks: &[TaskReport]) -> Option<Markup> {
@@ -13,8 +13,8 @@ pub(super) fn tasks(tasks: &[TaskReport]) -> Option<Markup> {
     }
     Some(html! {
         @for (at, task) in tasks.iter().enumerate() {
-            h3 { code { (safe(&task.task)) } ": " (task.state.as_text()) }
-            @if task.completed.is_some() { (completed(task)) } @else { (worksheet(task, at)) }
+            h3 { code { (safe(&task.task)) } ": " (task.describe_state()) }
+            @if task.is_open() { (worksheet(task, at)) } @else { (completed(task)) }
         }
     })
 }
@@ -22,7 +22,7 @@ pub(super) fn tasks(tasks: &[TaskReport]) -> Option<Markup> {
 fn completed(task: &TaskReport) -> Markup {
     html! {
         table.facts {
-            (row("Things", &html! { ul.plain { @for thing in &task.things { li { "✓ " (breakable(thing)) } } } }))
+            (row("Things", &html! { ul.plain { @for thing in &task.outcomes { (one_thing(task, thing)) } } }))
             (row("Waiting since", &time(&task.since)))
             @if let Some(completed) = &task.completed {
                 (row("Completed", &html! { (time(completed)) " by " (safe(task.who.as_deref().unwrap_or_default())) }))
@@ -30,6 +30,19 @@ fn completed(task: &TaskReport) -> Markup {
             @if let Some(evidence) = &task.evidence { (row("Evidence", &breakable(evidence))) }
             @if let Some(reason) = &task.waived { (row("Waived", &breakable(reason))) }
         }
+    }
+}
+
+/// A thing of a task that does not wait, ticked only if the tenant showed that it is done.
+fn one_thing(task: &TaskReport, thing: &ThingReport) -> Markup {
+    let sign = if thing.state == ThingOutcome::Done {
+        "✓ "
+    } else {
+        "– "
+    };
+    let note = task.note_on(thing);
+    html! {
+        li { (sign) (breakable(&thing.name)) @if !note.is_empty() { " (" (note) ")" } }
     }
 }
 
@@ -60,7 +73,7 @@ fn worksheet(task: &TaskReport, number: usize) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::run_report::content::TaskState;
+    use crate::report::run_report::manual_tasks::TaskState;
 
     fn task(completed: Option<&str>) -> TaskReport {
         TaskReport {
@@ -68,6 +81,7 @@ mod tests {
             state: completed.map_or(TaskState::Waiting, |_| TaskState::Proved),
             since: "2026-11-29T13:44:13Z".to_owned(),
             things: vec!["delete 'A'".to_owned()],
+            outcomes: Vec::new(),
             instructions: vec!["sign in".to_owned(), "press <Delete>".to_owned()],
             expected_evidence: vec!["it is gone".to_owned()],
             completed: completed.map(str::to_owned),
@@ -101,7 +115,7 @@ mod tests {
             .unwrap()
             .into_string();
         assert!(
-            drawn.contains("2026-11-29 14:00:00 UTC</time> by Ann"),
+            drawn.contains("14:00:00 UTC</span></time> by Ann"),
             "{drawn}"
         );
         assert!(!drawn.contains("checkbox"), "{drawn}");

@@ -132,6 +132,7 @@ mod tests {
             bars: vec![Bar { from: 0, to: 5 }],
             text: "<b>".to_owned(),
             failures: vec![3],
+            is_open: false,
         };
         let drawn = lane(&row, 10).into_string();
         assert!(drawn.contains("copy '&lt;script&gt;' &amp; &quot;B&quot;"));

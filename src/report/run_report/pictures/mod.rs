@@ -2,24 +2,26 @@
 //!
 //! ```text
 //! timeline.rs        when each step, operation at the service and wait for a person was
+//! timeline/          its axis
 //! orchestrations.rs  each orchestration's tiles before, detached and after
 //! stages.rs          the tiles of one stage
-//! wiring.rs          each connection reference: the connection before and the one it has now
+//! connections.rs     each connection reference: the connection before and the one it has now
 //! ```
 
+mod connections;
 mod orchestrations;
 mod stages;
 mod timeline;
-mod wiring;
 
+pub(super) use connections::{Connection, Wire, planned as planned_wires};
 pub use orchestrations::{GraphOutline, OutlineArrow, OutlineTile};
 pub(super) use orchestrations::{
     Mark, OrchestrationPicture, Stage, TilePicture, planned as planned_stages,
     present as present_stage,
 };
 pub(super) use timeline::{Bar, BarKind, Row, Timeline};
-pub(super) use wiring::{Connection, Wire, planned as planned_wires};
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::journal::StateFileContents;
@@ -35,13 +37,22 @@ pub(super) struct Pictures {
 /// The pictures of a run, without its orchestrations. Takes the names of all steps in order.
 pub(super) fn gather(contents: &StateFileContents, steps: &[&str]) -> Pictures {
     Pictures {
-        timeline: timeline::gather(contents, steps),
+        timeline: timeline::gather(contents, steps, None),
         orchestrations: Vec::new(),
-        wires: wiring::gather(&contents.state),
+        wires: connections::gather(&contents.state),
     }
 }
 
-/// The orchestrations of a run. Takes what reads a graph's outline from its text.
+/// The timeline of a run on which a process works, until now.
+pub(super) fn timeline_until(
+    contents: &StateFileContents,
+    steps: &[&str],
+    now: Timestamp,
+) -> Option<Timeline> {
+    timeline::gather(contents, steps, Some(now))
+}
+
+/// The orchestrations of a run. `outline` parses the text of a graph.
 pub(super) fn gather_orchestrations(
     contents: &StateFileContents,
     outline: impl Fn(&str) -> Option<GraphOutline>,

@@ -106,8 +106,8 @@ impl Mark {
     }
 }
 
-/// The orchestrations whose slots the run changed, by name. Takes what reads a graph's outline, and
-/// what reads the name of one that the run recorded and did not change: without a name, it is left
+/// The orchestrations whose slots the run changed, by name. `outline` parses a graph. `title` reads
+/// the name of an orchestration that the run recorded and did not change; without a name it is left
 /// out.
 pub(super) fn gather(
     state: &State,

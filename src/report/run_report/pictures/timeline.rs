@@ -1,19 +1,24 @@
 //! When each step, each operation at the service and each wait for a person was.
 //!
 //! The length of a bar is time by the program's clock, with pauses by the wall clock, so that a
-//! rehearsal has the proportions of a real night.
+//! rehearsal has the proportions of a real night. `scale` is the axis, and the text of a row.
+
+mod scale;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use self::scale::Scale;
 use crate::base::text::count;
 use crate::journal::{
-    ChangeKind, LaunchOutcome, Record, State, StateFileContents, StepOutcome, WorkTimes,
+    ChangeKind, ChangeTime, LaunchOutcome, Record, State, StateFileContents, StepOutcome,
 };
-use crate::report::durations::real_time;
-use crate::report::run_report::clean;
+
+/// How a step ended that was done, and anything that failed.
+const DONE: &str = "done";
+const FAILED: &str = "failed";
 
 /// How many operations have a row; the longest do.
 const OPERATIONS: usize = 12;
@@ -42,6 +47,8 @@ pub(in super::super) struct Row {
     pub(in super::super) text: String,
     /// When something failed, in milliseconds since the beginning.
     pub(in super::super) failures: Vec<u64>,
+    /// Does no record say that it ended?
+    pub(in super::super) is_open: bool,
 }
 
 /// What a row shows.
@@ -86,7 +93,37 @@ struct Open {
     began: Option<Timestamp>,
     times: Vec<(Timestamp, Timestamp)>,
     failures: Vec<Timestamp>,
+    /// How many of the times ended with a failure.
+    failed_times: usize,
     ending: &'static str,
+    /// Was the step done before, and has this process changed nothing in it yet? Such a survey is
+    /// not drawn: no figure of the step contains it.
+    is_survey: bool,
+    /// Does no record say that it ended?
+    continues: bool,
+    /// How long the last one took, where its end was not read when it ended.
+    last: Option<ChangeTime>,
+    /// Of a step that has ended.
+    figures: Option<StepFigures>,
+}
+
+/// How long a step took, as the table of the steps has it.
+struct StepFigures {
+    /// Since it was last opened again; if it never was, in all.
+    took: Duration,
+    /// How long processes had worked on it before, if it was opened again.
+    before: Option<Duration>,
+}
+
+impl StepFigures {
+    /// The figures of a step; none if it has not ended.
+    fn of(state: &State, step: &str) -> Option<Self> {
+        let step = state.step(step).filter(|step| step.ended.is_some())?;
+        Some(Self {
+            took: state.step_duration(step),
+            before: step.reopened.map(|reopened| reopened.worked),
+        })
+    }
 }
 
 impl Open {
@@ -95,11 +132,41 @@ impl Open {
         self.since.get_or_insert(time);
     }
 
-    fn end(&mut self, time: Timestamp, ending: &'static str) {
-        if let Some(since) = self.since.take() {
-            self.times.push((since, time));
-            self.ending = ending;
+    /// A step begins.
+    fn begin_step(&mut self, time: Timestamp) {
+        self.begin(time);
+        self.is_survey = self.ending == DONE;
+    }
+
+    /// A change of the step begins, or it waits for a person: it is more than a survey. Takes the
+    /// time of the record before.
+    fn touch(&mut self, last: Timestamp) {
+        if std::mem::take(&mut self.is_survey) {
+            self.since = self.since.map(|_| last);
         }
+    }
+
+    /// A flag opens the step again: what follows is more than a survey.
+    fn open_again(&mut self) {
+        self.ending = "opened again";
+    }
+
+    fn end(&mut self, time: Timestamp, ending: &'static str) {
+        let Some(since) = self.since.take() else {
+            return;
+        };
+        let is_survey = std::mem::take(&mut self.is_survey);
+        if is_survey && ending != FAILED {
+            return;
+        }
+        self.times.push((since, time));
+        self.ending = ending;
+        self.failed_times += usize::from(ending == FAILED);
+    }
+
+    /// How often it was tried: once, and once more after each failure.
+    fn attempts(&self) -> usize {
+        self.failed_times + usize::from(self.ending != FAILED)
     }
 }
 
@@ -114,6 +181,14 @@ struct Reader {
 impl Reader {
     fn row(&mut self, kind: BarKind, name: &str) -> &mut Open {
         self.rows.entry((kind, name.to_owned())).or_default()
+    }
+
+    /// A skipped step stays skipped.
+    fn open_again(&mut self, step: &str) {
+        let row = self.rows.get_mut(&(BarKind::Step, step.to_owned()));
+        if let Some(row) = row.filter(|row| !row.times.is_empty()) {
+            row.open_again();
+        }
     }
 
     fn steps(&mut self) -> impl Iterator<Item = &mut Open> {
@@ -142,12 +217,18 @@ impl Reader {
                 };
                 self.steps().for_each(|open| open.end(time, ending));
             }
-            Record::StepBegan(began) => self.row(BarKind::Step, &began.step).begin(time),
+            Record::StepBegan(began) => self.row(BarKind::Step, &began.step).begin_step(time),
+            Record::Reopened(reopened) => {
+                for step in &reopened.steps {
+                    self.open_again(step);
+                }
+            }
+            Record::RepairBegan(repair) => self.open_again(&repair.step),
             Record::StepEnded(ended) => {
                 let ending = match ended.outcome {
-                    StepOutcome::Done => "done",
+                    StepOutcome::Done => DONE,
                     StepOutcome::Skipped => "skipped",
-                    StepOutcome::Failed => "failed",
+                    StepOutcome::Failed => FAILED,
                 };
                 self.row(BarKind::Step, &ended.step).end(time, ending);
             }
@@ -155,20 +236,27 @@ impl Reader {
                 let row = self.row(BarKind::Step, &failed.step);
                 row.failures.push(time);
             }
-            Record::Intent(intent) if intent.kind == ChangeKind::Launch => {
-                self.names.insert(intent.key.clone(), intent.name.clone());
-                self.row(BarKind::Operation, &intent.key).begin(time);
+            Record::Intent(intent) => {
+                self.row(BarKind::Step, &intent.step).touch(last);
+                if intent.kind == ChangeKind::Launch {
+                    self.names.insert(intent.key.clone(), intent.name.clone());
+                    self.row(BarKind::Operation, &intent.key).begin(time);
+                }
             }
             Record::Ended(ended) if ended.outcome != LaunchOutcome::Succeeded => {
                 let row = self.row(BarKind::Operation, &ended.key);
-                row.end(time, "failed");
+                row.end(time, FAILED);
                 row.failures.push(time);
             }
             Record::Verified(verified) => {
-                self.row(BarKind::Operation, &verified.key)
-                    .end(time, "done");
+                self.row(BarKind::Operation, &verified.key).end(time, DONE);
             }
-            Record::Waiting(waiting) => self.row(BarKind::HumanWait, &waiting.task).begin(time),
+            Record::Waiting(waiting) => {
+                if let Some((step, _)) = waiting.task.split_once('/') {
+                    self.row(BarKind::Step, step).touch(last);
+                }
+                self.row(BarKind::HumanWait, &waiting.task).begin(time);
+            }
             Record::Completed(completed) => {
                 let ending = match completed.waived {
                     Some(_) => "evidence waived",
@@ -182,8 +270,13 @@ impl Reader {
     }
 }
 
-/// The timeline of a run; none before a step has begun. Takes the names of all steps in order.
-pub(super) fn gather(contents: &StateFileContents, steps: &[&str]) -> Option<Timeline> {
+/// The timeline of a run; none before a step has begun. Takes the names of all steps in order, and
+/// the present if a process works on the run: it then reaches until now, else until the last record.
+pub(super) fn gather(
+    contents: &StateFileContents,
+    steps: &[&str],
+    now: Option<Timestamp>,
+) -> Option<Timeline> {
     let state = &contents.state;
     let mut reader = Reader::default();
     let mut last = state.began.time;
@@ -191,11 +284,27 @@ pub(super) fn gather(contents: &StateFileContents, steps: &[&str]) -> Option<Tim
         reader.read(&entry.record, entry.time, last);
         last = entry.time;
     }
-    let scale = Scale::new(state);
+    let end = now.map_or(last, |now| now.max(last));
+    let scale = Scale::new(contents, end);
     let Reader { rows, names } = reader;
     let mut drawn: Vec<(BarKind, usize, Row)> = Vec::new();
     for ((kind, name), mut open) in rows {
-        open.end(last, "not ended");
+        open.continues = open.since.is_some();
+        open.end(
+            end,
+            if now.is_some() {
+                "running"
+            } else {
+                unread(kind)
+            },
+        );
+        if kind == BarKind::Operation {
+            let launch = state.launch(&name);
+            open.last = launch.and_then(|launch| state.launch_time(launch));
+        }
+        if kind == BarKind::Step {
+            open.figures = StepFigures::of(state, &name);
+        }
         let label = match kind {
             BarKind::Operation => names.get(&name).unwrap_or(&name),
             BarKind::Pause => "pauses",
@@ -226,10 +335,19 @@ pub(super) fn gather(contents: &StateFileContents, steps: &[&str]) -> Option<Tim
     })
 }
 
-/// Leaves out operations that would be points, and all but the longest. What failed or was tried
-/// again stays.
+/// What is known of something without an end if no process works on the run.
+fn unread(kind: BarKind) -> &'static str {
+    match kind {
+        BarKind::Operation => "not read since then",
+        BarKind::HumanWait => "not completed yet",
+        BarKind::Step | BarKind::Pause => "interrupted",
+    }
+}
+
+/// Leaves out operations that would be points, and all but the longest. What failed, was tried again
+/// or has not ended stays.
 fn keep_longest_operations(rows: &mut Vec<(BarKind, usize, Row)>, length: u64) -> Option<String> {
-    let notable = |row: &Row| row.bars.len() > 1 || !row.failures.is_empty();
+    let notable = |row: &Row| row.bars.len() > 1 || !row.failures.is_empty() || row.is_open;
     let mut lengths: Vec<u64> = rows
         .iter()
         .filter(|(kind, _, row)| *kind == BarKind::Operation && !notable(row))
@@ -251,82 +369,11 @@ fn keep_longest_operations(rows: &mut Vec<(BarKind, usize, Row)>, length: u64) -
     })
 }
 
-/// From times to places on the axis.
-struct Scale<'a> {
-    work: &'a WorkTimes,
-    began: Timestamp,
-    length: u64,
-}
-
-impl<'a> Scale<'a> {
-    fn new(state: &'a State) -> Self {
-        let mut scale = Self {
-            work: &state.work,
-            began: state.began.time,
-            length: 0,
-        };
-        scale.length = scale.place(state.last_time).max(1);
-        scale
-    }
-
-    fn place(&self, time: Timestamp) -> u64 {
-        let elapsed = self.work.elapsed(self.began, time.max(self.began));
-        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn row(&self, kind: BarKind, label: &str, open: &Open) -> Row {
-        let bars: Vec<Bar> = open
-            .times
-            .iter()
-            .map(|(from, to)| {
-                let from = self.place(*from);
-                let to = self.place(*to).max(from);
-                Bar { from, to }
-            })
-            .collect();
-        let length: u64 = bars.iter().map(|bar| bar.to - bar.from).sum();
-        let mut parts = Vec::new();
-        let began = open.began.filter(|_| kind != BarKind::Pause);
-        parts.extend(began.map(|began| began.strftime("from %Y-%m-%d %H:%M UTC").to_string()));
-        parts.push(real_time(Duration::from_millis(length)));
-        if bars.len() > 1 {
-            parts.push(match kind {
-                BarKind::Pause => count(bars.len(), "pause"),
-                BarKind::HumanWait => format!("waited {} times", bars.len()),
-                BarKind::Step | BarKind::Operation => format!("{} attempts", bars.len()),
-            });
-        }
-        if !open.failures.is_empty() {
-            parts.push(format!("× {}", count(open.failures.len(), "failure")));
-        }
-        if !open.ending.is_empty() {
-            parts.push(open.ending.to_owned());
-        }
-        let failures = open.failures.iter().map(|time| self.place(*time));
-        Row {
-            kind,
-            label: clean(label),
-            bars,
-            text: parts.join(", "),
-            failures: failures.collect(),
-        }
-    }
-
-    fn ticks(&self) -> [String; 5] {
-        [0, 1, 2, 3, 4].map(|quarter| {
-            let place = self.length / 4 * quarter;
-            match quarter {
-                0 => "begun".to_owned(),
-                _ => format!("+{}", real_time(Duration::from_millis(place))),
-            }
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::{Closed, Failed, Opened, StepBegan, StepEnded};
+    use crate::journal::testing::intent;
+    use crate::journal::{Closed, Failed, Opened, RepairBegan, StepBegan, StepEnded};
 
     fn time(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -391,6 +438,70 @@ mod tests {
         assert_eq!((step.ending, step.failures.len()), ("done", 1));
         let pauses = &reader.rows[&(BarKind::Pause, String::new())];
         assert_eq!(pauses.times, [(time(3), time(60))]);
+    }
+
+    fn ended(outcome: StepOutcome) -> Record {
+        Record::StepEnded(StepEnded {
+            step: "copy".to_owned(),
+            outcome,
+            note: None,
+        })
+    }
+
+    #[test]
+    fn a_survey_that_changes_nothing_is_no_attempt_and_not_drawn() {
+        let times = |again: Vec<Record>, outcome| {
+            let mut records = vec![(1, opened()), (2, began()), (5, ended(StepOutcome::Done))];
+            records.extend([(20, opened()), (21, began())]);
+            records.extend(again.into_iter().map(|record| (30, record)));
+            records.push((40, ended(outcome)));
+            let mut reader = read(records);
+            let step = reader.rows.remove(&(BarKind::Step, "copy".to_owned()));
+            let step = step.unwrap();
+            (step.times.clone(), step.attempts())
+        };
+        let first = (time(2), time(5));
+        assert_eq!(times(vec![], StepOutcome::Done), (vec![first], 1));
+        // It found a change.
+        let change = intent("copy", "p", "key", ChangeKind::Set);
+        let both = vec![first, (time(21), time(40))];
+        assert_eq!(times(vec![change], StepOutcome::Done), (both.clone(), 1));
+        // It failed, and no other process has tried it since.
+        assert_eq!(times(vec![], StepOutcome::Failed), (both, 1));
+    }
+
+    #[test]
+    fn a_step_that_is_opened_again_is_drawn_again() {
+        let repair = Record::RepairBegan(RepairBegan {
+            step: "copy".to_owned(),
+            who: "ada".to_owned(),
+        });
+        let reader = read(vec![
+            (1, opened()),
+            (2, began()),
+            (5, ended(StepOutcome::Done)),
+            (20, opened()),
+            (20, repair),
+            (21, began()),
+            (30, ended(StepOutcome::Done)),
+        ]);
+        let step = &reader.rows[&(BarKind::Step, "copy".to_owned())];
+        assert_eq!(step.times, [(time(2), time(5)), (time(21), time(30))]);
+    }
+
+    #[test]
+    fn an_attempt_follows_a_failure() {
+        let reader = read(vec![
+            (1, opened()),
+            (2, began()),
+            (3, failed()),
+            (5, ended(StepOutcome::Failed)),
+            (20, opened()),
+            (21, began()),
+            (30, ended(StepOutcome::Done)),
+        ]);
+        let step = &reader.rows[&(BarKind::Step, "copy".to_owned())];
+        assert_eq!((step.attempts(), step.times.len()), (2, 2));
     }
 
     #[test]

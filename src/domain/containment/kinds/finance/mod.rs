@@ -5,8 +5,8 @@
 //! refresh*). No page lists what a unified copy does to them, so a forecast of one is unclear, and
 //! afterwards they are read. The program writes nothing there: which batch job is a system job that
 //! must run is not published. Everything that is still on when the copy has ended is a manual task,
-//! before the target opens. What was read and is off has a line too, because `preflight` warned of
-//! it.
+//! before administration mode ends. What was read and is off has a line too, because `preflight`
+//! warned of it.
 //!
 //! ```text
 //! reading.rs     what is read of an entity, or why it cannot be read
@@ -66,10 +66,10 @@ fn judged(scope: &Scope<'_>, acting: Acting<'_>) -> Surface {
         None => SurfaceState::Open,
     };
     let closing = match &state {
-        // Batch jobs run without Dataverse, so a person decides before the target opens.
-        SurfaceState::Open if scope.is_closed => Closing::Ask {
+        // Batch jobs run without Dataverse, so a person decides before administration mode ends.
+        SurfaceState::Open if scope.is_before_opening => Closing::Ask {
             instructions: vec![
-                format!("'{name}' would act from the copy: {reach}."),
+                format!("'{name}' could act on the outside world: {reach}."),
                 format!("In Finance and Operations of the target: {remedy}; then run again."),
             ],
             evidence: format!("'{name}' can no longer act, or the runbook allows it"),

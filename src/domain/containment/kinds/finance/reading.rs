@@ -31,7 +31,7 @@ pub(super) fn has_finance(scope: &Scope<'_>) -> bool {
     let refresh = scope.refresh;
     let environment = match scope.view {
         View::AfterCopy(_) => &refresh.source.environment,
-        View::Target(_) => &refresh.target.environment,
+        View::AsIs(_) => &refresh.target.environment,
     };
     let app = environment.finance_operations.as_ref();
     app.is_some_and(|app| app.url.is_some() || app.id.is_some())
@@ -43,7 +43,7 @@ pub(super) async fn rows(scope: &Scope<'_>, entity: &EntityRead) -> Result<Entit
     let refresh = scope.refresh;
     let finance = match scope.view {
         View::AfterCopy(_) => refresh.source.finance.as_ref(),
-        View::Target(_) => refresh.target.finance.as_deref(),
+        View::AsIs(_) => refresh.target.finance.as_deref(),
     };
     let Some(finance) = finance else {
         return Ok(if has_finance(scope) {
@@ -80,8 +80,8 @@ pub(super) async fn rows(scope: &Scope<'_>, entity: &EntityRead) -> Result<Entit
 const NOT_REACHED: &str = "its address is not shown, or the token under `identity` is another \
                            environment's";
 
-/// The surface for an entity that could not be read. It may act, so a person decides while the
-/// target is still closed.
+/// The surface for an entity that could not be read. It may act, so a person decides while
+/// administration mode has not ended yet.
 pub(super) fn unread(
     scope: &Scope<'_>,
     kind: &'static str,
@@ -92,7 +92,7 @@ pub(super) fn unread(
     let allowed = policy
         .allows_name(name)
         .or_else(|| policy.keeps_everything());
-    let is_asked = scope.is_closed && matches!(scope.view, View::Target(_));
+    let is_asked = scope.is_before_opening && matches!(scope.view, View::AsIs(_));
     let (state, closing) = unread_state(allowed, is_asked, name, why);
     vec![Surface {
         kind,

@@ -74,7 +74,7 @@ impl SurfaceKind for AddressRows {
         let mut surfaces: Vec<Surface> = used
             .filter_map(|(id, row)| self.judge(scope, *id, row))
             .collect();
-        if self.may_stay_behind && matches!(scope.view, View::Target(_)) {
+        if self.may_stay_behind && matches!(scope.view, View::AsIs(_)) {
             let copied: BTreeSet<Uuid> = rows.iter().map(|(id, _)| *id).collect();
             surfaces.extend(self.left_behind(scope, &columns, &copied).await?);
         }

@@ -3,27 +3,27 @@ use std::time::Duration;
 
 use super::*;
 
-const ANSWERS: [RequestAnswer; 3] = [
-    RequestAnswer::Refused,
-    RequestAnswer::InDoubt,
-    RequestAnswer::Accepted,
+const ANSWERS: [RequestOutcome; 3] = [
+    RequestOutcome::Refused,
+    RequestOutcome::InDoubt,
+    RequestOutcome::Accepted,
 ];
-const OPERATIONS: [OperationState; 7] = [
-    OperationState::NoHandle,
-    OperationState::Nonexistent,
-    OperationState::Unreadable,
-    OperationState::Running,
-    OperationState::Missing,
-    OperationState::Succeeded,
-    OperationState::Failed,
+const OPERATIONS: [PolledState; 7] = [
+    PolledState::NoHandle,
+    PolledState::Nonexistent,
+    PolledState::Unreadable,
+    PolledState::Running,
+    PolledState::Missing,
+    PolledState::Succeeded,
+    PolledState::Failed,
 ];
-const LISTED: [Listed; 6] = [
-    Listed::NotRead,
-    Listed::Unreadable,
-    Listed::Ours,
-    Listed::Nothing,
-    Listed::NoList,
-    Listed::Unclear,
+const LISTED: [ListReading; 6] = [
+    ListReading::NotRead,
+    ListReading::Unreadable,
+    ListReading::Ours,
+    ListReading::Nothing,
+    ListReading::NoList,
+    ListReading::Unclear,
 ];
 const TARGETS: [TargetState; 7] = [
     TargetState::NotRead,
@@ -34,7 +34,7 @@ const TARGETS: [TargetState; 7] = [
     TargetState::Proved,
     TargetState::Disproved,
 ];
-const TIMES: [Time; 3] = [Time::Early, Time::Settled, Time::Over];
+const TIMES: [SettleTime; 3] = [SettleTime::Early, SettleTime::Settled, SettleTime::Over];
 const REPEATS: [Repeat; 3] = [
     Repeat::Never,
     Repeat::Harmless,
@@ -74,41 +74,41 @@ fn no_outcome_is_recorded_without_the_required_evidence() {
     for_every_evidence(|e| {
         let decision = decide(e);
         *counts.entry(format!("{decision:?}")).or_insert(0) += 1;
-        let list_is_empty = matches!(e.listed, Listed::Nothing | Listed::NoList);
+        let list_is_empty = matches!(e.listed, ListReading::Nothing | ListReading::NoList);
         let is_untouched = matches!(
             e.target,
             TargetState::AsBefore | TargetState::NothingRecorded
         );
         match decision {
-            Decision::Absent if e.answer == RequestAnswer::Accepted => assert!(
-                e.operation == OperationState::Nonexistent
+            Decision::Absent if e.answer == RequestOutcome::Accepted => assert!(
+                e.operation == PolledState::Nonexistent
                     && e.target == TargetState::AsBefore
                     && !e.is_destructive
-                    && e.time != Time::Early
+                    && e.time != SettleTime::Early
                     && e.repeat != Repeat::Never,
                 "{e:?}"
             ),
             Decision::Absent => {
                 assert!(list_is_empty && is_untouched, "{e:?}");
-                let is_settled = e.time == Time::Settled && e.repeat != Repeat::Never;
-                assert!(e.answer == RequestAnswer::Refused || is_settled, "{e:?}");
+                let is_settled = e.time == SettleTime::Settled && e.repeat != Repeat::Never;
+                assert!(e.answer == RequestOutcome::Refused || is_settled, "{e:?}");
             }
             Decision::Failed => {
                 let is_stated =
-                    e.operation == OperationState::Failed || e.target == TargetState::Disproved;
+                    e.operation == PolledState::Failed || e.target == TargetState::Disproved;
                 assert!(is_stated && list_is_empty, "{e:?}");
-                assert_eq!(e.answer, RequestAnswer::Accepted, "{e:?}");
+                assert_eq!(e.answer, RequestOutcome::Accepted, "{e:?}");
             }
             Decision::Proved => assert_eq!(e.target, TargetState::Proved, "{e:?}"),
-            Decision::Adopt => assert_eq!(e.listed, Listed::Ours, "{e:?}"),
-            Decision::StayOpen => assert_eq!(e.time, Time::Over, "{e:?}"),
+            Decision::Adopt => assert_eq!(e.listed, ListReading::Ours, "{e:?}"),
+            Decision::StayOpen => assert_eq!(e.time, SettleTime::Over, "{e:?}"),
             Decision::AskPerson => assert!(
-                e.listed == Listed::Unclear
-                    || e.answer == RequestAnswer::InDoubt && list_is_empty && is_untouched,
+                e.listed == ListReading::Unclear
+                    || e.answer == RequestOutcome::InDoubt && list_is_empty && is_untouched,
                 "{e:?}"
             ),
-            Decision::Wait => assert_ne!(e.time, Time::Over, "{e:?}"),
-            Decision::ReadList => assert_eq!(e.listed, Listed::NotRead, "{e:?}"),
+            Decision::Wait => assert_ne!(e.time, SettleTime::Over, "{e:?}"),
+            Decision::ReadList => assert_eq!(e.listed, ListReading::NotRead, "{e:?}"),
             Decision::ReadTarget => assert_eq!(e.target, TargetState::NotRead, "{e:?}"),
         }
     });
@@ -120,32 +120,32 @@ fn no_outcome_is_recorded_without_the_required_evidence() {
 #[test]
 fn each_line_of_the_table_leads_to_its_decision() {
     let base = Evidence {
-        answer: RequestAnswer::InDoubt,
-        operation: OperationState::NoHandle,
-        listed: Listed::Nothing,
+        answer: RequestOutcome::InDoubt,
+        operation: PolledState::NoHandle,
+        listed: ListReading::Nothing,
         target: TargetState::AsBefore,
-        time: Time::Settled,
+        time: SettleTime::Settled,
         repeat: Repeat::WhenAbsent(Duration::from_mins(2)),
         is_destructive: true,
     };
     let accepted = Evidence {
-        answer: RequestAnswer::Accepted,
-        operation: OperationState::Missing,
+        answer: RequestOutcome::Accepted,
+        operation: PolledState::Missing,
         ..base
     };
     for (evidence, decision) in [
         (base, Decision::Absent),
         (
             Evidence {
-                time: Time::Early,
+                time: SettleTime::Early,
                 ..base
             },
             Decision::Wait,
         ),
         (
             Evidence {
-                listed: Listed::Unreadable,
-                time: Time::Over,
+                listed: ListReading::Unreadable,
+                time: SettleTime::Over,
                 ..base
             },
             Decision::StayOpen,
@@ -153,7 +153,7 @@ fn each_line_of_the_table_leads_to_its_decision() {
         (
             Evidence {
                 target: TargetState::Changed,
-                time: Time::Over,
+                time: SettleTime::Over,
                 ..base
             },
             Decision::StayOpen,
@@ -167,14 +167,14 @@ fn each_line_of_the_table_leads_to_its_decision() {
         ),
         (
             Evidence {
-                listed: Listed::NoList,
+                listed: ListReading::NoList,
                 ..base
             },
             Decision::AskPerson,
         ),
         (
             Evidence {
-                listed: Listed::NoList,
+                listed: ListReading::NoList,
                 repeat: Repeat::Harmless,
                 ..base
             },
@@ -182,7 +182,7 @@ fn each_line_of_the_table_leads_to_its_decision() {
         ),
         (
             Evidence {
-                listed: Listed::Unclear,
+                listed: ListReading::Unclear,
                 ..base
             },
             Decision::AskPerson,
@@ -196,16 +196,16 @@ fn each_line_of_the_table_leads_to_its_decision() {
         ),
         (
             Evidence {
-                answer: RequestAnswer::Refused,
-                time: Time::Early,
+                answer: RequestOutcome::Refused,
+                time: SettleTime::Early,
                 ..base
             },
             Decision::Absent,
         ),
         (
             Evidence {
-                answer: RequestAnswer::Refused,
-                listed: Listed::Ours,
+                answer: RequestOutcome::Refused,
+                listed: ListReading::Ours,
                 ..base
             },
             Decision::Adopt,
@@ -213,7 +213,7 @@ fn each_line_of_the_table_leads_to_its_decision() {
         (accepted, Decision::Wait),
         (
             Evidence {
-                time: Time::Over,
+                time: SettleTime::Over,
                 ..accepted
             },
             Decision::StayOpen,
@@ -227,24 +227,24 @@ fn each_line_of_the_table_leads_to_its_decision() {
         ),
         (
             Evidence {
-                operation: OperationState::Failed,
+                operation: PolledState::Failed,
                 ..accepted
             },
             Decision::Failed,
         ),
         (
             Evidence {
-                operation: OperationState::Failed,
-                listed: Listed::Ours,
+                operation: PolledState::Failed,
+                listed: ListReading::Ours,
                 ..accepted
             },
             Decision::Adopt,
         ),
         (
             Evidence {
-                operation: OperationState::Succeeded,
+                operation: PolledState::Succeeded,
                 target: TargetState::Changed,
-                time: Time::Over,
+                time: SettleTime::Over,
                 ..accepted
             },
             Decision::StayOpen,

@@ -1,0 +1,209 @@
+//! What needs a look in a run, and what the reader should know about its state file.
+
+use serde_json::Value;
+
+use super::clean;
+use super::figures::Figures;
+use super::gather::at;
+use super::notes::Notes;
+use crate::base::text::count;
+use crate::journal::{Closed, Record, StateFileContents};
+use crate::report::current_work::operation_line;
+use crate::report::status::{simulation_note, torn_note};
+
+/// The last record of each process that closed the file, in order.
+fn closed_records(contents: &StateFileContents) -> impl Iterator<Item = &Closed> {
+    let records = contents.entries.iter().map(|entry| &entry.record);
+    records.filter_map(|record| match record {
+        Record::Closed(closed) => Some(closed),
+        _ => None,
+    })
+}
+
+/// The figures of the last process that recorded any.
+pub(super) fn figures(contents: &StateFileContents) -> Option<Figures> {
+    let last = closed_records(contents)
+        .filter_map(|closed| closed.figures.clone())
+        .last()?;
+    // A later version of the program may count other things; the report then leaves the figures
+    // out.
+    let mut figures: Figures = serde_json::from_value(last).ok()?;
+    let lists = [
+        &mut figures.dangling,
+        &mut figures.published,
+        &mut figures.drafts,
+    ];
+    for text in lists.into_iter().flatten() {
+        *text = clean(text);
+    }
+    for (name, reason) in &mut figures.flows_off {
+        (*name, *reason) = (clean(name), clean(reason));
+    }
+    let surfaces = figures.containment.iter_mut();
+    for surface in surfaces.flat_map(|containment| &mut containment.surfaces) {
+        for text in [
+            &mut surface.kind,
+            &mut surface.name,
+            &mut surface.reach,
+            &mut surface.state,
+            &mut surface.detail,
+        ] {
+            *text = clean(text);
+        }
+    }
+    Some(figures)
+}
+
+/// What needs a look in a run, as its report lists it: by its state file, so that every process and
+/// every command count the same. Takes what the figures answer once the copy was read.
+pub fn recorded_findings(
+    contents: &StateFileContents,
+    is_forecast: impl Fn(&str) -> bool,
+) -> Vec<String> {
+    let figures = figures(contents);
+    let mut findings = findings(contents, figures.as_ref());
+    retain_unanswered(&mut findings, figures.as_ref(), is_forecast);
+    findings
+}
+
+/// Drops the forecasts that the figures answer.
+pub(super) fn retain_unanswered(
+    findings: &mut Vec<String>,
+    figures: Option<&Figures>,
+    is_forecast: impl Fn(&str) -> bool,
+) {
+    if figures.is_some_and(|figures| figures.containment.is_some()) {
+        findings.retain(|finding| !is_forecast(finding));
+    }
+}
+
+/// The warnings of all processes, in order, that nothing has replaced since.
+fn notes(contents: &StateFileContents) -> impl Iterator<Item = String> {
+    let mut notes = Notes::default();
+    for entry in &contents.entries {
+        notes.add(&entry.record);
+    }
+    notes.found.into_iter().map(|note| note.text)
+}
+
+/// What needs a look: the warnings of all processes, and the dangling slots of these figures.
+pub(super) fn findings(contents: &StateFileContents, figures: Option<&Figures>) -> Vec<String> {
+    let mut findings: Vec<String> = Vec::new();
+    let dangling = figures.into_iter().flat_map(|figures| &figures.dangling);
+    let dangling =
+        dangling.map(|slot| format!("dangling before the refresh, left unchanged: {slot}"));
+    let notes = notes(contents).map(|note| clean(&note));
+    for finding in notes.chain(dangling) {
+        if !findings.contains(&finding) {
+            findings.push(finding);
+        }
+    }
+    findings
+}
+
+/// What the reader should know about the run or its state file.
+pub(super) fn warnings(contents: &StateFileContents) -> Vec<String> {
+    let state = &contents.state;
+    let mut warnings: Vec<String> = Vec::new();
+    warnings.extend(contents.lost.as_ref().map(|lost| clean(&lost.message())));
+    warnings.extend(state.work.speed().map(simulation_note));
+    let in_doubt = state
+        .launches_in_doubt()
+        .map(|launch| operation_line(contents, &clean(&launch.intent.name)));
+    warnings.extend(in_doubt);
+    for entry in &contents.entries {
+        let warning = record_warning(&entry.record);
+        warnings.extend(warning.map(|text| format!("{}: {text}", at(entry.time))));
+    }
+    if let Some(torn) = &contents.torn {
+        warnings.push(torn_note(torn.bytes));
+    }
+    if contents.newer_format {
+        warnings
+            .push("the state file has a newer format: this report may be incomplete".to_owned());
+    }
+    warnings
+}
+
+/// The warning about a record, if the reader should know it.
+fn record_warning(record: &Record) -> Option<String> {
+    match record {
+        Record::Takeover(takeover) => {
+            let host = takeover.previous.get("host").and_then(Value::as_str);
+            Some(format!(
+                "taken over from a process on {} that had not closed the state file",
+                clean(host.unwrap_or("another machine"))
+            ))
+        }
+        Record::Cut(cut) => Some(format!(
+            "{} were cut off the state file's end and are kept in {}",
+            count(usize::try_from(cut.bytes).unwrap_or(usize::MAX), "byte"),
+            cut.saved_to
+        )),
+        Record::RunbookChanged(changed) => Some(match changed.difference.as_slice() {
+            [] => "the runbook was changed during the run".to_owned(),
+            lines => format!(
+                "the runbook was changed during the run: {}",
+                clean(&lines.join("; "))
+            ),
+        }),
+        Record::Abandoned(abandoned) => Some(format!(
+            "captures were abandoned ({}): {}",
+            abandoned.seals.join(", "),
+            clean(&abandoned.reason)
+        )),
+        Record::Reopened(reopened) => Some(format!(
+            "{} reopened steps 5 to 7 for the provider {}",
+            clean(&reopened.who),
+            clean(&reopened.provider)
+        )),
+        Record::RepairBegan(repair) => Some(format!(
+            "{} repaired the step {} after the run had finished",
+            clean(&repair.who),
+            clean(&repair.step)
+        )),
+        Record::Unknown { kind, .. } => Some(format!(
+            "this program does not know the record kind '{kind}', so the report leaves it out"
+        )),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::gather_report;
+    use super::*;
+    use crate::base::clock::Clock;
+    use crate::journal::testing::{open, phase_began, step_began};
+    use crate::journal::{PhaseEnded, read_state_file};
+
+    #[tokio::test]
+    async fn the_warnings_of_all_processes_are_findings_once_also_those_of_a_killed_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.iomcopy.jsonl");
+        let opening = open(&path, &Clock::new(1.0));
+        let ended = PhaseEnded {
+            step: "s".to_owned(),
+            phase: "p".to_owned(),
+            passes: 1,
+            changes: 0,
+            notes: vec!["killed".to_owned()],
+        };
+        let records = vec![step_began("s"), phase_began("s", "p"), ended.into()];
+        opening.journal.append_all(records).await.unwrap();
+        drop(opening);
+        for notes in [["s: first", "s: both"], ["s: both", "s: last"]] {
+            let opening = open(&path, &Clock::new(1.0));
+            let closed = Closed {
+                notes: notes.map(str::to_owned).to_vec(),
+                ..Closed::new("interrupted", 130, None)
+            };
+            opening.journal.append(closed).await.unwrap();
+        }
+        let contents = read_state_file(&path).unwrap();
+        let expected = ["s: killed", "s: first", "s: both", "s: last"];
+        assert_eq!(recorded_findings(&contents, |_| false), expected);
+        let report = gather_report(&contents, "s", &["s"], "iomcopy run");
+        assert_eq!(report.findings, expected);
+    }
+}
