@@ -6,7 +6,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -19,6 +19,15 @@ use super::platform::{
 /// is.
 pub fn open(path: &Path) -> io::Result<File> {
     open_regular(OpenOptions::new().read(true), path)
+}
+
+/// The last part of a file: at most so many bytes.
+pub fn read_end(mut file: &File, most: u64) -> io::Result<Vec<u8>> {
+    let length = file.seek(SeekFrom::End(0))?;
+    file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
+    let mut kept = Vec::new();
+    file.take(most).read_to_end(&mut kept)?;
+    Ok(kept)
 }
 
 /// The folder that contains `path`.

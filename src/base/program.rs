@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io;
 use std::path::Path;
 use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 
+use super::files::read_end;
 use super::platform::{kill_process_group, start_process_group};
 
 /// How much of the end of each stream is kept.
@@ -54,7 +55,8 @@ pub struct OutputFiles {
 impl OutputFiles {
     /// The end of what was written to each.
     fn read(&self) -> io::Result<(Vec<u8>, Vec<u8>)> {
-        Ok((read_end(&self.stdout)?, read_end(&self.stderr)?))
+        let end = |file| read_end(file, MAX_OUTPUT as u64);
+        Ok((end(&self.stdout)?, end(&self.stderr)?))
     }
 }
 
@@ -168,16 +170,6 @@ async fn read_stream(stream: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>)
     if kept.len() > MAX_OUTPUT {
         kept.drain(..kept.len() - MAX_OUTPUT);
     }
-}
-
-/// The last part of a file.
-fn read_end(mut file: &File) -> io::Result<Vec<u8>> {
-    let length = file.seek(SeekFrom::End(0))?;
-    let most = MAX_OUTPUT as u64;
-    file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
-    let mut kept = Vec::new();
-    file.take(most).read_to_end(&mut kept)?;
-    Ok(kept)
 }
 
 /// The last lines of what a program wrote, in one line.

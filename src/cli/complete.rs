@@ -114,14 +114,7 @@ async fn record_done(
         done.evidence = json!({ "survey": "nothing is left for a person" });
     }
     records.push(Record::from(done));
-    let open = other_tasks(&locked.state(), task);
-    record(
-        session,
-        locked,
-        records,
-        Closed::new("completed", DONE, None),
-    )
-    .await?;
+    let open = record_end(session, locked, task, records).await?;
     let rest = describe_rest(left);
     let needless = match arguments.waive {
         Some(_) => "; nothing was left to waive",
@@ -181,14 +174,7 @@ async fn waive(
         who: current_actor(),
         waived: Some(reason.to_owned()),
     }));
-    let open = other_tasks(&locked.state(), task);
-    record(
-        session,
-        locked,
-        records,
-        Closed::new("completed", DONE, None),
-    )
-    .await?;
+    let open = record_end(session, locked, task, records).await?;
     let unread = read.err();
     let line = describe_waiver(task, reason, &things, unread.as_ref());
     print_outcome(session, arguments, Outcome::waived(line, things), open);
@@ -307,6 +293,19 @@ async fn record(
     state_file.journal.append_all(records).await?;
     state_file.journal.append(closed).await?;
     Ok(())
+}
+
+/// Records how a task ended. Returns the other open tasks.
+async fn record_end(
+    session: &Session,
+    locked: LockedStateFile,
+    task: &str,
+    records: Vec<Record>,
+) -> Result<Vec<String>, Failure> {
+    let open = other_tasks(&locked.state(), task);
+    let closed = Closed::new("completed", DONE, None);
+    record(session, locked, records, closed).await?;
+    Ok(open)
 }
 
 /// How a task ended, for the user.

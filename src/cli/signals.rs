@@ -125,16 +125,8 @@ pub(super) fn stop_on_signals(
 mod tests {
     use super::*;
 
-    fn event(kind: EventKind) -> Event {
-        Event {
-            seq: 1,
-            time: String::new(),
-            kind,
-        }
-    }
-
     fn began(key: &str, kind: ChangeKind) -> Event {
-        event(EventKind::ChangeBegan {
+        Event::first(EventKind::ChangeBegan {
             step: "copy-environments".to_owned(),
             phase: "copy".to_owned(),
             key: key.to_owned(),
@@ -155,7 +147,7 @@ mod tests {
         assert!(!speaks());
         activity.on_event(&began("copy", ChangeKind::Launch));
         assert!(speaks());
-        activity.on_event(&event(EventKind::ChangeDone {
+        activity.on_event(&Event::first(EventKind::ChangeDone {
             step: "copy-environments".to_owned(),
             phase: "copy".to_owned(),
             key: "copy".to_owned(),

@@ -145,7 +145,10 @@ pub(crate) fn every_row(table: &Table, flows: u32) -> Query {
 }
 
 fn selecting(table: &Table, columns: &[&str], filter: Option<&str>) -> Query {
-    let query = every_row(table, FLOWS_IN_PAGE).select(columns);
+    filtered(every_row(table, FLOWS_IN_PAGE).select(columns), filter)
+}
+
+fn filtered(query: Query, filter: Option<impl Into<String>>) -> Query {
     match filter {
         Some(filter) => query.filter(filter),
         None => query,
@@ -270,11 +273,7 @@ impl View<'_> {
     ) -> Result<(String, Query), Failure> {
         let table = self.table(logical_name).await?;
         let query = every_row(&table, FLOWS_IN_PAGE).annotated();
-        let query = match filter {
-            Some(filter) => query.filter(filter),
-            None => query,
-        };
-        Ok((table.entity_set, query))
+        Ok((table.entity_set, filtered(query, filter)))
     }
 
     /// The first rows of a query, at most `limit`, with its columns only and without a cache: for

@@ -24,6 +24,18 @@ pub struct Event {
     pub kind: EventKind,
 }
 
+#[cfg(test)]
+impl Event {
+    /// The first event of a process, at no time.
+    pub(crate) fn first(kind: EventKind) -> Self {
+        Self {
+            seq: 1,
+            time: String::new(),
+            kind,
+        }
+    }
+}
+
 /// One step as the first event lists it.
 #[derive(Clone, Debug, Default, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]

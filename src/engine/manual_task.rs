@@ -129,7 +129,7 @@ impl Executor {
 
 /// The records that hand out these manual changes of a phase (its step and name): what a survey has
 /// found. None if all of them wait already. The rest of a task that is half done is not a new task;
-/// a change is asked for anew if it was done or if the program has tried it since.
+/// a change is handed out again if it was done or if the program has tried it since.
 pub fn hand_out_records(
     state: &State,
     (step, phase): (&str, &str),

@@ -60,7 +60,7 @@ pub fn read_state_file(path: &Path) -> Result<StateFileContents, JournalError> {
     let replay = read_file(path, Entries::WithoutTexts)?;
     let (state, chain) = replay.require_readable(path)?;
     let lost = if occupancy == Occupancy::Free {
-        // A folder that cannot be listed is no reason to show nothing.
+        // If the folder cannot be listed, the file is shown anyway.
         let found = lost_records::find(path, mark.as_ref(), (state, &chain), &replay);
         LostRecords::of(path, &found.unwrap_or_default())
     } else {

@@ -376,6 +376,19 @@ pub(super) struct VerifiedCopy {
     pub(super) last: (u64, String),
 }
 
+/// More than the last line of a copy, its manifest, has.
+const LAST_LINE: u64 = 16 * 1024;
+
+/// The number and checksum of a copy's last line, without a look at the lines before it, which can be
+/// many megabytes. None if they cannot be read.
+pub(super) fn last_line_of_copy(path: &Path) -> Option<(u64, String)> {
+    let end = files::read_end(&files::open(path).ok()?, LAST_LINE).ok()?;
+    let end = end.strip_suffix(b"\n").unwrap_or(&end);
+    let begins = end.iter().rposition(|byte| *byte == b'\n')? + 1;
+    let line = line::decode(&end[begins..]).ok()?;
+    Some((line.entry.number, line.checksum.to_string()))
+}
+
 /// Verifies a copy as [`read_copy`] does, without keeping its captures.
 pub(super) fn verify_copy(path: &Path) -> Result<VerifiedCopy, JournalError> {
     read_copied_rows(path, drop)

@@ -125,16 +125,8 @@ mod tests {
     use super::*;
     use crate::journal::ChangeKind;
 
-    fn event(kind: EventKind) -> Event {
-        Event {
-            seq: 1,
-            time: String::new(),
-            kind,
-        }
-    }
-
     fn failed(key: &str) -> Event {
-        event(EventKind::ChangeFailed {
+        Event::first(EventKind::ChangeFailed {
             step: "activate-flows".to_owned(),
             phase: "activate".to_owned(),
             key: key.to_owned(),
@@ -174,7 +166,7 @@ mod tests {
         let report = "iomcopy report uat.yaml";
         assert_eq!(summary.text(&[], report, false), "");
         for seconds in [30.0, 60.0] {
-            summary.on_event(&event(EventKind::Waiting {
+            summary.on_event(&Event::first(EventKind::Waiting {
                 service: "Dataverse".to_owned(),
                 reason: "throttled".to_owned(),
                 seconds,
@@ -183,7 +175,7 @@ mod tests {
         }
         summary.on_event(&failed("orders"));
         summary.on_event(&failed("returns"));
-        summary.on_event(&event(EventKind::ChangeDone {
+        summary.on_event(&Event::first(EventKind::ChangeDone {
             step: "activate-flows".to_owned(),
             phase: "activate".to_owned(),
             key: "orders".to_owned(),

@@ -140,7 +140,7 @@ impl Printer {
         self.write_out(&self.printable(line));
     }
 
-    /// How wide the terminal at stdout is; none if stdout is no terminal.
+    /// How wide the terminal at stdout is; `None` if stdout is not a terminal.
     pub fn columns(&self) -> Option<usize> {
         columns(&Term::stdout())
     }

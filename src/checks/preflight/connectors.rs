@@ -14,8 +14,8 @@ use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::{Rows, available, rows};
 use crate::domain::connections::custom_connectors::CUSTOM;
 use crate::domain::connections::{connector_name, connector_of_url};
-use crate::domain::flows::rules::{DesiredState, Rules};
-use crate::domain::flows::{FlowDefinition, cloud_flows, missing_connectors};
+use crate::domain::flows::rules::wanted_definitions;
+use crate::domain::flows::{FlowDefinition, missing_connectors};
 use crate::domain::names::{Fields, Names, text};
 use crate::domain::{RefreshContext, flows};
 use crate::engine::{Failure, JournalView};
@@ -50,17 +50,9 @@ pub(super) async fn checks_before_step(
 ) -> Result<CheckResult, Failure> {
     let check = there(refresh);
     let view = refresh.view(journal);
-    let used = async {
-        let rules = Rules::read(refresh, journal).await?;
-        let used = |id, row: Fields| {
-            let is_wanted = rules.desired_state(id, &row) == DesiredState::On;
-            let definition = is_wanted
-                .then(|| FlowDefinition::from_row(&row))
-                .flatten()?;
-            Some((flows::name(id, &row), definition.connectors()))
-        };
-        Ok(cloud_flows(view, used).await?.into_values().collect())
-    };
+    let used = wanted_definitions(refresh, journal, |id, row, definition| {
+        (flows::name(id, row), definition.connectors())
+    });
     let (connectors, used): (_, Vec<Used>) = try_join!(rows(view, "connector"), used)?;
     Ok(check.settle(available(&connectors).map(|here| judge_there(&check, &used, here))))
 }

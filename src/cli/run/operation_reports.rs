@@ -209,16 +209,12 @@ mod tests {
     use crate::journal;
 
     fn progress(note: &str) -> Event {
-        Event {
-            seq: 1,
-            time: String::new(),
-            kind: EventKind::Progress {
-                step: "copy-environments".to_owned(),
-                name: "copy".to_owned(),
-                note: note.to_owned(),
-                elapsed: 1.0,
-            },
-        }
+        Event::first(EventKind::Progress {
+            step: "copy-environments".to_owned(),
+            name: "copy".to_owned(),
+            note: note.to_owned(),
+            elapsed: 1.0,
+        })
     }
 
     #[test]
@@ -236,11 +232,7 @@ mod tests {
         // A killed process cannot remove it.
         assert!(stages(&Occupancy::Free).is_empty());
         // While the service does not answer a write, that is what is known.
-        let event = |kind: EventKind| Event {
-            kind,
-            ..progress("")
-        };
-        reports.on_event(&event(EventKind::ChangeBegan {
+        reports.on_event(&Event::first(EventKind::ChangeBegan {
             step: "copy-environments".to_owned(),
             phase: "copy".to_owned(),
             key: "copy/1".to_owned(),
@@ -248,7 +240,7 @@ mod tests {
             kind: journal::ChangeKind::Launch,
         }));
         let (address, request) = ("host:443".to_owned(), "POST /copy".to_owned());
-        reports.on_event(&event(EventKind::SlowWrite {
+        reports.on_event(&Event::first(EventKind::SlowWrite {
             service: "Power Platform".to_owned(),
             address: address.clone(),
             request: request.clone(),
@@ -256,12 +248,15 @@ mod tests {
         }));
         let named = "nothing yet: Power Platform at host:443 has not answered POST /copy";
         assert_eq!(stages(&held)["copy"], named);
-        reports.on_event(&event(EventKind::SlowWriteEnded { address, request }));
+        reports.on_event(&Event::first(EventKind::SlowWriteEnded {
+            address,
+            request,
+        }));
         assert!(!stages(&held).contains_key("copy"));
         // A stop is known once the run has begun.
         reports.note_stopping();
         assert!(!read_reports(&path, &held).is_stopping);
-        reports.on_event(&event(EventKind::RunBegan {
+        reports.on_event(&Event::first(EventKind::RunBegan {
             run: "01a2".to_owned(),
             resumed: false,
             target: "Contoso UAT".to_owned(),

@@ -7,7 +7,7 @@ use tokio::try_join;
 use uuid::Uuid;
 
 use super::reach::{FlowReach, ReachRules, production_references};
-use super::{CLOUD_FLOWS, COMPILED, cloud_flows};
+use super::{CLOUD_FLOWS, COMPILED, FlowDefinition, cloud_flows};
 use crate::domain::names::{Fields, Names, text};
 use crate::domain::publication::is_published;
 use crate::domain::seals::{self, Part};
@@ -21,7 +21,7 @@ use crate::runbook::{IomTable, Keyword as _, TurnOn};
 /// fixed address that is not allowed, so it would act on production.
 pub(crate) const NAMES_PRODUCTION: &str = "names production";
 
-/// Why a flow is left off that publishing an orchestration or a policy compiles anew. True before the
+/// Why a flow is left off that publishing an orchestration or a policy compiles again. True before the
 /// publishing and after it.
 pub(crate) const COMPILED_ANEW: &str =
     "compiled from an orchestration: publishing the orchestration replaces it";
@@ -352,6 +352,25 @@ pub(crate) async fn held_flows(
     let rules = Rules::read(refresh, journal).await?;
     let held = cloud_flows(refresh.view(journal), |id, row| rules.held_back(id, &row));
     Ok(held.await?.into_values().collect())
+}
+
+/// What `map` keeps of the definition of each cloud flow that should be on. It takes the flow's id
+/// and its row too, and should keep neither the row nor the definition, which can be large.
+pub(crate) async fn wanted_definitions<T>(
+    refresh: &RefreshContext,
+    journal: &JournalView,
+    map: impl Fn(Uuid, &Fields, &FlowDefinition) -> T,
+) -> Result<Vec<T>, Failure> {
+    let rules = Rules::read(refresh, journal).await?;
+    let wanted = |id, row: Fields| {
+        let is_wanted = rules.desired_state(id, &row) == DesiredState::On;
+        let definition = is_wanted
+            .then(|| FlowDefinition::from_row(&row))
+            .flatten()?;
+        Some(map(id, &row, &definition))
+    };
+    let flows = cloud_flows(refresh.view(journal), wanted).await?;
+    Ok(flows.into_values().collect())
 }
 
 /// Did a provider of the target deploy this flow? Its name says so, and the source has no flow with

@@ -40,7 +40,7 @@ impl State {
         Ok(())
     }
 
-    /// The steps that a record opens again have not ended, and their changes are counted anew. A
+    /// The steps that a record opens again have not ended, and their changes are counted from there. A
     /// skipped step stays skipped.
     fn reopen_steps(&mut self, entry: &Entry, names: &[String], by: ReopenedBy) {
         let done = names.iter().map(|name| self.all_done_changes(name));
@@ -101,19 +101,29 @@ mod tests {
         next(state, step_ended(step, StepOutcome::Done)).unwrap();
     }
 
-    #[test]
-    fn steps_that_are_opened_again_wait_and_their_changes_are_counted_from_there() {
-        let forecast = |changes| StepForecast {
+    fn forecast(changes: usize) -> StepForecast {
+        StepForecast {
             changes,
             seconds: 60,
-            source: TimeSource::LastRun,
-        };
+            source: TimeSource::Plan,
+        }
+    }
+
+    /// A finished run of step `x` with two changes and step `y` with one. Takes how many were planned.
+    fn finished_run(planned: [usize; 2]) -> State {
         let mut state = fold(vec![began().into(), opened("ops-1").into()]);
-        state.planned = [("x".to_owned(), forecast(2)), ("y".to_owned(), forecast(1))].into();
+        let [x, y] = planned.map(forecast);
+        state.planned = [("x".to_owned(), x), ("y".to_owned(), y)].into();
         run_step(&mut state, "x", "x/1");
         run_step(&mut state, "x", "x/2");
         run_step(&mut state, "y", "y/1");
         next(&mut state, Finished {}).unwrap();
+        state
+    }
+
+    #[test]
+    fn steps_that_are_opened_again_wait_and_their_changes_are_counted_from_there() {
+        let mut state = finished_run([2, 1]);
         let reopened = Reopened {
             provider: "msdyn_fedex".to_owned(),
             seals: Vec::new(),
@@ -144,17 +154,7 @@ mod tests {
 
     #[test]
     fn a_repair_counts_its_own_changes_and_leaves_the_plan_of_the_other_steps() {
-        let forecast = |changes| StepForecast {
-            changes,
-            seconds: 60,
-            source: TimeSource::Plan,
-        };
-        let mut state = fold(vec![began().into(), opened("ops-1").into()]);
-        state.planned = [("x".to_owned(), forecast(5)), ("y".to_owned(), forecast(3))].into();
-        run_step(&mut state, "x", "x/1");
-        run_step(&mut state, "x", "x/2");
-        run_step(&mut state, "y", "y/1");
-        next(&mut state, Finished {}).unwrap();
+        let mut state = finished_run([5, 3]);
         let repair = RepairBegan {
             step: "x".to_owned(),
             who: "ada".to_owned(),

@@ -297,12 +297,28 @@ fn failures(state: &State) -> Vec<StepFailure> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use serde_json::Value;
 
     use super::*;
     use crate::base::clock::Clock;
     use crate::journal::testing::{done, intent, open, phase_began, step_began};
-    use crate::journal::{ChangeKind, Closed, Ended, Failed, Occupancy, Verified, read_state_file};
+    use crate::journal::{
+        ChangeKind, Closed, Ended, Failed, Occupancy, OpenStateFile, Verified, read_state_file,
+    };
+
+    /// A run that has requested its copy.
+    async fn requested_copy(path: &Path) -> OpenStateFile {
+        let opening = open(path, &Clock::new(1.0));
+        let requested = vec![
+            step_began("s"),
+            phase_began("s", "p"),
+            intent("s", "p", "copy", ChangeKind::Launch),
+        ];
+        opening.journal.append_all(requested).await.unwrap();
+        opening
+    }
 
     #[tokio::test]
     async fn a_refused_change_has_failed_and_is_done_by_hand_once_a_person_made_it() {
@@ -376,13 +392,7 @@ mod tests {
     async fn an_operation_that_ended_unread_has_no_time_but_two_bounds() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s.iomcopy.jsonl");
-        let opening = open(&path, &Clock::new(1.0));
-        let requested = vec![
-            step_began("s"),
-            phase_began("s", "p"),
-            intent("s", "p", "copy", ChangeKind::Launch),
-        ];
-        opening.journal.append_all(requested).await.unwrap();
+        let opening = requested_copy(&path).await;
         let since = opening.journal.state().launch("copy").unwrap().intent.time;
         let ended = Ended {
             key: "copy".to_owned(),
@@ -411,13 +421,7 @@ mod tests {
     async fn an_operation_that_no_process_reads_is_not_said_to_run() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s.iomcopy.jsonl");
-        let opening = open(&path, &Clock::new(1.0));
-        let requested = vec![
-            step_began("s"),
-            phase_began("s", "p"),
-            intent("s", "p", "copy", ChangeKind::Launch),
-        ];
-        opening.journal.append_all(requested).await.unwrap();
+        let _opening = requested_copy(&path).await;
         let mut contents = read_state_file(&path).unwrap();
         let shown = |contents: &StateFileContents| {
             let report = gather_report(contents, "s", &["s"], "iomcopy run");
@@ -439,13 +443,7 @@ mod tests {
     async fn the_times_of_a_running_operation_reach_until_now_and_those_of_a_killed_one_do_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s.iomcopy.jsonl");
-        let opening = open(&path, &Clock::new(1.0));
-        let requested = vec![
-            step_began("s"),
-            phase_began("s", "p"),
-            intent("s", "p", "copy", ChangeKind::Launch),
-        ];
-        opening.journal.append_all(requested).await.unwrap();
+        let _opening = requested_copy(&path).await;
         let mut contents = read_state_file(&path).unwrap();
         let now = contents.state.last_time + std::time::Duration::from_hours(1);
         let report = |contents: &StateFileContents| {

@@ -19,13 +19,11 @@ use crate::domain::connections::core_references::{CoreReference, core_references
 use crate::domain::connections::{
     OwnerRow, connector_name, find_acting_user, find_choice, find_owner, reference_key,
 };
-use crate::domain::flows::rules::{DesiredState, Rules};
-use crate::domain::flows::{FlowDefinition, cloud_flows};
+use crate::domain::flows::rules::wanted_definitions;
 use crate::domain::iom_change::sign_in_instruction;
 use crate::domain::names::{Fields, text};
 use crate::domain::refused_change::by_hand_where_refused;
 use crate::domain::row_changes::{Request, surveyed_row_set, surveyed_version};
-use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys};
 use crate::engine::{Action, Barrier, Change, Failure, JournalView, ManualTask, Survey};
 
@@ -61,22 +59,13 @@ struct Read {
 type Users = BTreeMap<String, Vec<String>>;
 
 /// Reads which references the flows use that should be on.
-async fn read_users(
-    refresh: &RefreshContext,
-    journal: &JournalView,
-    view: View<'_>,
-) -> Result<Users, Failure> {
-    let rules = Rules::read(refresh, journal).await?;
-    let used = |id, row: Fields| {
-        let is_wanted = rules.desired_state(id, &row) == DesiredState::On;
-        let definition = is_wanted
-            .then(|| FlowDefinition::from_row(&row))
-            .flatten()?;
-        let name = text(&row, "name").unwrap_or_default();
-        Some((name, definition.references()))
-    };
+async fn read_users(refresh: &RefreshContext, journal: &JournalView) -> Result<Users, Failure> {
+    let used = wanted_definitions(refresh, journal, |_, row, definition| {
+        let name = text(row, "name").unwrap_or_default();
+        (name, definition.references())
+    });
     let mut users = Users::new();
-    for (name, references) in cloud_flows(view, used).await?.into_values() {
+    for (name, references) in used.await? {
         for reference in references {
             users.entry(reference).or_default().push(name.clone());
         }
@@ -102,12 +91,8 @@ impl References {
     }
 
     /// Reads ahead what the end of the phase needs. What cannot be read now is read then.
-    async fn read_ahead(
-        &self,
-        journal: &JournalView,
-        view: View<'_>,
-    ) -> (Option<Users>, Option<usize>) {
-        let (users, jobs) = join!(read_users(&self.refresh, journal, view), self.jobs());
+    async fn read_ahead(&self, journal: &JournalView) -> (Option<Users>, Option<usize>) {
+        let (users, jobs) = join!(read_users(&self.refresh, journal), self.jobs());
         (users.ok(), jobs.ok())
     }
 }
@@ -192,7 +177,7 @@ impl Survey for References {
         let is_last = mem::take(&mut *lock(&self.end)).is_expected;
         let ahead = Box::pin(async {
             if is_last && !journal.is_planning() {
-                return Ok::<_, Failure>(self.read_ahead(journal, view).await);
+                return Ok::<_, Failure>(self.read_ahead(journal).await);
             }
             Ok((None, None))
         });
@@ -265,7 +250,7 @@ impl Survey for References {
             let (choices, references, users) = try_join!(
                 Choices::read(refresh, journal),
                 core_references(view),
-                read_users(refresh, journal, view),
+                read_users(refresh, journal),
             )?;
             Ok::<_, Failure>(Read {
                 choices,
