@@ -33,6 +33,7 @@ pub struct Clock {
 #[derive(Debug)]
 struct Inner {
     speed: f64,
+    services_stop: bool,
     began: Instant,
     /// The time of a clock that advances only by waiting, in milliseconds.
     #[cfg(test)]
@@ -54,6 +55,7 @@ impl Clock {
         Self {
             inner: Arc::new(Inner {
                 speed,
+                services_stop: false,
                 began: Instant::now(),
                 #[cfg(test)]
                 waited: None,
@@ -69,6 +71,7 @@ impl Clock {
     pub(crate) fn simulated() -> Self {
         Self {
             inner: Arc::new(Inner {
+                services_stop: false,
                 speed: 1.0,
                 began: Instant::now(),
                 waited: Some(std::sync::atomic::AtomicU64::new(0)),
@@ -84,6 +87,7 @@ impl Clock {
             inner: Arc::new(Inner {
                 speed: 1.0,
                 began: Instant::now(),
+                services_stop: false,
                 waited: None,
                 timeline: Some(super::timeline::Timeline::default()),
             }),
@@ -128,6 +132,21 @@ impl Clock {
     /// Converts a duration of the program's time to the wall clock's.
     pub fn real(&self, duration: Duration) -> Duration {
         scaled(duration, 1.0 / self.inner.speed)
+    }
+
+    /// A new clock as [`Self::new`], whose services run in this process, so that their time stops
+    /// with it.
+    pub fn of_services_in_this_process(speed: f64) -> Self {
+        let mut clock = Self::new(speed);
+        if let Some(inner) = Arc::get_mut(&mut clock.inner) {
+            inner.services_stop = true;
+        }
+        clock
+    }
+
+    /// Does the time of the services stop with this process?
+    pub fn services_stop(&self) -> bool {
+        self.inner.services_stop
     }
 
     /// How many times faster than the wall clock this clock runs.

@@ -5,6 +5,7 @@
 //! clock.rs         durations and deadlines, which a rehearsal can run faster
 //! encoding.rs      percent-encoding
 //! files.rs         files that the user names: opened and written safely
+//! json_text.rs     JSON values as their texts, where many of them are in memory
 //! packed_texts.rs  many similar texts in little memory
 //! platform/        everything that differs between Linux, macOS and Windows
 //! program.rs       runs a program with a time limit
@@ -22,6 +23,7 @@ pub mod cancellation;
 pub mod clock;
 pub mod encoding;
 pub mod files;
+pub mod json_text;
 pub mod packed_texts;
 pub mod platform;
 pub mod program;

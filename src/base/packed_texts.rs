@@ -100,19 +100,24 @@ impl PackedTexts {
     /// Passes on the wanted texts, in order, each with its place from 0. A block without a wanted
     /// text is not decompressed.
     pub fn each_of(&self, is_wanted: impl Fn(usize) -> bool, mut each: impl FnMut(usize, &str)) {
+        self.pass_on(&is_wanted, &mut each);
+    }
+
+    fn pass_on(&self, is_wanted: &dyn Fn(usize) -> bool, each: &mut dyn FnMut(usize, &str)) {
         let mut first = 0;
         for block in &self.blocks {
             let places = first..first + block.count;
             first = places.end;
-            if places.clone().any(&is_wanted) {
-                each_in(places, &block.bytes(), &is_wanted, &mut each);
+            if places.clone().any(is_wanted) {
+                each_in(places, &block.bytes(), is_wanted, each);
             }
         }
         let places = first..first + self.open_count;
-        each_in(places, &self.open, &is_wanted, &mut each);
+        each_in(places, &self.open, is_wanted, each);
     }
 
     /// How many bytes it keeps.
+    #[cfg(test)]
     pub fn bytes_in_memory(&self) -> usize {
         let blocks = self.blocks.iter().map(|block| match &block.bytes {
             Bytes::Plain(bytes) => bytes.capacity(),
@@ -184,8 +189,8 @@ fn decompress(block: &[u8]) -> Vec<u8> {
 fn each_in(
     places: Range<usize>,
     mut bytes: &[u8],
-    is_wanted: impl Fn(usize) -> bool,
-    each: &mut impl FnMut(usize, &str),
+    is_wanted: &dyn Fn(usize) -> bool,
+    each: &mut dyn FnMut(usize, &str),
 ) {
     for place in places {
         let Some((text, rest)) = split_text(bytes) else {

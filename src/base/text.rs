@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::io;
 use std::time::Duration;
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 /// Makes text from a server safe to show: control characters (C0, DEL, C1) and the bidirectional
@@ -75,6 +77,29 @@ fn is_unsafe(character: char) -> bool {
 /// The SHA-256 of these bytes, in 64 lower-case hexadecimal digits.
 pub fn sha256(bytes: &[u8]) -> String {
     hex(&digest(bytes))
+}
+
+/// The SHA-256 of a value's JSON without spaces, in 64 lower-case hexadecimal digits. The JSON is not
+/// built in memory.
+pub fn sha256_of_json(value: &impl Serialize) -> String {
+    let mut written = Hashed(Sha256::new());
+    // Writing never fails; neither does a value whose map keys are texts.
+    serde_json::to_writer(&mut written, value).ok();
+    hex(&written.0.finalize())
+}
+
+/// Hashes what is written.
+struct Hashed(Sha256);
+
+impl io::Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The SHA-256 of these bytes.

@@ -20,7 +20,9 @@ pub struct CheckResult {
     /// What to do, if the verdict is not `Pass`.
     pub remedy: Option<String>,
     /// How a run ends if the verdict is `Fail`. If it is `Unknown`, `Temporary` means that the
-    /// service was unavailable: a run does not begin until the check has been repeated.
+    /// service was unavailable: a run does not begin until the check has been repeated. `NotAllowed`
+    /// means that the caller may not read what would show that nothing of production acts: a
+    /// verification does not end well then.
     pub kind: FailureKind,
     /// The manual task, `STEP/PHASE`, that an `Unknown` becomes: the check is repeated there.
     pub task: Option<String>,
@@ -83,11 +85,10 @@ impl CheckResult {
         }
     }
 
-    /// The first step that would fail or do harm, for people: `affects step 6`.
+    /// The first step that would fail or do harm, for people: `affects step reinstall-providers`.
+    /// By its name, because its number depends on the custom steps of the runbook.
     pub fn protection(&self) -> Option<String> {
-        Some(match self.protects.as_ref()? {
-            Protected::Standard(step) => format!("affects step {}", *step as usize + 1),
-            Protected::Custom(name) => format!("affects step '{name}'"),
-        })
+        let step = self.protects.as_ref()?;
+        Some(format!("affects step {step}"))
     }
 }

@@ -80,12 +80,9 @@ fn manual_task(result: &CheckResult) -> Change {
     };
     let mut instructions = vec![format!("{}: {}", result.headline, result.found)];
     instructions.extend(result.remedy.clone());
-    if result.verdict == Verdict::Unknown {
-        instructions.push(
-            "if it stays unreadable, check it yourself and confirm with `iomcopy complete … --waive`"
-                .to_owned(),
-        );
-    }
+    let advice = (result.verdict == Verdict::Unknown).then_some(
+        "what stays unreadable, check yourself, and continue without evidence (`--waive`)",
+    );
     ManualChange {
         key: keys::question(&result.check),
         name: format!("make sure that {}", result.check),
@@ -95,6 +92,7 @@ fn manual_task(result: &CheckResult) -> Change {
         evidence: result.check.clone(),
     }
     .into_change()
+    .with_advice(advice)
 }
 
 #[cfg(test)]
@@ -125,19 +123,19 @@ mod tests {
         };
         assert_eq!(asked.evidence, "the door is open");
         assert_eq!(
-            asked.instructions[..2],
+            asked.instructions,
             [
                 "could not check that the door is open: nobody looked",
                 "open it"
             ]
         );
-        assert!(asked.instructions[2].contains("--waive"));
+        assert!(asked.advice[0].contains("--waive"));
         let Action::ManualTask(asked) = manual_task(&check.fail("it is shut")).action else {
             panic!("it is not a manual task");
         };
         assert_eq!(
-            asked.instructions.len(),
-            2,
+            (asked.instructions.len(), asked.advice.len()),
+            (2, 0),
             "what was read cannot be waived by looking"
         );
     }

@@ -36,7 +36,7 @@ pub(super) async fn rows_where(
     filter: &str,
 ) -> Result<ReadResult<Rows>, Failure> {
     let read = async {
-        let primary_id = view.table(table).await?.primary_id;
+        let primary_id = view.table(table).await?.primary_id.clone();
         let rows = view.rows_where(table, Some(filter.to_owned())).await?;
         let by_id = rows
             .into_iter()

@@ -49,6 +49,24 @@ pub(super) struct Arguments {
     pub(super) command: Command,
 }
 
+impl Command {
+    /// The runbook of this command, and the state file that it names: none of a command without a
+    /// runbook.
+    pub(super) fn run_files(&self) -> Option<RunFiles> {
+        Some(match self {
+            Self::Validate(arguments) | Self::Preflight(arguments) => arguments.as_run_files(),
+            Self::Plan(arguments) => arguments.files.clone(),
+            Self::Run(arguments) => arguments.files.clone(),
+            Self::Status(arguments) => arguments.files.clone(),
+            Self::Complete(arguments) => arguments.files.clone(),
+            Self::Verify(files) => files.clone(),
+            Self::Report(arguments) => arguments.files.clone(),
+            Self::Graph(arguments) => arguments.files.clone(),
+            _ => return None,
+        })
+    }
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

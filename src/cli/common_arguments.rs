@@ -1,7 +1,6 @@
 //! The flags of every command, and the arguments that several commands have.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
@@ -10,7 +9,19 @@ use super::connect;
 use super::runbook_file::read_runbook;
 use crate::base::shell::quote_argument;
 use crate::engine::Failure;
-use crate::runbook::{Keyword, Runbook, UnknownKeyword};
+use crate::runbook::{Keyword, Runbook, find_keyword};
+
+/// The commands that a failure's help names with `RUNBOOK`.
+const WITH_RUNBOOK: [&str; 8] = [
+    "complete",
+    "plan",
+    "preflight",
+    "report",
+    "run",
+    "status",
+    "validate",
+    "verify",
+];
 
 /// The heading of these flags in the help of a command.
 const GLOBAL: &str = "Options of every command";
@@ -70,6 +81,15 @@ impl RunbookArguments {
     pub(super) fn read(&self) -> Result<Runbook, Failure> {
         read_runbook(&self.runbook, self.values.as_deref())
     }
+
+    /// The files of a run with this runbook.
+    pub(super) fn as_run_files(&self) -> RunFiles {
+        RunFiles {
+            runbook: self.runbook.clone(),
+            values: self.values.clone(),
+            state: None,
+        }
+    }
 }
 
 /// A runbook, and the state file of its run.
@@ -123,10 +143,9 @@ impl RunFiles {
             );
             help.replace(&general, &exact)
         };
-        let commands = ["complete", "run", "status"];
         failure.help = failure
             .help
-            .map(|help| commands.into_iter().fold(help, named));
+            .map(|help| WITH_RUNBOOK.into_iter().fold(help, named));
         failure
     }
 
@@ -153,12 +172,10 @@ pub(super) fn state_file_beside(file: &Path, runbook: &Runbook) -> PathBuf {
 }
 
 /// Parses one of the runbook's keywords.
-pub(super) fn keyword_parser<K>() -> impl TypedValueParser<Value = K>
-where
-    K: Keyword + FromStr<Err = UnknownKeyword> + Send + Sync,
-{
+pub(super) fn keyword_parser<K: Keyword + Send + Sync>() -> impl TypedValueParser<Value = K> {
     let names = K::ALL.iter().map(|choice| choice.keyword());
-    PossibleValuesParser::new(names).try_map(|given| given.parse::<K>())
+    PossibleValuesParser::new(names)
+        .try_map(|given| find_keyword(&given).ok_or("it is not one of the possible values"))
 }
 
 #[cfg(test)]

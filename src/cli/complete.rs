@@ -29,7 +29,9 @@ use crate::engine::{
 use crate::journal::{
     self, Closed, Completed, JournalError, LockedStateFile, Record, ResumeOptions, State,
 };
-use crate::report::{CompleteDocument, TaskOutcome, Version, document};
+use crate::report::{
+    CompleteDocument, TaskCommands, TaskOutcome, Version, document, worksheet_text,
+};
 
 /// How many changes that the program makes are named; more are counted.
 const NAMED: usize = 5;
@@ -38,7 +40,7 @@ const NAMED: usize = 5;
 #[derive(Debug, Args)]
 pub(super) struct CompleteArguments {
     #[command(flatten)]
-    files: RunFiles,
+    pub(super) files: RunFiles,
     /// The manual task, as `iomcopy status` names it
     #[arg(value_name = "STEP/PHASE", value_parser = TASK, hide_possible_values = true)]
     pub(super) task: String,
@@ -54,11 +56,6 @@ pub(super) async fn complete(
     session: &Session,
     arguments: &CompleteArguments,
 ) -> Result<u8, Failure> {
-    let completed = Box::pin(complete_task(session, arguments)).await;
-    completed.map_err(|failure| arguments.files.named_in(failure))
-}
-
-async fn complete_task(session: &Session, arguments: &CompleteArguments) -> Result<u8, Failure> {
     if let Some(reason) = &arguments.waive {
         require_reason(reason)?;
     }
@@ -134,12 +131,18 @@ async fn record_partly_done(
 ) -> Result<u8, Failure> {
     let (worksheet, records) = partly_done(&locked.state(), task, left);
     let failure = worksheet.not_done(task);
+    let done = names_of_done(&locked.state(), &records);
     if !records.is_empty() {
         let closed = Closed::new("waiting", WAITING, Some(failure.message.clone()));
         record(session, locked, records, closed).await?;
     }
-    for line in worksheet.instructions() {
-        session.printer.info(&format!("  [ ] {}", escape(line)));
+    for name in done {
+        session
+            .printer
+            .info(&format!("  done {} (by hand)", escape(&name)));
+    }
+    for line in worksheet_text(worksheet.advice(), worksheet.things()) {
+        session.printer.info(&line);
     }
     Err(failure)
 }
@@ -156,7 +159,7 @@ async fn waive(
     let (mut records, things, evidence) = match &read {
         Ok(left) => {
             let (worksheet, records) = partly_done(&locked.state(), task, left);
-            let things = worksheet.things().to_vec();
+            let things = worksheet.names();
             let evidence = json!({ "left": things });
             (records, things, evidence)
         }
@@ -165,7 +168,7 @@ async fn waive(
             let open = state.tasks.get(task.as_str());
             let open = open.map(|open| OpenWorksheet::of(&state, open));
             let evidence = json!({ "unread": unread.message });
-            (Vec::new(), open.unwrap_or_default().things, evidence)
+            (Vec::new(), open.unwrap_or_default().names(), evidence)
         }
     };
     records.push(Record::from(Completed {
@@ -209,6 +212,18 @@ fn partly_done(state: &State, task: &str, left: &[Change]) -> (Worksheet, Vec<Re
     (Worksheet::new(&manual), records)
 }
 
+/// The names of the things that these records say are done.
+fn names_of_done(state: &State, records: &[Record]) -> Vec<String> {
+    let names = records.iter().filter_map(|record| {
+        let Record::Done(done) = record else {
+            return None;
+        };
+        let asked = state.manual_changes.get(done.key.as_str())?;
+        Some(asked.intent.name.clone())
+    });
+    names.collect()
+}
+
 /// What the program makes after what a person did, by name; empty if nothing is left.
 fn describe_rest(left: &[Change]) -> String {
     if left.is_empty() {
@@ -222,27 +237,42 @@ fn describe_rest(left: &[Change]) -> String {
     )
 }
 
+/// A task that waits for a person.
+struct OpenTask {
+    name: String,
+    /// Does nothing in the tenant show that it is done?
+    needs_waiver: bool,
+}
+
 /// The other tasks that wait for a person.
-fn other_tasks(state: &State, task: &str) -> Vec<String> {
-    let open = state.waiting().map(|waiting| waiting.waiting.task.clone());
-    open.filter(|open| open != task).collect()
+fn other_tasks(state: &State, task: &str) -> Vec<OpenTask> {
+    let open = state.waiting().map(|open| OpenTask {
+        name: open.waiting.task.clone(),
+        needs_waiver: OpenWorksheet::of(state, open).needs_waiver,
+    });
+    open.filter(|open| open.name != task).collect()
 }
 
 /// The failure to lock the state file. A run that waits for a person holds the lock, and does not
 /// need this command.
 fn locked_by_run(error: JournalError, path: &Path) -> Failure {
     let is_locked = matches!(error, JournalError::Locked { .. });
-    let waits = is_locked
-        && journal::read_state_file(path)
-            .is_ok_and(|contents| contents.state.waiting().next().is_some());
+    let contents = journal::read_state_file(path).ok().filter(|_| is_locked);
+    let task = contents.and_then(|it| TaskCommands::of_waiting("RUNBOOK", &it.state));
     let failure = Failure::from(error);
-    if !waits {
-        return failure;
+    match task {
+        None => failure,
+        Some(task) if task.needs_waiver() => failure.with_help(format!(
+            "that run waits until the task is waived, because nothing in the tenant shows that it is \
+             done; press Ctrl-C there, then `{}`",
+            task.complete()
+        )),
+        Some(task) => failure.with_help(format!(
+            "that run reads the evidence itself while it waits for a person; to use `{}`, press \
+             Ctrl-C there first",
+            task.complete()
+        )),
     }
-    failure.with_help(
-        "that run reads the evidence itself while it waits for a person; to use `iomcopy complete`, \
-         press Ctrl-C there first",
-    )
 }
 
 /// Refuses a waiver without a reason.
@@ -301,7 +331,7 @@ async fn record_end(
     locked: LockedStateFile,
     task: &str,
     records: Vec<Record>,
-) -> Result<Vec<String>, Failure> {
+) -> Result<Vec<OpenTask>, Failure> {
     let open = other_tasks(&locked.state(), task);
     let closed = Closed::new("completed", DONE, None);
     record(session, locked, records, closed).await?;
@@ -339,7 +369,7 @@ fn print_outcome(
     session: &Session,
     arguments: &CompleteArguments,
     outcome: Outcome,
-    waiting: Vec<String>,
+    waiting: Vec<OpenTask>,
 ) {
     if session.output == Output::Human {
         session.printer.data(&outcome.line);
@@ -356,23 +386,21 @@ fn print_outcome(
         outcome: outcome.ending,
         reason: reason.map(|reason| reason.trim().to_owned()),
         waived: outcome.waived,
-        waiting,
+        waiting: waiting.into_iter().map(|open| open.name).collect(),
     }));
 }
 
 /// The tasks that still wait for a person, and the next command.
-fn what_follows(files: &str, waiting: &[String]) -> String {
+fn what_follows(files: &str, waiting: &[OpenTask]) -> String {
     let Some(first) = waiting.first() else {
         return format!("next: iomcopy run {files}");
     };
-    let tasks: Vec<String> = waiting
-        .iter()
-        .map(|task| escape(task).into_owned())
-        .collect();
+    let tasks: Vec<_> = waiting.iter().map(|open| escape(&open.name)).collect();
+    let commands = TaskCommands::new(files, &first.name, first.needs_waiver);
     format!(
-        "still waits for a person:\n  {}\nnext: iomcopy complete {files} {}",
+        "still waits for a person:\n  {}\nnext: {}",
         tasks.join("\n  "),
-        escape(first)
+        commands.complete()
     )
 }
 
@@ -383,10 +411,17 @@ mod tests {
     #[test]
     fn what_is_left_for_a_person_comes_before_the_next_run() {
         assert_eq!(what_follows("uat.yaml", &[]), "next: iomcopy run uat.yaml");
-        let open = ["a/b", "c/d"].map(str::to_owned);
+        let open = |needs_waiver| {
+            ["a/b", "c/d"].map(|name| OpenTask {
+                name: name.to_owned(),
+                needs_waiver,
+            })
+        };
         assert_eq!(
-            what_follows("uat.yaml", &open),
+            what_follows("uat.yaml", &open(false)),
             "still waits for a person:\n  a/b\n  c/d\nnext: iomcopy complete uat.yaml a/b"
         );
+        let waiver = what_follows("uat.yaml", &open(true));
+        assert!(waiver.ends_with("a/b --waive \"who, when\""), "{waiver}");
     }
 }

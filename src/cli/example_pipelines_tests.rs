@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Parser as _;
 
 use super::arguments::Arguments;
+use super::exit_code::{DONE, exit_meaning};
 use crate::runbook::{read_file, texts_in_yaml};
 
 fn folder() -> PathBuf {
@@ -87,7 +88,10 @@ fn every_command_of_the_example_pipelines_is_valid() {
         ("github-refresh.yml", 0),
         ("github-refresh-one.yml", 5),
         ("azure-refresh.yml", 5),
-        ("kubernetes.yaml", 3),
+        ("kubernetes.yaml", 0),
+        ("kubernetes-uat.yaml", 1),
+        ("kubernetes-test.yaml", 1),
+        ("kubernetes-uat-cronjob.yaml", 1),
     ] {
         let commands = commands_of(name);
         assert_eq!(commands.len(), expected, "{name}: {commands:?}");
@@ -96,6 +100,95 @@ fn every_command_of_the_example_pipelines_is_valid() {
             let parsed = Arguments::try_parse_from(words);
             assert!(parsed.is_ok(), "{name}: {command:?}: {:?}", parsed.err());
         }
+    }
+}
+
+/// The texts of the part of a file that contains this command: the job of a workflow, or of a stage.
+/// `depth` is the number of keys that lead to a job.
+fn job_with(name: &str, command: &str, depth: usize) -> Vec<(Vec<String>, String)> {
+    let texts = texts(name);
+    let is_command = |text: &str| commands_in(text).iter().any(|it| it[0] == command);
+    let scripts = texts.iter().filter(|(path, text)| {
+        let key = path.last().unwrap().as_str();
+        ["run", "script", "bash"].contains(&key) && is_command(text)
+    });
+    let jobs: Vec<&[String]> = scripts.map(|(path, _)| &path[..depth]).collect();
+    assert_eq!(jobs.len(), 1, "{name}: one job has `{command}`: {jobs:?}");
+    let job = jobs[0];
+    let of_job = texts.iter().filter(|(path, _)| path.starts_with(job));
+    of_job.cloned().collect()
+}
+
+/// A run that finishes without a person is verified too: the job depends on the run itself, and its
+/// condition accepts what the program says of exit 0.
+#[test]
+fn a_finished_run_is_verified_whether_or_not_a_person_had_to_act() {
+    let done = format!("'{}'", exit_meaning(DONE));
+    for (name, depth, needs, condition, person) in [
+        (
+            "github-refresh-one.yml",
+            3,
+            "needs",
+            "if",
+            "needs.resume.result == 'success'",
+        ),
+        (
+            "azure-refresh.yml",
+            7,
+            "dependsOn",
+            "condition",
+            "in(dependencies.resume.result, 'Succeeded'",
+        ),
+    ] {
+        let job = job_with(name, "verify", depth);
+        let at = |key: &str| -> Vec<&str> {
+            let below = job
+                .iter()
+                .filter(|(path, _)| path.get(depth).is_some_and(|it| it == key));
+            below.map(|(_, text)| text.as_str()).collect()
+        };
+        assert_eq!(at(needs), ["run", "resume"], "{name}");
+        let condition = at(condition).concat();
+        for part in [done.as_str(), person] {
+            assert!(condition.contains(part), "{name}: {part}: {condition}");
+        }
+    }
+}
+
+/// The command that starts a Job again must not touch another target.
+#[test]
+fn each_file_for_kubernetes_has_one_object_and_names_itself() {
+    for entry in std::fs::read_dir(folder()).unwrap() {
+        let name = entry.unwrap().file_name().to_string_lossy().into_owned();
+        if !name.starts_with("kubernetes") {
+            continue;
+        }
+        let text = std::fs::read_to_string(folder().join(&name)).unwrap();
+        assert_eq!(text.matches("\nkind: ").count(), 1, "{name}");
+        let mut replaced = text.lines().filter(|line| line.contains("kubectl replace"));
+        let suffix = format!("--filename {name}");
+        assert!(replaced.all(|line| line.ends_with(&suffix)), "{name}");
+    }
+}
+
+/// Where the workflows expect the runbook and the values, the instructions say to copy them.
+#[test]
+fn the_instructions_say_where_the_runbook_belongs() {
+    for (name, workflow) in [
+        ("github-refresh.yml", "github-refresh-one.yml"),
+        ("azure-refresh.yml", "azure-refresh.yml"),
+    ] {
+        let texts = texts(workflow);
+        let has = |wanted: &str| texts.iter().any(|(_, text)| text == wanted);
+        assert!(has("runbooks/refresh.yaml"), "{workflow}");
+        let text = std::fs::read_to_string(folder().join(name)).unwrap();
+        let head: Vec<&str> = text
+            .lines()
+            .take_while(|line| line.starts_with('#'))
+            .collect();
+        let head = head.join(" ").replace("# ", "");
+        let copied = "refresh.yaml, uat.values.yaml and test.values.yaml to the folder runbooks";
+        assert!(head.contains(copied), "{name}: {head}");
     }
 }
 

@@ -213,6 +213,7 @@ mod tests {
         let begins = StepBegan {
             step: step.clone(),
             speed: None,
+            services_stop: false,
         };
         open.journal.append(begins).await.unwrap();
         let begins = PhaseBegan { step, phase };
@@ -306,6 +307,7 @@ mod tests {
         let begins = StepBegan {
             step: step_name(),
             speed: None,
+            services_stop: false,
         };
         open.journal.append(begins).await.unwrap();
         let ended = StepEnded {

@@ -193,11 +193,11 @@ fn read_run(path: &Path) -> FleetRun {
     let file = path.display().to_string();
     match journal::read_state_file(path) {
         Ok(contents) => {
-            let again = runbook_beside(path, &contents).map_or_else(
-                || format!("iomcopy run RUNBOOK --state {}", quote_argument(&file)),
-                |runbook| format!("iomcopy run {}", quote_argument(&runbook)),
+            let arguments = runbook_beside(path, &contents).map_or_else(
+                || format!("RUNBOOK --state {}", quote_argument(&file)),
+                |runbook| quote_argument(&runbook),
             );
-            describe(path, &again, &contents)
+            describe(path, &arguments, &contents)
         }
         Err(error) => unreadable_run(&file, &error.to_string(), Some(&error.help())),
     }
@@ -225,15 +225,15 @@ fn runbook_beside(state_file: &Path, contents: &StateFileContents) -> Option<Str
     found.next().is_none().then(|| first.display().to_string())
 }
 
-/// The row of a run. Takes the command that continues it.
-fn describe(path: &Path, again: &str, contents: &StateFileContents) -> FleetRun {
+/// The row of a run. Takes the arguments that name its runbook and its state file.
+fn describe(path: &Path, arguments: &str, contents: &StateFileContents) -> FleetRun {
     let reports = operation_reports::read_reports(path, &contents.occupancy);
     let now = Clock::new(1.0).time_of_day();
     let estimates = Expectations::of(path).estimates(contents, now, reports.stages);
     let names = names_that_ran(&contents.state);
     fleet_run(
         &path.display().to_string(),
-        again,
+        arguments,
         contents,
         &names,
         &estimates,

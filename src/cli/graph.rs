@@ -25,7 +25,7 @@ use crate::runbook::{IomTable, Runbook};
 #[derive(Debug, Args)]
 pub(super) struct GraphArguments {
     #[command(flatten)]
-    files: RunFiles,
+    pub(super) files: RunFiles,
     /// The orchestration's name
     orchestration: String,
     /// Output format

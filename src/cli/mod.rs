@@ -157,12 +157,13 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, Failure> {
         session.listen_to_signals(stopped);
     }
     let printer = &session.printer;
-    match command {
+    let files = command.run_files();
+    let result = match command {
         Command::Run(arguments) if arguments.dry_run => {
-            plan::plan(session, &arguments.as_plan()).await
+            Box::pin(plan::plan(session, &arguments.as_plan())).await
         }
         Command::Run(arguments) => Box::pin(run::run(session, &arguments)).await,
-        Command::Plan(arguments) => plan::plan(session, &arguments).await,
+        Command::Plan(arguments) => Box::pin(plan::plan(session, &arguments)).await,
         Command::Validate(arguments) => validate::validate(session, &arguments),
         Command::Status(arguments) => status::status(session, &arguments).await,
         Command::Fleet(arguments) => fleet::fleet(session, &arguments),
@@ -179,5 +180,10 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, Failure> {
         Command::Schema(arguments) => Ok(schema::schema(printer, &arguments)),
         Command::Completions(arguments) => Ok(completions::completions(printer, &arguments)),
         Command::Man(arguments) => man::man(printer, &arguments),
-    }
+    };
+    // The code that makes a failure does not know the files of the command.
+    result.map_err(|failure| match &files {
+        Some(files) => files.named_in(failure),
+        None => failure,
+    })
 }

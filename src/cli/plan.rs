@@ -12,6 +12,7 @@ use super::connect::{self, Connected};
 use super::exit_code::{CHANGES, DONE};
 use super::expectations::{Expectations, left_of_last_run};
 use super::report::outline;
+use super::run::run_binding::{require_same_binding, require_same_runbook};
 use super::run::{reopen, repair};
 use super::session::Session;
 use super::{plan_file, plan_notes};
@@ -76,12 +77,17 @@ pub(super) async fn plan(session: &Session, arguments: &PlanArguments) -> Result
     let state = if journal::exists(&path) && !arguments.fresh {
         let contents = journal::read_state_file(&path)?;
         session.warn_of_lost_records(&contents);
+        // As `run` does: the plan would be that of another refresh.
+        require_same_runbook(&contents.state, &runbook)?;
         lost = contents.lost;
         Some(Arc::new(contents.state))
     } else {
         None
     };
     connect::with_services(session, runbook, async |connected| {
+        if let Some(state) = &state {
+            require_same_binding(state, connected)?;
+        }
         let view = PlanView {
             session,
             arguments,
@@ -252,6 +258,7 @@ impl PlanView<'_> {
         let runbook = &refresh.runbook;
         PlanReport {
             replacing_step: plan_notes::replacing_step(runbook),
+            lost_providers: plan_notes::lost_providers(plan),
             left_off: plan_notes::left_off(plan, runbook),
             differences: plan_notes::differences(plan, runbook),
             unknowns: plan_notes::unknowns(plan, runbook, |step, is_forecast| {

@@ -45,7 +45,7 @@ fn read(path: &Path) -> Result<SavedPlan, Failure> {
     let invalid = |reason: String| {
         let message = format!("{}: {reason}", path.display());
         Failure::new(FailureKind::InvalidInput, message)
-            .with_help("save a plan with `iomcopy plan --out FILE`")
+            .with_help("save a plan with `iomcopy plan RUNBOOK --out FILE`")
     };
     let text = files::read_to_string(path).map_err(|error| invalid(error.to_string()))?;
     let saved: SavedPlan = serde_json::from_str(&text)

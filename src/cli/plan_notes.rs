@@ -4,7 +4,9 @@ use uuid::Uuid;
 
 use crate::base::text::list_first;
 use crate::domain::keys;
+use crate::domain::lost_providers::{lost_in_plan, lost_line};
 use crate::engine::Plan;
+use crate::report::LostProviders;
 use crate::runbook::{CustomStep, Keyword as _, ListedStep, Runbook, StepName};
 
 /// How many changes are named; more are counted.
@@ -101,6 +103,15 @@ fn fewer_flows(plan: &Plan) -> Option<String> {
     })
 }
 
+/// The providers that the plan deletes and does not reinstall.
+pub(super) fn lost_providers(plan: &Plan) -> LostProviders {
+    let names = lost_in_plan(plan);
+    LostProviders {
+        line: lost_line(&names),
+        names,
+    }
+}
+
 /// What the plan does not know, one line for each thing. `unknown_of` returns it for a custom step;
 /// its second argument says whether the copy is still to be made.
 pub(super) fn unknowns(
@@ -121,7 +132,7 @@ pub(super) fn unknowns(
     let created =
         |text: &str| text.contains("\"new action of ") || text.contains("\"new provider of ");
     let changes = plan.steps.iter().flat_map(|step| &step.changes);
-    let later = changes.filter(|change| created(&change.after.to_string()));
+    let later = changes.filter(|change| created(change.after.as_str()));
     match later.count() {
         0 => {}
         1 => unknown.push("the id in 1 change is created in the run".to_owned()),

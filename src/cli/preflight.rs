@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::common_arguments::{Output, RunFiles, RunbookArguments, state_file_beside};
+use super::common_arguments::{Output, RunbookArguments, state_file_beside};
 use super::connect;
 use super::exit_code::DONE;
 use super::run::suggested_commands;
@@ -57,7 +57,7 @@ fn next_line(
     findings: &[CheckResult],
     begun: Option<String>,
 ) -> Option<String> {
-    let files = run_files(arguments).as_arguments();
+    let files = arguments.as_run_files().as_arguments();
     let ran = format!("iomcopy preflight {files}");
     let has_failed = findings.iter().any(|it| it.verdict == Verdict::Fail);
     let next = match begun {
@@ -69,15 +69,6 @@ fn next_line(
         None => NextCommand::new(format!("iomcopy plan {files}")),
     };
     next.line(&ran)
-}
-
-/// The files of a run with this runbook.
-fn run_files(arguments: &RunbookArguments) -> RunFiles {
-    RunFiles {
-        runbook: arguments.runbook.clone(),
-        values: arguments.values.clone(),
-        state: None,
-    }
 }
 
 /// The run in the runbook's own state file, which has not finished.
@@ -97,7 +88,7 @@ impl OpenRun {
         if contents.state.finished.is_some() {
             return None;
         }
-        let next = suggested_commands(&run_files(arguments), &contents).next;
+        let next = suggested_commands(&arguments.as_run_files(), &contents).next;
         Some(Self {
             journal: JournalView::from_journal(Arc::new(contents.state)),
             next,

@@ -11,9 +11,9 @@ use super::exit_code::DONE;
 use super::run::suggested_commands;
 use super::session::Session;
 use super::step_names::step_names;
+use super::warnings::is_answered;
 use crate::base::clock::Clock;
 use crate::base::files;
-use crate::domain::containment::figures::is_forecast;
 use crate::domain::graph;
 use crate::engine::{Failure, FailureKind};
 use crate::journal;
@@ -32,7 +32,7 @@ const LOOKED_AT: usize = 4096;
 #[derive(Debug, Args)]
 pub(super) struct ReportArguments {
     #[command(flatten)]
-    files: RunFiles,
+    pub(super) files: RunFiles,
     /// Output format [default: markdown, and json with --output json]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(super) format: Option<FormatArgument>,
@@ -83,7 +83,7 @@ fn gather(files: &RunFiles) -> Result<RunReport, Failure> {
     let next = suggested_commands(files, &contents).next;
     let names = step_names(&runbook, Some(&contents.state));
     let report = gather_report(&contents, &file, &names, &next);
-    let report = report.without_answered(is_forecast);
+    let report = report.without_answered(is_answered(&contents.state));
     let report = report.until_now(&contents, &names, Clock::new(1.0).time_of_day());
     Ok(report.with_orchestrations(&contents, outline))
 }

@@ -195,7 +195,7 @@ fn find_capture(state: &State, key: &str, seal: Option<&str>) -> Result<String, 
     let Some((first, row)) = found.first() else {
         return Err(invalid(
             format!("the state file has no capture '{key}'"),
-            "take the key from the worksheet, or from `iomcopy state export`",
+            "take the key from the worksheet, or from `iomcopy state export FILE`",
         ));
     };
     if found

@@ -12,8 +12,8 @@ use super::expectations::Expectations;
 use super::run::{operation_reports, suggested_commands};
 use super::session::Session;
 use super::step_names::step_names;
+use super::warnings::is_answered;
 use crate::base::clock::Clock;
-use crate::domain::containment::figures::is_forecast;
 use crate::engine::Failure;
 use crate::journal::{self, LockHolder, Occupancy, State, StateFileContents};
 use crate::report::{
@@ -30,7 +30,7 @@ const REMOTE_INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Debug, Args)]
 pub(super) struct StatusArguments {
     #[command(flatten)]
-    files: RunFiles,
+    pub(super) files: RunFiles,
     /// Update the display until the run's process ends; without a terminal, a line for each change
     #[arg(long)]
     pub(super) follow: bool,
@@ -141,7 +141,7 @@ impl StatusView<'_> {
         let reports = operation_reports::read_reports(&self.path, &contents.occupancy);
         let now = Clock::new(1.0).time_of_day();
         let estimates = Estimates {
-            findings: recorded_findings(&contents, is_forecast),
+            findings: recorded_findings(&contents, is_answered(&contents.state)),
             is_stopping: reports.is_stopping,
             ..self.expectations.estimates(&contents, now, reports.stages)
         };

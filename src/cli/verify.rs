@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::common_arguments::{Output, RunFiles};
 use super::exit_code::{DONE, FAILED};
+use super::run::run_binding::require_same_runbook;
 use super::run::suggested_commands;
 use super::session::Session;
 use super::{connect, preflight};
@@ -14,13 +15,15 @@ use crate::journal;
 use crate::report::NextCommand;
 
 /// Runs every check of the target and shows every result. Exit 1 if a check fails; if none fails
-/// and a service is unavailable, exit 75. Other unknown results are shown and do not fail.
+/// and a service is unavailable, exit 75, and if the caller may not read what would show that nothing
+/// of production acts, exit 4. Other unknown results are shown and do not fail.
 pub(super) async fn verify(session: &Session, files: &RunFiles) -> Result<u8, Failure> {
     let (runbook, path) = files.read_state()?;
     let mut run = Run::NotBegun;
     let journal = if journal::exists(&path) {
         let contents = journal::read_state_file(&path)?;
         session.warn_of_lost_records(&contents);
+        require_same_runbook(&contents.state, &runbook)?;
         run = match contents.state.finished {
             Some(_) => Run::Finished,
             None => Run::Open(suggested_commands(files, &contents).next),
@@ -59,8 +62,16 @@ pub(super) async fn verify(session: &Session, files: &RunFiles) -> Result<u8, Fa
     {
         return Ok(FAILED);
     }
-    let unavailable = preflight::first_unavailable(&findings);
-    Ok(unavailable.map_or(DONE, |finding| session.exit_code(finding.kind)))
+    let unread = preflight::first_unavailable(&findings).or_else(|| first_refused(&findings));
+    Ok(unread.map_or(DONE, |finding| session.exit_code(finding.kind)))
+}
+
+/// The first check without an answer because the caller may not read a surface through which
+/// production could act.
+fn first_refused(findings: &[CheckResult]) -> Option<&CheckResult> {
+    findings.iter().find(|finding| {
+        finding.verdict == Verdict::Unknown && finding.kind == FailureKind::NotAllowed
+    })
 }
 
 /// Adds to each check that did not pass that the run has not ended and may still correct it. Takes

@@ -1,5 +1,6 @@
 //! The Power Platform API (`api.powerplatform.com`): copy, operations, packages, connections.
 
+use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -93,6 +94,11 @@ impl PowerPlatform {
     /// Takes the API's service.
     pub fn new(service: Service) -> Self {
         Self { service }
+    }
+
+    /// The services' own time now, of any service; `None` before the first response.
+    pub fn service_time(&self) -> Option<Timestamp> {
+        self.service.server_time()
     }
 
     /// Copies an environment onto `target`, which is overwritten. Microsoft Learn, *Copy

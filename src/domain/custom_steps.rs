@@ -1,6 +1,7 @@
 //! Custom steps: the rows that they name, and what the first seal holds for them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -111,7 +112,7 @@ pub(crate) async fn find_table(
     refresh: &RefreshContext,
     view: View<'_>,
     name: &Located<String>,
-) -> Result<Table, Failure> {
+) -> Result<Arc<Table>, Failure> {
     view.optional_table(name).await?.ok_or_else(|| {
         let message = format!("the environment has no table '{name}'");
         let help = "write the table's logical name, which is singular: `contact`, not `contacts`";
@@ -185,7 +186,7 @@ pub(crate) fn columns_to_read(options: &DataverseUpdate) -> impl Iterator<Item =
 pub(crate) async fn rows_before_copy(
     refresh: &RefreshContext,
     options: &DataverseUpdate,
-) -> Result<(Table, Vec<Row>), Failure> {
+) -> Result<(Arc<Table>, Vec<Row>), Failure> {
     let view = View::AsIs(&refresh.target.dataverse);
     let table = find_table(refresh, view, &options.table).await?;
     let query = select(&table, columns_to_read(options));

@@ -24,19 +24,22 @@ pub(crate) trait LaunchExtension: Send + Sync {
 /// The change with its launch extended. A change that is not a launch stays as it is.
 pub(crate) fn extend_launch(change: Change, extension: impl LaunchExtension + 'static) -> Change {
     let action = match change.action {
-        Action::Launch(launch) => Action::Launch(Arc::new(ExtendedLaunch { launch, extension })),
+        Action::Launch(launch) => Action::Launch(Arc::new(ExtendedLaunch {
+            launch,
+            extension: Box::new(extension),
+        })),
         other => other,
     };
     Change { action, ..change }
 }
 
-struct ExtendedLaunch<E> {
+struct ExtendedLaunch {
     launch: Arc<dyn Launch>,
-    extension: E,
+    extension: Box<dyn LaunchExtension>,
 }
 
 #[async_trait]
-impl<E: LaunchExtension> Launch for ExtendedLaunch<E> {
+impl Launch for ExtendedLaunch {
     async fn request(&self) -> Result<Started, WriteError> {
         self.extension.request(self.launch.as_ref()).await
     }

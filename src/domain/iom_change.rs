@@ -46,29 +46,26 @@ impl IomChange {
     }
 
     /// The same, whose placeholders are filled from what was read of this row.
-    pub(crate) fn filled_by<F>(
+    pub(crate) fn filled_by(
         self,
         refresh: &Arc<RefreshContext>,
         reader: Arc<dyn Reader>,
         row: Uuid,
-        fill: F,
-    ) -> Change
-    where
-        F: Fn(&Reading) -> Result<Fill, Failure> + Send + Sync + 'static,
-    {
+        fill: impl Fn(&Reading) -> Result<Fill, Failure> + Send + Sync + 'static,
+    ) -> Change {
         let action = match refresh.runbook.iom.request(self.request) {
             RequestBinding::Guided => Action::ManualTask(ManualTask {
-                instructions: std::iter::once(sign_in_instruction(refresh))
-                    .chain(with_links(self.by_hand, link(refresh, self.request, row)))
-                    .collect(),
+                advice: vec![sign_in_instruction(refresh)],
+                instructions: with_links(self.by_hand, link(refresh, self.request, row)),
                 evidence: self.evidence,
-                is_destructive: false,
+                ..ManualTask::default()
             }),
             RequestBinding::Request(template) => {
                 let (template, request) = (template.clone(), self.request);
                 let is_launch = template.is_launch();
                 let refresh = Arc::clone(refresh);
-                let write = move |reading: &Reading| write(&template, request, &fill(reading)?);
+                let write =
+                    Box::new(move |reading: &Reading| write(&template, request, &fill(reading)?));
                 if is_launch {
                     Action::Launch(Arc::new(TenantLaunch {
                         refresh,
@@ -93,8 +90,8 @@ impl IomChange {
         Change {
             key: self.key,
             name: self.name,
-            before: self.before,
-            after: self.after,
+            before: self.before.into(),
+            after: self.after.into(),
             follows: Vec::new(),
             action,
         }
@@ -149,16 +146,6 @@ fn with_links(lines: Vec<String>, link: Option<String>) -> Vec<String> {
     };
     let linked = lines.iter().map(|line| engine::with_link(line, &link));
     linked.collect()
-}
-
-/// The change with these lines in its worksheet, after the line that says which user to sign in as.
-/// They do not belong to a row.
-pub(crate) fn with_preface(mut change: Change, lines: &[&str]) -> Change {
-    if let Action::ManualTask(task) = &mut change.action {
-        let lines = lines.iter().map(|line| (*line).to_owned());
-        task.instructions.splice(1..1, lines);
-    }
-    change
 }
 
 /// What may follow a request in doubt. The target does not show it until it has ended, so the
@@ -276,21 +263,5 @@ mod tests {
             ]
         );
         assert_eq!(with_links(lines(), None), lines());
-        let change = Change {
-            key: "a".to_owned(),
-            name: "a".to_owned(),
-            before: Value::Null,
-            after: Value::Null,
-            follows: Vec::new(),
-            action: Action::ManualTask(ManualTask {
-                instructions: vec!["sign in".to_owned(), "press it".to_owned()],
-                evidence: "it is pressed".to_owned(),
-                is_destructive: false,
-            }),
-        };
-        let Action::ManualTask(task) = with_preface(change, &["open the app"]).action else {
-            panic!("it stays a task");
-        };
-        assert_eq!(task.instructions, ["sign in", "open the app", "press it"]);
     }
 }

@@ -69,8 +69,11 @@ pub(crate) fn finance_application(client: &str) -> String {
 
 /// Leaving administration mode and turning background operations on.
 pub(crate) fn administration_mode(target: Uuid) -> String {
-    format!("administration-mode/{target}")
+    format!("{ADMINISTRATION_MODE}{target}")
 }
+
+/// What keys of the end of administration mode begin with.
+pub(crate) const ADMINISTRATION_MODE: &str = "administration-mode/";
 
 /// An application user of the target's Dataverse.
 pub(crate) fn application_user(client: impl Display) -> String {
@@ -107,6 +110,9 @@ pub(crate) const DISABLE_STEPS: &str = "disable-steps";
 
 /// The phase that closes what else can act on the outside world.
 pub(crate) const CONTAIN: &str = "contain";
+
+/// The phase that ends administration mode.
+pub(crate) const OPEN: &str = "open";
 
 /// The phase that cancels the jobs that waited in the source, or asks about them.
 pub(crate) const JOBS: &str = "jobs";
@@ -245,6 +251,12 @@ pub(crate) const NEW_PROVIDERS: &str = "provider/new/";
 
 /// The phase that activates new providers.
 pub(crate) const ACTIVATE_PROVIDERS: &str = "activate";
+
+/// The phase that fills slots with new provider actions.
+pub(crate) const RESTORE_ACTIONS: &str = "restore";
+
+/// The phase that publishes orchestrations.
+pub(crate) const PUBLISH_ORCHESTRATIONS: &str = "publish";
 
 /// Installing the provider of a definition.
 pub(crate) fn new_provider(definition: &str) -> String {

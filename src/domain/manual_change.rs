@@ -10,7 +10,7 @@ pub(crate) struct ManualChange {
     pub(crate) name: String,
     pub(crate) before: Value,
     pub(crate) after: Value,
-    /// What to do, one line for each instruction.
+    /// What to do for this change, one line for each instruction.
     pub(crate) instructions: Vec<String>,
     /// What the program reads as evidence.
     pub(crate) evidence: String,
@@ -26,18 +26,27 @@ impl ManualChange {
         change
     }
 
+    /// The change, which nothing in the tenant shows to be done.
+    pub(crate) fn into_unprovable_change(self) -> Change {
+        let mut change = self.into_change();
+        if let Action::ManualTask(task) = &mut change.action {
+            task.needs_waiver = true;
+        }
+        change
+    }
+
     /// The change, which no other one must precede.
     pub(crate) fn into_change(self) -> Change {
         Change {
             key: self.key,
             name: self.name,
-            before: self.before,
-            after: self.after,
+            before: self.before.into(),
+            after: self.after.into(),
             follows: Vec::new(),
             action: Action::ManualTask(ManualTask {
                 instructions: self.instructions,
                 evidence: self.evidence,
-                is_destructive: false,
+                ..ManualTask::default()
             }),
         }
     }

@@ -14,6 +14,7 @@
 //! seals.rs          the names of the seals, and what goes into them
 //! sealed_row.rs     is a row still what the seal holds?
 //! environments/     the pair: the operations that replace the target, and their state
+//! copied_content.rs does the target hold the source's rows?
 //! containment/      what could act on the outside world, and what closes it
 //! connections/      which connection and which owner a reference should have
 //! flows/            cloud flows: definitions, callers, which should be on
@@ -21,6 +22,10 @@
 //!                   texts that refer to the source environment
 //! custom_steps.rs   custom steps: the rows that they name
 //! providers.rs      providers, their definitions and actions
+//! lost_orchestrations.rs
+//!                   orchestrations of the source that do not work in the target
+//! lost_providers.rs providers that are deleted and not reinstalled
+//! originals.rs      is what a step is about to seal still the original?
 //! provider_rows.rs  the rows of one provider: parameters, transformations, connection references
 //! provider_settings.rs
 //!                   which value a new provider's setting should have
@@ -49,6 +54,7 @@
 pub(crate) mod after_copy;
 pub(crate) mod connections;
 pub(crate) mod containment;
+pub(crate) mod copied_content;
 pub(crate) mod current_orchestrations;
 pub(crate) mod custom_steps;
 pub(crate) mod dual_write;
@@ -62,10 +68,13 @@ pub(crate) mod graph;
 pub(crate) mod iom_change;
 pub(crate) mod keys;
 pub(crate) mod known_names;
+pub(crate) mod lost_orchestrations;
+pub(crate) mod lost_providers;
 pub(crate) mod manual_change;
 pub(crate) mod names;
 pub(crate) mod needs;
 pub(crate) mod operation_progress;
+pub(crate) mod originals;
 pub(crate) mod provider_rows;
 pub(crate) mod provider_settings;
 pub(crate) mod providers;

@@ -200,12 +200,39 @@ impl RowKind {
         names: &Names,
         journal: &JournalView,
     ) -> Result<RowsByName, Failure> {
+        let rows = self.recorded(names, journal, Part::Providers)?;
+        self.of_production(names, journal, &rows)
+    }
+
+    /// The same rows with the values that the library gives them.
+    pub(crate) fn shipped_rows(
+        &self,
+        names: &Names,
+        journal: &JournalView,
+    ) -> Result<RowsByName, Failure> {
+        let declarations =
+            seals::fields_by_id(journal, Part::Providers, self.declarations.keyword());
+        let mut rows = self.recorded(names, journal, Part::Providers)?;
+        for row in &mut rows {
+            let declaration = row.declared_by.and_then(|id| declarations.get(&id));
+            let shipped = declaration.map(|fields| names.text(fields, self.value));
+            row.value = shipped.transpose()?.flatten();
+        }
+        self.of_production(names, journal, &rows)
+    }
+
+    /// Those of the recorded rows that belong to providers of the source.
+    fn of_production(
+        &self,
+        names: &Names,
+        journal: &JournalView,
+        rows: &[InstanceRow],
+    ) -> Result<RowsByName, Failure> {
         let catalogue = Catalogue::sealed_whole(names, journal, Part::Providers)?;
         let source = seals::rows(journal, Part::Source, IomTable::Provider.keyword());
         let source: BTreeSet<Uuid> = source.into_iter().map(|(id, _)| id).collect();
-        let rows = self.recorded(names, journal, Part::Providers)?;
         let logical_names = self.logical_names(names, journal, Part::Providers);
-        Ok(by_name(&catalogue, &logical_names, &rows, |provider| {
+        Ok(by_name(&catalogue, &logical_names, rows, |provider| {
             source.contains(&provider.id)
         }))
     }

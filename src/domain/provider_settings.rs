@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::RefreshContext;
 use super::containment::Policy;
-use super::provider_rows::{PARAMETER, RowKind};
+use super::provider_rows::{PARAMETER, RowKind, RowsByName};
 use super::seals::{self, Part};
 use super::view::View;
 use crate::engine::{Failure, JournalView};
@@ -23,6 +23,9 @@ pub(crate) enum RecordedBy {
     Production,
     /// It was set in the target: its provider is not one of the source.
     Target,
+    /// It was set in the target, and recorded after the run gave the provider its settings: the
+    /// provider is reinstalled once more. So it is newer than the target's value before the copy.
+    TargetSince,
 }
 
 /// The value that a setting should have, and where it comes from.
@@ -57,11 +60,19 @@ pub(crate) struct SettingSources<'a> {
 }
 
 impl DesiredSetting {
-    /// The runbook's value, else the target's before the copy, else the recorded one if it is
-    /// not production's or the runbook takes it.
+    /// The runbook's value, else the target's newest: the recorded one if the provider is
+    /// reinstalled once more, else the one before the copy. Else the recorded one if it is not
+    /// production's or the runbook takes it.
     pub(crate) fn choose(sources: SettingSources<'_>) -> Self {
         if let Some(value) = sources.runbook {
             return Self::FromRunbook(value);
+        }
+        if sources.recorded_by == RecordedBy::TargetSince {
+            return match sources.recorded {
+                Some(value) => Self::Recorded(value.to_owned()),
+                None if sources.can_be_empty => Self::Empty,
+                None => Self::AsInstalled,
+            };
         }
         if let Some((id, Some(value))) = sources.target {
             return Self::FromTarget(*id, value.clone());
@@ -84,6 +95,24 @@ pub(crate) fn takes_production(policy: &Policy, definition: &str, name: &str) ->
         .takes_parameters()
         .or_else(|| policy.allows_name(definition))
         .or_else(|| policy.allows_name(&format!("{definition}/{name}")))
+}
+
+/// Where a setting is: the logical names of its provider's definition and of the setting.
+pub(crate) type SettingName = (String, String);
+
+/// The settings of production's rows that have the library's value now, although production had
+/// another one. Takes production's rows and what the library gives them.
+pub(crate) fn left_as_installed<'r>(
+    production: &'r RowsByName,
+    shipped: &'r RowsByName,
+    now: &'r RowsByName,
+) -> impl Iterator<Item = &'r SettingName> {
+    let value = |rows: &'r RowsByName, at| rows.get(at).and_then(|(_, value)| value.as_deref());
+    production.iter().filter_map(move |(at, (_, had))| {
+        let shipped = value(shipped, at)?;
+        let differed = had.as_deref().is_some_and(|had| had != shipped);
+        (differed && value(now, at) == Some(shipped)).then_some(at)
+    })
 }
 
 /// Where a person sets what was not taken. Takes the provider's name, and the logical names of its
@@ -144,13 +173,54 @@ mod tests {
         assert_eq!(choose(|_| {}), DesiredSetting::AsInstalled);
         let recorded = DesiredSetting::Recorded("prod".to_owned());
         assert_eq!(choose(|it| it.takes_production = true), recorded);
-        // `--again`: the recorded provider is the target's own.
+        // A person has replaced the copied provider: the recorded one is the target's own.
         assert_eq!(choose(|it| it.recorded_by = RecordedBy::Target), recorded);
         let runbook = |it: &mut SettingSources<'_>| it.runbook = Some("uat".to_owned());
         assert_eq!(
             choose(runbook),
             DesiredSetting::FromRunbook("uat".to_owned())
         );
+    }
+
+    #[test]
+    fn a_setting_is_left_as_installed_where_production_had_another_value() {
+        let rows = |value: Option<&str>| {
+            let at = ("msdyn_shipstation".to_owned(), "order".to_owned());
+            RowsByName::from([(at, (Uuid::nil(), value.map(str::to_owned)))])
+        };
+        let left = |production, shipped, now| {
+            let (production, shipped, now) = (rows(production), rows(shipped), rows(now));
+            left_as_installed(&production, &shipped, &now).count()
+        };
+        assert_eq!(left(Some("own"), Some("library"), Some("library")), 1);
+        assert_eq!(left(Some("own"), Some("library"), Some("uat")), 0, "set");
+        assert_eq!(left(Some("own"), Some("library"), Some("own")), 0, "taken");
+        let same = left(Some("library"), Some("library"), Some("library"));
+        assert_eq!(same, 0, "production has none of its own");
+        assert_eq!(left(Some("own"), None, Some("x")), 0, "unknown");
+    }
+
+    /// `--again`: what a person has set or emptied since the run is not reverted.
+    #[test]
+    fn the_newest_seal_applies_when_a_provider_is_reinstalled_once_more() {
+        let id = Uuid::from_u128(1);
+        let own = (id, Some("before the copy".to_owned()));
+        let again = |recorded, can_be_empty, runbook: Option<&str>| {
+            DesiredSetting::choose(SettingSources {
+                runbook: runbook.map(str::to_owned),
+                target: Some(&own),
+                recorded,
+                recorded_by: RecordedBy::TargetSince,
+                takes_production: false,
+                can_be_empty,
+            })
+        };
+        let since = DesiredSetting::Recorded("since".to_owned());
+        assert_eq!(again(Some("since"), true, None), since);
+        assert_eq!(again(None, true, None), DesiredSetting::Empty);
+        assert_eq!(again(None, false, None), DesiredSetting::AsInstalled);
+        let written = DesiredSetting::FromRunbook("uat".to_owned());
+        assert_eq!(again(Some("since"), true, Some("uat")), written);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::RefreshContext;
 use super::names::{Fields, Names, is_labelled, text};
+use super::originals::RequireOriginals;
 use super::seals::{self, Part};
 use super::view::View;
 use crate::clients::Query;
@@ -401,6 +402,8 @@ pub(crate) struct TableCapture {
     pub(crate) refresh: Arc<RefreshContext>,
     pub(crate) seal: &'static str,
     pub(crate) tables: &'static [IomTable],
+    /// Refuses rows that are not the originals any more.
+    pub(crate) require_originals: RequireOriginals,
 }
 
 #[async_trait]
@@ -417,6 +420,8 @@ impl CaptureSource for TableCapture {
             .iter()
             .map(|table| captured(refresh, view, *table));
         let lists = try_join_all(lists).await?;
-        Ok(lists.into_iter().flatten().collect())
+        let rows: Vec<ListedRow> = lists.into_iter().flatten().collect();
+        (self.require_originals)(&refresh.names, journal, &rows)?;
+        Ok(rows.into_iter().collect())
     }
 }

@@ -141,15 +141,15 @@ mod tests {
             let change = Change {
                 key: "a".to_owned(),
                 name: "change a".to_owned(),
-                before: json!(1),
-                after: json!(2),
+                before: json!(1).into(),
+                after: json!(2).into(),
                 follows: Vec::new(),
                 action: Action::Set(Arc::new(Refusing(failure))),
             };
             let by_hand = ManualTask {
                 instructions: vec!["do it".to_owned()],
                 evidence: "it is done".to_owned(),
-                is_destructive: false,
+                ..ManualTask::default()
             };
             let change = by_hand_where_refused(change, &JournalView::empty(), by_hand);
             let Action::Set(set) = change.action else {

@@ -156,7 +156,7 @@ pub(crate) async fn capture_rows(
     prefix: &str,
     filter: &str,
 ) -> Result<Listing, Failure> {
-    let primary_id = view.table(table).await?.primary_id;
+    let primary_id = view.table(table).await?.primary_id.clone();
     let listing = Mutex::new(Listing::default());
     let capture = |row| pack(&listing, prefix, &primary_id, row);
     view.rows_mapped(table, Some(filter.to_owned()), capture)

@@ -1,6 +1,6 @@
 //! The figures of a run, from its journal and its seals alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -10,7 +10,9 @@ use super::containment::{self, Policy};
 use super::dual_write::MapCount;
 use super::flows::rules::{COMPILED_ANEW, DEPLOYED_ANEW, DesiredState, NAMES_PRODUCTION, Rules};
 use super::graph::{Dangling, Slot, count_places};
+use super::lost_providers::{lost_line, why_lost};
 use super::names::{Names, text};
+use super::providers::Catalogue;
 use super::sealed_orchestrations::{old_catalogue, recorded_orchestrations};
 use super::seals::{self, Part};
 use super::{RefreshContext, dual_write, flows, keys};
@@ -26,6 +28,8 @@ pub(crate) struct Summary {
     pub slots_restored: usize,
     /// Slots that were recorded.
     pub slots_recorded: usize,
+    /// What the steps found as it should be, so that it needed no change of this run.
+    pub unchanged: Unchanged,
     /// Slots that held no known provider action before, and were not touched.
     pub dangling: Vec<String>,
     /// Orchestrations published again, by name.
@@ -34,6 +38,8 @@ pub(crate) struct Summary {
     pub drafts: Vec<String>,
     /// Providers that were reinstalled and are active.
     pub providers: usize,
+    /// Providers that were deleted and are not reinstalled: name and reason.
+    pub providers_not_reinstalled: Vec<(String, String)>,
     /// Cloud flows that this run turned on.
     pub flows_on: usize,
     /// Cloud flows left off: name and reason.
@@ -45,6 +51,19 @@ pub(crate) struct Summary {
     /// The outcome for every surface; `None` before the surfaces are recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub containment: Option<ContainmentFigures>,
+}
+
+/// What was as it should be before this run changed it: a state file was cut or is older than the
+/// target, or a person was faster.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Unchanged {
+    /// Slots that were not empty when step 7 read them.
+    pub slots: usize,
+    /// Orchestrations that were published and compiled when step 7 read them.
+    pub published: usize,
+    /// Providers of whose definition a new instance was active when step 6 read them.
+    pub providers: usize,
 }
 
 /// How much of what the figures count a person did, as the tenant showed afterwards.
@@ -71,8 +90,10 @@ pub(crate) fn summary(refresh: &RefreshContext, journal: &JournalView) -> Result
         ),
         ..Summary::default()
     };
-    count_orchestrations(&mut summary, &refresh.names, journal)?;
+    count_orchestrations(&mut summary, refresh, journal)?;
     count_providers(&mut summary, journal);
+    summary.unchanged.providers = unchanged_providers(refresh, journal)?;
+    summary.providers_not_reinstalled = not_reinstalled(refresh, journal)?;
     // Before the step has begun, no flow was left off: it is not decided yet.
     if journal.has_step(StepName::ActivateFlows.keyword()) {
         count_flows(&mut summary, refresh, journal);
@@ -101,14 +122,77 @@ fn count_providers(summary: &mut Summary, journal: &JournalView) {
     }
 }
 
+/// How many providers were to be reinstalled and needed no change.
+fn unchanged_providers(refresh: &RefreshContext, journal: &JournalView) -> Result<usize, Failure> {
+    let step = StepName::ReinstallProviders.keyword();
+    if !journal.has_phase_ended(step, keys::ACTIVATE_PROVIDERS) {
+        return Ok(0);
+    }
+    let whole = journal.clone().before_reopening();
+    let old = Catalogue::sealed_whole(&refresh.names, &whole, Part::Providers)?;
+    let choice = refresh.runbook.steps.provider_choice();
+    let wanted = old.providers.values().filter_map(|provider| {
+        let definition = old.definition_of(provider)?;
+        let is_wanted = why_lost(choice, provider, Some(definition)).is_none();
+        is_wanted.then_some(definition.logical_name.as_str())
+    });
+    let unmade = |definition: &&str| {
+        let (install, activate) = (
+            keys::new_provider(definition),
+            keys::new_provider_activate(definition),
+        );
+        [install, activate]
+            .iter()
+            .all(|key| is_unchanged(journal, key))
+    };
+    Ok(wanted
+        .collect::<BTreeSet<&str>>()
+        .iter()
+        .filter(|name| unmade(name))
+        .count())
+}
+
+/// Did nobody make the change of this key, and waive none? If its phase has ended, it was not needed.
+fn is_unchanged(journal: &JournalView, key: &str) -> bool {
+    journal.maker(key).is_none() && journal.waived_task_of(key).is_none()
+}
+
+/// The providers that the run deleted and does not reinstall, by name, each with the reason.
+fn not_reinstalled(
+    refresh: &RefreshContext,
+    journal: &JournalView,
+) -> Result<Vec<(String, String)>, Failure> {
+    let whole = journal.clone().before_reopening();
+    let old = Catalogue::sealed_whole(&refresh.names, &whole, Part::Providers)?;
+    let choice = refresh.runbook.steps.provider_choice();
+    let deleted = old
+        .providers
+        .values()
+        .filter(|provider| journal.maker(&keys::provider_delete(provider.id)).is_some());
+    let lost = deleted.filter_map(|provider| {
+        let why = why_lost(choice, provider, old.definition_of(provider))?;
+        Some((provider.name.clone(), why))
+    });
+    Ok(lost.collect())
+}
+
 /// Counts the slots and names the orchestrations of the whole run. What was opened again for one
 /// provider is a part of it: its slots count as restored once they are restored again.
 fn count_orchestrations(
     summary: &mut Summary,
-    names: &Names,
+    refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Result<(), Failure> {
+    let names = &refresh.names;
     let whole = journal.clone().before_reopening();
+    let step = &refresh.runbook.steps.restore_provider_actions;
+    let publishes = step.options.publish.value == Publish::PreviouslyPublished;
+    let has_ended =
+        |phase| journal.has_phase_ended(StepName::RestoreProviderActions.keyword(), phase);
+    let (is_restored, is_published) = (
+        has_ended(keys::RESTORE_ACTIONS),
+        has_ended(keys::PUBLISH_ORCHESTRATIONS),
+    );
     let old = old_catalogue(names, &whole)?;
     let opened_again = slots_opened_again(names, journal)?;
     for orchestration in recorded_orchestrations(names, &whole, &old)? {
@@ -116,13 +200,7 @@ fn count_orchestrations(
         summary.slots_recorded +=
             slots + count_places(orchestration.dangling.iter().map(Dangling::place));
         for dangling in &orchestration.dangling {
-            let dangling = format!(
-                "orchestration '{}', tile '{}' holds {} ('{}')",
-                orchestration.name,
-                dangling.tile,
-                dangling.id,
-                dangling.name.as_deref().unwrap_or("no name")
-            );
+            let dangling = describe_dangling(&orchestration.name, dangling);
             // A draft and its published copy have it twice.
             if !summary.dangling.contains(&dangling) {
                 summary.dangling.push(dangling);
@@ -138,6 +216,13 @@ fn count_orchestrations(
             &mut summary.by_hand.slots_restored,
         );
         let publish = keys::orchestration_publish(orchestration.id);
+        if is_restored && is_unchanged(journal, &restore) {
+            summary.unchanged.slots += slots;
+        }
+        let is_to_publish = publishes && orchestration.published;
+        if is_published && is_to_publish && is_unchanged(journal, &publish) {
+            summary.unchanged.published += 1;
+        }
         if let Some(maker) = journal.maker(&publish) {
             summary.by_hand.published += usize::from(maker == Maker::Person);
             summary.published.push(orchestration.name);
@@ -146,6 +231,34 @@ fn count_orchestrations(
         }
     }
     Ok(())
+}
+
+/// A slot that held no known provider action before the refresh, as text.
+fn describe_dangling(orchestration: &str, dangling: &Dangling) -> String {
+    format!(
+        "orchestration '{orchestration}', tile '{}' holds {} ('{}')",
+        dangling.tile,
+        dangling.id,
+        dangling.name.as_deref().unwrap_or("no name")
+    )
+}
+
+/// A note for each slot that held no known provider action when the run recorded the orchestrations:
+/// no step touches it.
+pub(crate) fn dangling_notes(names: &Names, journal: &JournalView) -> Result<Vec<String>, Failure> {
+    let whole = journal.clone().before_reopening();
+    let old = old_catalogue(names, &whole)?;
+    let mut notes = Vec::new();
+    for orchestration in recorded_orchestrations(names, &whole, &old)? {
+        for dangling in &orchestration.dangling {
+            let slot = describe_dangling(&orchestration.name, dangling);
+            let note = format!("dangling before the refresh, left unchanged: {slot}");
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+        }
+    }
+    Ok(notes)
 }
 
 /// How many slots of each orchestration were opened again for one provider, if any were.
@@ -275,20 +388,30 @@ impl Summary {
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = vec![
             format!(
-                "{} of {} restored to new provider actions{}",
+                "{} of {} restored to new provider actions{}{}",
                 self.slots_restored,
                 count(self.slots_recorded, "slot"),
-                hand(self.by_hand.slots_restored)
+                hand(self.by_hand.slots_restored),
+                unchanged(self.unchanged.slots)
             ),
             format!(
-                "{} reinstalled{}",
+                "{} reinstalled{}{}",
                 count(self.providers, "provider"),
-                hand(self.by_hand.providers)
+                hand(self.by_hand.providers),
+                unchanged(self.unchanged.providers)
             ),
+        ];
+        let lost = self.providers_not_reinstalled.iter();
+        let lost: Vec<String> = lost
+            .map(|(name, why)| format!("'{name}' ({why})"))
+            .collect();
+        lines.extend(lost_line(&lost));
+        lines.extend([
             format!(
-                "{} published{}{}",
+                "{} published{}{}{}",
                 count(self.published.len(), "orchestration"),
                 hand(self.by_hand.published),
+                unchanged(self.unchanged.published),
                 names(&self.published)
             ),
             match self.drafts.as_slice() {
@@ -305,7 +428,7 @@ impl Summary {
                 hand(self.by_hand.flows_on),
                 self.flows_off.len()
             ),
-        ];
+        ]);
         lines.extend(self.flows_off_lines(|_| true));
         lines.push(self.dual_write.line());
         lines.extend(self.containment.iter().flat_map(ContainmentFigures::lines));
@@ -350,6 +473,14 @@ fn hand(things: usize) -> String {
     match things {
         0 => String::new(),
         things => format!(" ({things} by hand)"),
+    }
+}
+
+/// How many of the counted things needed no change; empty for none.
+fn unchanged(things: usize) -> String {
+    match things {
+        0 => String::new(),
+        things => format!(", {things} needed no change"),
     }
 }
 
@@ -448,6 +579,36 @@ mod tests {
             assert!(now.ends_with("nothing to do"), "{now}");
         }
         assert_eq!(reason(NAMES_PRODUCTION, ""), NAMES_PRODUCTION);
+    }
+
+    /// After `state cut`, or with an older state file, the target is as it should be already.
+    #[test]
+    fn what_needed_no_change_is_not_reported_as_missing() {
+        let summary = Summary {
+            slots_recorded: 25,
+            unchanged: Unchanged {
+                slots: 25,
+                published: 4,
+                providers: 5,
+            },
+            ..Summary::default()
+        };
+        let lines = summary.lines();
+        for line in [
+            "0 of 25 slots restored to new provider actions, 25 needed no change",
+            "0 providers reinstalled, 5 needed no change",
+            "0 orchestrations published, 4 needed no change",
+        ] {
+            assert!(
+                lines.iter().any(|found| found == line),
+                "{line}: {lines:#?}"
+            );
+        }
+        let lines = Summary::default().lines();
+        assert!(
+            !lines.iter().any(|line| line.contains("no change")),
+            "{lines:#?}"
+        );
     }
 
     #[test]

@@ -98,7 +98,7 @@ pub(crate) async fn source_rows(
     let list = selected_list(refresh, &table, columns, filter).await?;
     Ok(SourceRows {
         list,
-        primary_id: table.primary_id,
+        primary_id: table.primary_id.clone(),
     })
 }
 
@@ -182,7 +182,7 @@ impl View<'_> {
     }
 
     /// The metadata of a table that must exist.
-    pub(crate) async fn table(&self, logical_name: &str) -> Result<Table, Failure> {
+    pub(crate) async fn table(&self, logical_name: &str) -> Result<Arc<Table>, Failure> {
         self.optional_table(logical_name).await?.ok_or_else(|| {
             Failure::failed(format!("the environment has no table '{logical_name}'"))
                 .with_help("write the name that this tenant uses under `iom.tables` in the runbook")
@@ -194,12 +194,8 @@ impl View<'_> {
     pub(crate) async fn optional_table(
         &self,
         logical_name: &str,
-    ) -> Result<Option<Table>, Failure> {
-        Ok(self
-            .dataverse()
-            .table(logical_name)
-            .await?
-            .map(|table| (*table).clone()))
+    ) -> Result<Option<Arc<Table>>, Failure> {
+        Ok(self.dataverse().table(logical_name).await?)
     }
 
     /// Every row of a table, all columns, ordered by primary key.
@@ -236,8 +232,7 @@ impl View<'_> {
         let table = self.table(logical_name).await?;
         let fields = |row: Row| Some((row.id(&table.primary_id)?, row.value));
         let rows = self.mapped(logical_name, filter, after_copy::row_keeping_text, fields);
-        let rows = rows.await?;
-        Ok(rows.into_iter().collect())
+        Ok(by_id(rows.await?))
     }
 
     /// What `map` keeps of each of the rows.
@@ -273,7 +268,7 @@ impl View<'_> {
     ) -> Result<(String, Query), Failure> {
         let table = self.table(logical_name).await?;
         let query = every_row(&table, FLOWS_IN_PAGE).annotated();
-        Ok((table.entity_set, filtered(query, filter)))
+        Ok((table.entity_set.clone(), filtered(query, filter)))
     }
 
     /// The first rows of a query, at most `limit`, with its columns only and without a cache: for
@@ -333,8 +328,7 @@ impl View<'_> {
         };
         let rows =
             self.selected_mapped(table, columns, filter, after_copy::row_keeping_text, fields);
-        let rows = rows.await?;
-        Ok(rows.into_iter().collect())
+        Ok(by_id(rows.await?))
     }
 
     /// What `map` keeps of each of them.
@@ -367,6 +361,14 @@ impl View<'_> {
     ) -> Result<BTreeMap<Uuid, Map<String, Value>>, Failure> {
         self.fields_where(logical_name, None).await
     }
+}
+
+/// Rows by their ids. They are inserted one by one: `collect` sorts them first, and its code exists
+/// once for each type.
+fn by_id<T>(rows: Vec<(Uuid, T)>) -> BTreeMap<Uuid, T> {
+    let mut by_id = BTreeMap::new();
+    by_id.extend(rows);
+    by_id
 }
 
 /// The logical name of a column that a query names: a lookup's value is `_ownerid_value`.

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::Failure;
+use crate::base::json_text::JsonText;
 use crate::journal::ChangeKind;
 
 /// One change that a survey found still to do: the smallest thing that is applied.
@@ -17,9 +18,9 @@ pub struct Change {
     /// A name for people: `turn on cloud flow 'Release order'`.
     pub name: String,
     /// The value that is there now, in a form that may be shown: secrets are fingerprints.
-    pub before: Value,
+    pub before: JsonText,
     /// The intended value. A value that is created later is written as a description.
-    pub after: Value,
+    pub after: JsonText,
     /// Keys of changes of the same phase that must succeed before this one begins.
     pub follows: Vec<String>,
     /// How it is applied.
@@ -49,17 +50,32 @@ pub enum Action {
 }
 
 /// What a person must do, and what proves that it is done.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ManualTask {
-    /// What to do, one line for each instruction, with the exact names.
+    /// What a person must know or do first, one line each. It may hold for other changes of the phase
+    /// too: a worksheet says it once, before the things to do.
+    pub advice: Vec<String>,
+    /// What to do for this change, one line for each instruction, with the exact names.
     pub instructions: Vec<String>,
     /// What the program will read as evidence.
     pub evidence: String,
     /// Is it destructive although `after` is not null? (A null `after` is always destructive.)
     pub is_destructive: bool,
+    /// Does nothing in the tenant show that it is done? Then only a waiver completes it.
+    pub needs_waiver: bool,
 }
 
 impl Change {
+    /// The same change with this advice for the person who makes it, after the advice that it has. A
+    /// change that the program makes has none.
+    #[must_use]
+    pub fn with_advice<L: Into<String>>(mut self, lines: impl IntoIterator<Item = L>) -> Self {
+        if let Action::ManualTask(task) = &mut self.action {
+            task.advice.extend(lines.into_iter().map(Into::into));
+        }
+        self
+    }
+
     /// Its kind, as the plan and the journal write it.
     pub fn kind(&self) -> ChangeKind {
         match self.action {
@@ -327,8 +343,8 @@ pub trait Launch: Send + Sync {
         Ok(TargetComparison::NothingRecorded)
     }
 
-    /// Does the service have an operation that `poll` can read? If not, an accepted request says
-    /// nothing about the end, and only the target shows it.
+    /// Does the service have an operation that `poll` can read? If so, implement `poll`. If not, an
+    /// accepted request says nothing about the end, and only the target shows it.
     fn has_operation(&self) -> bool {
         true
     }
@@ -339,11 +355,20 @@ pub trait Launch: Send + Sync {
         None
     }
 
-    /// Reads the state of the operation.
-    async fn poll(&self, handle: &Value) -> Result<Progress, Failure>;
+    /// Reads the state of the operation. The default is for launches without an operation: nothing
+    /// runs at the service.
+    async fn poll(&self, _handle: &Value) -> Result<Progress, Failure> {
+        Ok(Progress::Succeeded(Value::Null))
+    }
 
     /// Reads the end state from the tenant itself.
     async fn verify(&self, handle: &Value) -> Result<Proof, Failure>;
+
+    /// Reads the end state of an operation that reported success. Takes what `probe` recorded: compared
+    /// with it, an end state that somebody has changed since can still prove the operation.
+    async fn verify_success(&self, _probed: &Value, handle: &Value) -> Result<Proof, Failure> {
+        self.verify(handle).await
+    }
 
     /// How long the operation took, by the service's own times; none if the service does not say
     /// it. Takes what `poll` read when it succeeded, and what `verify` read.

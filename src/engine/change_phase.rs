@@ -10,7 +10,7 @@ use super::pass::Pass;
 use super::{
     Barrier, Change, EventKind, Executor, Failure, FailureKind, Location, Phase, Step, Survey,
 };
-use crate::journal::{Ended, LaunchOutcome, Verified};
+use crate::journal::{Ended, LaunchOutcome, Noted, Verified};
 
 /// How a phase ended.
 pub(super) struct Converged {
@@ -58,8 +58,18 @@ impl Executor {
         let failed = result.as_ref().err().map(|failure| failure.kind);
         if failed.is_none_or(|kind| kind == FailureKind::Failed) {
             let notes = self.emit_notes(step, survey).await;
-            if let Ok(converged) = &mut result {
-                converged.notes = notes;
+            match &mut result {
+                Ok(converged) if converged.failures.is_empty() => converged.notes = notes,
+                // The phase has no end that would record them.
+                _ if notes.is_empty() => {}
+                _ => {
+                    let warnings = Noted {
+                        step: Some(step.name.clone()),
+                        notes,
+                        ..Noted::default()
+                    };
+                    self.context.record(warnings).await?;
+                }
             }
         }
         result

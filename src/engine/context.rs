@@ -56,8 +56,7 @@ impl EventSink {
 /// How long a launch has run at the service, by the program's clock, before the last record.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LaunchAge {
-    /// All of it: the operation continues between two processes, so that time counts by the wall
-    /// clock.
+    /// All of it: the operation continues between two processes.
     pub(super) elapsed: Duration,
     /// What of it processes waited. Only this counts towards the launch's timeout: an operation that
     /// nobody read may have ended, and a resumed run must have the time to see it.

@@ -16,7 +16,8 @@ use serde_json::Value;
 
 use super::apply::PhaseRef;
 use super::{Action, Change, Context, Failure, Set};
-use crate::journal::{HumanEditDetected, JsonText, State};
+use crate::base::json_text::JsonText;
+use crate::journal::{HumanEditDetected, State};
 
 /// The first value of each change's object that this process surveyed, by key. They are kept as
 /// texts: parsed, they would take several times the memory.
@@ -29,7 +30,7 @@ impl FirstSeen {
         for change in changes {
             self.0
                 .entry(change.key.as_str().into())
-                .or_insert_with(|| JsonText::from(&change.before));
+                .or_insert_with(|| change.before.clone());
         }
     }
 
@@ -65,11 +66,11 @@ pub(super) async fn refuse_overwrite(
     let ours = our_values(&state, &change.key, first_seen, sealed);
     let Some(expected) = ours
         .last()
-        .filter(|_| is_edit(&change.before, &ours, set.as_ref()))
+        .filter(|_| is_edit(&change.before.value(), &ours, set.as_ref()))
     else {
         return Ok(());
     };
-    record_edit(context, phase_ref, change, expected, &change.before).await
+    record_edit(context, phase_ref, change, expected, &change.before.value()).await
 }
 
 /// Would the change overwrite what a person wrote? True also if only [`refuse_overwrite`] can tell.
@@ -83,7 +84,7 @@ pub(super) fn would_overwrite(
         return true;
     };
     let ours = our_values(state, &change.key, first_seen, None);
-    state.edit(&change.key).is_some() || is_edit(&change.before, &ours, set.as_ref())
+    state.edit(&change.key).is_some() || is_edit(&change.before.value(), &ours, set.as_ref())
 }
 
 /// Explains a reading that shows neither the change's `before` nor its `after`, after its intent
@@ -98,7 +99,8 @@ pub(super) async fn explain_reading(
     let state = context.journal.state();
     let ours = our_values(&state, &change.key, None, None);
     if is_edit(found, &ours, set) {
-        let recorded = record_edit(context, phase_ref, change, &change.before, found).await;
+        let before = change.before.value();
+        let recorded = record_edit(context, phase_ref, change, &before, found).await;
         // Recording an edit always returns a failure.
         return recorded.err().unwrap_or_else(Failure::interrupted);
     }

@@ -9,8 +9,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{FailureItem, FailureKind, RunbookPlace};
-use crate::journal::{ChangeCounts, ChangeKind, ReopenedBy, State, StepOutcome, TimeSource};
+use super::{FailureItem, FailureKind, RunbookPlace, WorksheetThing};
+use crate::journal::{
+    ChangeCounts, ChangeKind, ReopenedBy, State, StepOutcome, StepState, TimeSource,
+};
 
 /// One event of a run.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
@@ -61,9 +63,13 @@ pub struct StepLine {
     /// From where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected_from: Option<TimeSource>,
-    /// For how long earlier processes of the run worked on it, by the program's clock.
+    /// For how long earlier processes of the run worked on it, by the program's clock; of a step that
+    /// was opened again, since then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worked_seconds: Option<u64>,
+    /// How long it had taken before it was opened again, if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds_before: Option<u64>,
 }
 
 /// What the processes of a run did in a step so far, as its state file has it; of a step that was
@@ -83,6 +89,8 @@ pub struct StepTotal {
     pub by_hand_waived: usize,
     /// How many changes were done before the step was opened again. Some may have been made again.
     pub changes_before: usize,
+    /// How long the step had taken, in seconds, before it was opened again.
+    pub seconds_before: f64,
     /// Which flag opened the step again for the last time, if one did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reopened_by: Option<ReopenedBy>,
@@ -97,6 +105,7 @@ impl StepTotal {
         let by_hand = state.by_hand(step);
         let known = state.step(step);
         let took = known.map(|step| state.step_duration(step));
+        let before = known.map(StepState::took_before_reopening);
         let reopened = known.and_then(|step| step.reopened);
         Self {
             changes_begun: automatic.begun,
@@ -105,6 +114,7 @@ impl StepTotal {
             by_hand_done: by_hand.done,
             by_hand_waived: state.waived(step),
             changes_before: state.done_before_reopening(step),
+            seconds_before: seconds(before.unwrap_or_default()),
             reopened_by: reopened.map(|reopened| reopened.by),
             seconds: seconds(took.unwrap_or_default()),
         }
@@ -142,6 +152,8 @@ pub enum EventKind {
         target: String,
         /// Every step in order.
         steps: Vec<StepLine>,
+        /// The arguments that name the runbook and its state file in another command.
+        arguments: String,
     },
     /// A step begins.
     StepBegan {
@@ -200,7 +212,8 @@ pub enum EventKind {
         /// Its kind.
         kind: ChangeKind,
     },
-    /// A change was applied and read back.
+    /// A change was applied and read back; one of kind `ask` (a manual task) was made by a person, and
+    /// a survey no longer finds it.
     ChangeDone {
         /// The step's name.
         step: String,
@@ -253,6 +266,20 @@ pub enum EventKind {
         #[serde(skip_serializing_if = "Option::is_none")]
         help: Option<String>,
     },
+    /// An operation that an earlier process requested is still running at the service, and the run
+    /// goes on with it.
+    OperationResumed {
+        /// The step's name.
+        step: String,
+        /// The phase's name.
+        phase: String,
+        /// The key of its change.
+        key: String,
+        /// Its name for people.
+        name: String,
+        /// When it was requested, RFC 3339.
+        requested: String,
+    },
     /// Something that the user should know, and that stops nothing.
     Noted {
         /// The step's name.
@@ -282,10 +309,17 @@ pub enum EventKind {
         task: String,
         /// How many things the person must do.
         things: usize,
-        /// What to do, one line for each instruction.
+        /// What to do, one line for each instruction: the advice, then the lines of each thing.
         instructions: Vec<String>,
+        /// What the person must know or do first, one line each.
+        advice: Vec<String>,
+        /// The things, with what to do for each.
+        to_do: Vec<WorksheetThing>,
         /// What will be read as evidence.
         evidence: Vec<String>,
+        /// Does nothing in the tenant show that one of the things is done? Then the run continues
+        /// once the task is completed with a waiver.
+        needs_waiver: bool,
     },
     /// Transient: the run waits for an operation or a barrier.
     Progress {

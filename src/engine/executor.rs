@@ -125,6 +125,7 @@ impl Executor {
         let record = StepBegan {
             step: step.name.clone(),
             speed: self.context.clock.recorded_speed(),
+            services_stop: self.context.clock.services_stop(),
         };
         self.context.record(record).await?;
         let mut progress = StepProgress::default();

@@ -13,9 +13,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use uuid::Uuid;
 
-#[cfg(test)]
-use super::ListedRow;
-use super::{Failure, Listing};
+use super::{Failure, ListedRow, Listing};
 use crate::base::shell::quote_argument;
 use crate::base::text;
 use crate::journal::{
@@ -66,12 +64,13 @@ const KEPT_SEAL: u64 = 512 * 1024;
 const KEPT_BEGINNING: u64 = 64 * 1024;
 
 /// The beginning of the keys whose values are kept parsed, for a reader of those that begin with
-/// `prefix`; none if they are too many. `size` returns how many bytes the keys with a beginning have.
-fn kept_beginning(prefix: &str, size: impl Fn(&str) -> u64) -> Option<&str> {
-    if size("") <= KEPT_SEAL {
+/// `prefix`; none if they are too many. `is_within` tells whether the keys with a beginning have at most
+/// so many bytes.
+fn kept_beginning(prefix: &str, is_within: impl Fn(&str, u64) -> bool) -> Option<&str> {
+    if is_within("", KEPT_SEAL) {
         return Some("");
     }
-    (size(prefix) <= KEPT_BEGINNING).then_some(prefix)
+    is_within(prefix, KEPT_BEGINNING).then_some(prefix)
 }
 
 impl AssumedSeal {
@@ -277,6 +276,25 @@ impl JournalView {
         self
     }
 
+    /// The same view, for a plan of what is left once these captures are sealed. Takes the seal's name
+    /// as [`seal_name`](Self::seal_name) gives it. An existing seal stays as it is, and one that is
+    /// not the newest of its kind is left out, because no survey reads it.
+    #[must_use]
+    pub fn with_given_seal(
+        mut self,
+        seal: &str,
+        rows: impl IntoIterator<Item = ListedRow>,
+    ) -> Self {
+        let kind = match seal.rsplit_once('-') {
+            Some((kind, number)) if number.parse::<usize>().is_ok() => kind,
+            _ => seal,
+        };
+        if self.seal_name(kind) == seal {
+            self.assume(kind, rows.into_iter().collect());
+        }
+        self
+    }
+
     /// Assumes that a capture is sealed. An existing seal stays as it is.
     pub(super) fn assume(&mut self, seal: &str, captured: Listing) {
         if !self.has_seal(seal) {
@@ -330,7 +348,9 @@ impl JournalView {
         };
         if let Some((state, sealed)) = self.state.as_deref().zip(self.verified_seal(seal)) {
             // The state keeps the failure.
-            if let Some(kept) = kept_beginning(prefix, |prefix| sealed.size(prefix)) {
+            if let Some(kept) =
+                kept_beginning(prefix, |prefix, bytes| sealed.is_within(prefix, bytes))
+            {
                 if let Ok(parsed) = state.parsed(sealed, kept) {
                     each_parsed(&parsed);
                 }
@@ -342,7 +362,9 @@ impl JournalView {
             drop(read);
         } else if let Some(assumed) = self.assumed.get(seal) {
             let listing = &assumed.listing;
-            if let Some(kept) = kept_beginning(prefix, |prefix| listing.size(prefix)) {
+            if let Some(kept) =
+                kept_beginning(prefix, |prefix, bytes| listing.is_within(prefix, bytes))
+            {
                 each_parsed(&assumed.parsed(kept));
                 return;
             }
@@ -448,6 +470,12 @@ impl JournalView {
                 (intent.key.as_str(), intent.number, intent.after.value())
             })
             .collect()
+    }
+
+    /// Has this run begun a set whose key begins with `prefix`? Its request may have been sent.
+    pub fn has_begun_set(&self, prefix: &str) -> bool {
+        let mut keys = self.state.iter().flat_map(|state| state.sets.keys());
+        keys.any(|key| key.starts_with(prefix))
     }
 
     /// The number of the record of the last intent of this set.
@@ -603,6 +631,25 @@ mod tests {
         let empty = JournalView::empty();
         assert!(keys(&empty).0.is_empty());
         assert!(!Arc::ptr_eq(&keys(&empty), &keys(&empty)));
+    }
+
+    #[test]
+    fn captures_that_are_given_are_known_before_they_are_sealed() {
+        let rows = || {
+            let row = ListedRow {
+                key: "workflow/1".to_owned(),
+                etag: None,
+                text: "{}".to_owned(),
+                compared: None,
+            };
+            vec![row]
+        };
+        let given = |seal: &str| JournalView::empty().with_given_seal(seal, rows());
+        assert!(given("flows").knows_seal("flows"));
+        assert_eq!(given("flows").capture_keys("flows", "workflow/"), ["1"]);
+        // A name with a hyphen, and the seal of steps that are not open again.
+        assert!(given("before-copy").knows_seal("before-copy"));
+        assert!(!given("providers-2").knows_seal("providers"));
     }
 
     #[test]

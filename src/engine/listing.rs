@@ -3,7 +3,7 @@
 use super::ListedRow;
 use crate::base::packed_texts::PackedTexts;
 use crate::base::text;
-use crate::journal::RowToSeal;
+use crate::journal::{RowToSeal, fits};
 
 /// Rows in their order. Their texts are packed, because a table can be as large as the tenant.
 #[derive(Clone, Default)]
@@ -72,11 +72,11 @@ impl Listing {
         self.rows.is_empty()
     }
 
-    /// How long the texts of the rows are whose keys begin with `prefix`, in bytes.
-    pub(super) fn size(&self, prefix: &str) -> u64 {
+    /// Are the texts of the rows whose keys begin with `prefix` at most this many bytes?
+    pub(super) fn is_within(&self, prefix: &str, bytes: u64) -> bool {
         let rows = self.rows.iter();
         let below = rows.filter(|row| row.key.starts_with(prefix));
-        below.map(|row| u64::from(row.size)).sum()
+        fits(below.map(|row| u64::from(row.size)), bytes)
     }
 
     /// Passes on the rows whose keys begin with `prefix`: their keys and texts.

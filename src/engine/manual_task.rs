@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::apply::intent;
-use super::{Action, Change, EventKind, Executor, Failure, FailureKind, Phase, Step};
+use super::{Change, EventKind, Executor, Failure, FailureKind, Phase, Step, Worksheet};
 use crate::base::sync::lock;
 use crate::base::text;
 use crate::journal::{ChangeKind, Completed, Done, Intent, Record, Stamped, State, Waiting};
@@ -34,12 +34,7 @@ impl Executor {
         // An earlier process may have shown it in a window that is closed by now.
         let was_shown = self.mark_shown(&task);
         if !is_known || !self.context.attended || !was_shown {
-            self.context.events.emit(EventKind::ManualTask {
-                task: task.clone(),
-                things: worksheet.things.len(),
-                instructions: worksheet.instructions.clone(),
-                evidence: worksheet.evidence.clone(),
-            });
+            self.context.events.emit(worksheet.event(&task));
         }
         if self.context.attended {
             let note = format!("{} left for you to do", text::count(changes.len(), "thing"));
@@ -70,10 +65,32 @@ impl Executor {
         let state = self.context.journal.state();
         let mut done = done_by_hand(&state, &task_name(step, phase), found);
         done.extend(refused_and_made(&state, step, phase, found));
-        if !done.is_empty() {
-            self.context.journal.append_all(done).await?;
+        if done.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<String> = done.iter().filter_map(done_key).collect();
+        self.context.journal.append_all(done).await?;
+        let state = self.context.journal.state();
+        for key in keys {
+            if let Some(made) = state.manual_changes.get(key.as_str()) {
+                let name = &made.intent.name;
+                self.emit_made_by_hand(&step.name, phase.name, &key, name);
+            }
         }
         Ok(())
+    }
+
+    /// Emits that a person has made a change: the survey no longer finds it.
+    fn emit_made_by_hand(&self, step: &str, phase: &str, key: &str, name: &str) {
+        self.context.events.emit(EventKind::ChangeDone {
+            step: step.to_owned(),
+            phase: phase.to_owned(),
+            key: key.to_owned(),
+            name: name.to_owned(),
+            kind: ChangeKind::ManualTask,
+            elapsed: None,
+            unread_since: None,
+        });
     }
 
     /// Waits until it is time to read the evidence of a manual task again. Takes the note that is
@@ -209,6 +226,14 @@ fn refused_and_made(state: &State, step: &Step, phase: &Phase, found: &[Change])
     made.flatten().collect()
 }
 
+/// The key of the change that this record says is done.
+fn done_key(record: &Record) -> Option<String> {
+    match record {
+        Record::Done(done) => Some(done.key.clone()),
+        _ => None,
+    }
+}
+
 /// The record that a manual task is done: its phase's survey finds nothing. Takes the user who
 /// asked for the evidence to be read.
 pub fn completed(task: &str, who: String) -> Completed {
@@ -225,152 +250,18 @@ pub fn unreadable_evidence(task: &str) -> String {
     format!("the evidence of {task} cannot be read, so its state is unknown")
 }
 
-/// What a person must do for one phase, or what is left of it.
-pub struct Worksheet {
-    things: Vec<String>,
-    /// The instructions of each thing, with its key.
-    changes: Vec<Value>,
-    instructions: Vec<String>,
-    evidence: Vec<String>,
-}
-
-impl Worksheet {
-    /// The worksheet of the changes that a survey found. An automatic change is named, but has no
-    /// instructions.
-    pub fn new(left: &[Change]) -> Self {
-        let mut instructions: Vec<String> = Vec::new();
-        let mut evidence: Vec<String> = Vec::new();
-        for change in left {
-            if let Action::ManualTask(task) = &change.action {
-                for line in &task.instructions {
-                    if !instructions.contains(line) {
-                        instructions.push(line.clone());
-                    }
-                }
-                if !evidence.contains(&task.evidence) {
-                    evidence.push(task.evidence.clone());
-                }
-            }
-        }
-        Self {
-            things: left.iter().map(|change| change.name.clone()).collect(),
-            changes: left.iter().map(worksheet_entry).collect(),
-            instructions,
-            evidence,
-        }
-    }
-
-    /// The failure that a task is not done: what is left, by name, and what is read as evidence.
-    pub fn not_done(&self, task: &str) -> Failure {
-        let failure = Failure::new(
-            FailureKind::Waiting,
-            format!(
-                "manual task not done ({task}), {} left: {}",
-                text::count(self.things.len(), "thing"),
-                self.things.join("; ")
-            ),
-        );
-        failure.with_help(format!(
-            "do it, then run again; or `iomcopy complete RUNBOOK {task}` checks it, and with \
-             `--waive \"REASON\"` continues without evidence. The evidence: {}",
-            self.evidence.join("; ")
-        ))
-    }
-
-    /// Its things, by name.
-    pub fn things(&self) -> &[String] {
-        &self.things
-    }
-
-    /// What to do, one line for each instruction, with the exact names.
-    pub fn instructions(&self) -> &[String] {
-        &self.instructions
-    }
-
-    /// Does a worksheet that was handed out contain all of its instructions?
-    fn is_part_of(&self, handed: &Value) -> bool {
-        let lines = handed.get("instructions").and_then(Value::as_array);
-        lines.is_some_and(|lines| {
-            let is_there = |line: &String| {
-                let mut handed = lines.iter().filter_map(Value::as_str);
-                handed.any(|handed| without_aids(handed) == without_aids(line))
-            };
-            self.instructions.iter().all(is_there)
-        })
-    }
-
-    fn to_json(&self) -> Value {
-        json!({
-            "things": self.things,
-            "changes": self.changes,
-            "instructions": self.instructions,
-            "evidence": self.evidence,
-        })
-    }
-}
-
-/// A thing on a worksheet, with what is done for it: [`OpenWorksheet`](super::OpenWorksheet) reads
-/// it.
-fn worksheet_entry(change: &Change) -> Value {
-    let instructions = match &change.action {
-        Action::ManualTask(task) => task.instructions.as_slice(),
-        Action::Set(_) | Action::Remove { .. } | Action::Launch(_) => &[],
+/// The command that completes this manual task: reads its evidence, or waives it if there is none to
+/// read. Takes the arguments that name the runbook and its state file.
+pub fn complete_command(arguments: &str, task: &str, needs_waiver: bool) -> String {
+    let waiver = if needs_waiver {
+        " --waive \"who, when\""
+    } else {
+        ""
     };
-    json!({ "key": change.key, "name": change.name, "instructions": instructions })
-}
-
-/// An instruction with a link to what it is about.
-pub fn with_link(line: &str, address: &str) -> String {
-    format!("{line} (open {address})")
-}
-
-/// A command of this program that shows a captured value; the state file's path follows.
-const SHOW: &str = "`iomcopy state show ";
-
-/// The instruction without its link, and without the path of the state file in a command. Both are
-/// aids: with another address or path the work is the same.
-fn without_aids(line: &str) -> (&str, &str) {
-    let work = line
-        .split_once(" (open http")
-        .map_or(line, |(work, _)| work);
-    let Some((before, command)) = work.split_once(SHOW) else {
-        return (work, "");
-    };
-    // A path with spaces is in quotes.
-    let quote = command.chars().next().filter(|c| "\"'".contains(*c));
-    let end = match quote {
-        Some(quote) => command[1..].find(quote).map(|at| at + 2),
-        None => command.find(' '),
-    };
-    (before, &command[end.unwrap_or_default()..])
+    format!("iomcopy complete {arguments} {task}{waiver}")
 }
 
 /// A manual task's name: `STEP/PHASE`.
 pub(super) fn task_name(step: &Step, phase: &Phase) -> String {
     format!("{}/{}", step.name, phase.name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn another_path_or_link_is_the_same_instruction_and_another_capture_is_not() {
-        let line = |file: &str, key: &str, link: &str| {
-            with_link(
-                &format!("set it: {SHOW}{file} {key} --column value` shows it"),
-                link,
-            )
-        };
-        let handed = line("STATE-FILE", "target/a", "https://one.test/x");
-        for same in [
-            line("uat.iomcopy.jsonl", "target/a", "https://two.test/x"),
-            line("\"My files/uat.jsonl\"", "target/a", "https://one.test/y"),
-        ] {
-            assert_eq!(without_aids(&same), without_aids(&handed), "{same}");
-        }
-        let other = line("STATE-FILE", "target/b", "https://one.test/x");
-        assert_ne!(without_aids(&other), without_aids(&handed));
-        assert_eq!(without_aids("press it"), ("press it", ""));
-    }
 }

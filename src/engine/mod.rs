@@ -20,6 +20,8 @@
 //! pass_queue.rs   the changes of a pass that have not begun
 //! manual_task.rs  changes that a person makes: hands them out, reads the evidence
 //! waiver.rs       failures that a waived manual task may have caused
+//! survey_worksheet.rs
+//!                 the worksheet of what a survey found, before it is handed out
 //! worksheet.rs    what is left of a worksheet that was handed out
 //! intents.rs      the intents of sets, written a group at a time
 //! edits.rs        protects what a person wrote during the run
@@ -50,6 +52,7 @@ mod plan;
 mod run_progress;
 mod spans;
 mod step;
+mod survey_worksheet;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -70,9 +73,10 @@ pub use failure::{Failure, FailureItem, FailureKind, FailureScope, Location, Run
 pub use journal_view::{DerivedFromSeal, JournalView, Maker};
 pub use listing::Listing;
 pub use manual_task::{
-    Worksheet, completed, done_by_hand, hand_out_records, unreadable_evidence, with_link,
+    complete_command, completed, done_by_hand, hand_out_records, unreadable_evidence,
 };
 pub use plan::{Plan, PlannedChange, PlannedStep};
 pub use step::{Barrier, CaptureSource, ListedRow, Needs, Overlap, Phase, Step, Survey, Work};
+pub use survey_worksheet::{Worksheet, with_link};
 pub use verdict::Verdict;
-pub use worksheet::{OpenWorksheet, Thing, ThingState, things};
+pub use worksheet::{OpenWorksheet, Thing, ThingState, WorksheetThing, things};

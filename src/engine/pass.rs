@@ -16,8 +16,9 @@ use super::intents::{IntentsAhead, IntentsWritten};
 use super::pass_queue::PassQueue;
 use super::waiver::with_waiver;
 use super::{Action, Change, EventKind, Executor, Failure, FailureKind, Phase, Step, spans};
+use crate::base::json_text::JsonText;
 use crate::base::sync::lock;
-use crate::journal::{ChangeKind, ChangeTime, JsonText, LaunchOutcome, LaunchState};
+use crate::journal::{ChangeKind, ChangeTime, LaunchOutcome, LaunchState};
 
 /// The input of a pass.
 pub(super) struct Pass<'a> {

@@ -110,13 +110,13 @@ mod tests {
         Change {
             key: key.to_owned(),
             name: key.to_owned(),
-            before: Value::Null,
-            after: Value::Null,
+            before: Value::Null.into(),
+            after: Value::Null.into(),
             follows: follows.iter().map(|key| (*key).to_owned()).collect(),
             action: Action::ManualTask(ManualTask {
                 instructions: Vec::new(),
                 evidence: String::new(),
-                is_destructive: false,
+                ..ManualTask::default()
             }),
         }
     }

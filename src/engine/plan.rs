@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::change::needs_confirmation;
 use super::manual_task::task_name;
 use super::{Change, Failure, FailureKind, JournalView, Step, Work};
+use crate::base::json_text::JsonText;
 use crate::base::text;
 use crate::journal::ChangeKind;
 
@@ -44,9 +44,9 @@ pub struct PlannedChange {
     /// Its name for people.
     pub name: String,
     /// The value that is there now.
-    pub before: Value,
+    pub before: JsonText,
     /// The intended value.
-    pub after: Value,
+    pub after: JsonText,
     /// Does it end something that only the state file, or nothing, can restore? Of a change by hand
     /// too.
     pub destructive: bool,
@@ -172,19 +172,7 @@ impl Plan {
     /// SHA-256 over the pinned part of the runbook, the change keys and the intended values; no
     /// `ETags`, no times, no names.
     pub fn digest(&self, pinned: &str) -> String {
-        let steps: Vec<Value> = self
-            .steps
-            .iter()
-            .map(|step| {
-                let changes: Vec<Value> = step
-                    .changes
-                    .iter()
-                    .map(|change| json!([change.key, change.kind, change.after]))
-                    .collect();
-                json!([step.name, changes])
-            })
-            .collect();
-        text::sha256(json!([pinned, steps]).to_string().as_bytes())
+        text::sha256_of_json(&(pinned, Intended(&self.steps)))
     }
 
     fn changes(&self) -> impl Iterator<Item = &PlannedChange> {
@@ -210,7 +198,7 @@ impl Plan {
     /// How this plan differs from an earlier one, one line for each difference: changes that are new,
     /// that are gone, and whose intended value is different.
     pub fn differences(&self, earlier: &Self) -> Vec<String> {
-        let intended = |plan: &Self| -> BTreeMap<String, (String, Value)> {
+        let intended = |plan: &Self| -> BTreeMap<String, (String, JsonText)> {
             let changes = plan.changes();
             changes
                 .map(|c| (c.key.clone(), (c.name.clone(), c.after.clone())))
@@ -234,5 +222,49 @@ impl Plan {
     /// How many changes a person makes by hand.
     pub fn by_hand(&self) -> usize {
         self.changes().filter(|change| change.is_by_hand()).count()
+    }
+}
+
+/// What the digest of a plan covers of steps. It is written step by step, so that no copy of all
+/// changes is in memory.
+struct Intended<'a, T>(&'a [T]);
+
+impl Serialize for Intended<'_, PlannedStep> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let steps = self.0.iter();
+        serializer.collect_seq(steps.map(|step| (&step.name, Intended(&step.changes))))
+    }
+}
+
+impl Serialize for Intended<'_, PlannedChange> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let changes = self.0.iter();
+        serializer.collect_seq(changes.map(|change| (&change.key, change.kind, &change.after)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_value, json};
+
+    use super::*;
+
+    #[test]
+    fn the_digest_covers_keys_kinds_and_intended_values_of_each_step() {
+        let change = json!({"phase": "turn-on", "key": "flow/1", "kind": "set", "name": "turn on",
+            "before": { "state": "off" }, "after": { "state": "on", "owner": "é\"" },
+            "destructive": false, "expected-seconds": 10});
+        let step = |name: &str, changes: Vec<PlannedChange>| PlannedStep {
+            name: name.to_owned(),
+            skip: None,
+            changes,
+        };
+        let changes = vec![from_value(change).unwrap()];
+        let steps = vec![step("first", changes), step("second", Vec::new())];
+        let covered = r#"["pinned",[["first",[["flow/1","set",{"state":"on","owner":"é\""}]]],["second",[]]]]"#;
+        assert_eq!(
+            Plan { steps }.digest("pinned"),
+            text::sha256(covered.as_bytes())
+        );
     }
 }

@@ -157,8 +157,8 @@ impl Survey for Wanted {
         let change = |key: &str, follows: &[&str], action| Change {
             key: key.to_owned(),
             name: format!("turn on '{key}'"),
-            before: json!(false),
-            after: json!(true),
+            before: json!(false).into(),
+            after: json!(true).into(),
             follows: follows.iter().map(|key| (*key).to_owned()).collect(),
             action,
         };
@@ -179,7 +179,7 @@ impl Survey for Wanted {
             let ask = ManualTask {
                 instructions: vec!["turn it on".to_owned()],
                 evidence: "it is on".to_owned(),
-                is_destructive: false,
+                ..ManualTask::default()
             };
             changes.push(change("asked", &[], Action::ManualTask(ask)));
         }
@@ -389,6 +389,7 @@ async fn a_launch_in_doubt_is_closed_when_the_survey_shows_its_end() {
             .append(journal::StepBegan {
                 step: "step".to_owned(),
                 speed: None,
+                services_stop: false,
             })
             .await
             .unwrap();
@@ -699,8 +700,8 @@ async fn an_unconfirmed_removal_is_not_sent() {
             Ok(vec![Change {
                 key: "remove".to_owned(),
                 name: "remove it".to_owned(),
-                before: json!(false),
-                after: json!(true),
+                before: json!(false).into(),
+                after: json!(true).into(),
                 follows: Vec::new(),
                 action,
             }])

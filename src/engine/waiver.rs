@@ -62,13 +62,13 @@ mod tests {
         Change {
             key: name.to_owned(),
             name: name.to_owned(),
-            before: Value::Null,
-            after: Value::Null,
+            before: Value::Null.into(),
+            after: Value::Null.into(),
             follows: Vec::new(),
             action: Action::ManualTask(ManualTask {
                 instructions: Vec::new(),
                 evidence: String::new(),
-                is_destructive: false,
+                ..ManualTask::default()
             }),
         }
     }

@@ -1,6 +1,8 @@
 //! A worksheet that was handed out, without what is done since: the state file keeps it as it was.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::journal::{State, TaskState};
@@ -65,47 +67,134 @@ pub fn things(state: &State, task: &TaskState) -> Vec<Thing> {
     things.collect()
 }
 
+/// A thing of a worksheet, which has one box to tick.
+#[derive(Clone, Debug, Default, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct WorksheetThing {
+    /// Its name.
+    pub name: String,
+    /// What to do for it, one line for each instruction.
+    pub instructions: Vec<String>,
+}
+
+impl WorksheetThing {
+    /// The text beside its box, and the lines below it: one instruction says all, and of several the
+    /// name is the heading.
+    pub fn lines(&self) -> (&str, Vec<&str>) {
+        match self.instructions.as_slice() {
+            [] => (&self.name, Vec::new()),
+            [only] => (only, Vec::new()),
+            several => {
+                let lines = several.iter().filter(|line| **line != self.name);
+                (&self.name, lines.map(String::as_str).collect())
+            }
+        }
+    }
+}
+
+/// Each line of a worksheet once: the advice, then the instructions of its things.
+pub(super) fn all_lines(advice: &[String], things: &[WorksheetThing]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let own = things.iter().flat_map(|thing| &thing.instructions);
+    for line in advice.iter().chain(own) {
+        if !lines.contains(line) {
+            lines.push(line.clone());
+        }
+    }
+    lines
+}
+
+/// What earlier versions recorded as the evidence of a change that nothing in the tenant shows to be
+/// done.
+const EARLIER_WITHOUT_EVIDENCE: &str = "none; a person confirms it with --waive";
+
 /// What is left of a manual task, and how much of it is done.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OpenWorksheet {
-    /// The things that are left, by name. Of a completed task, all of them.
-    pub things: Vec<String>,
-    /// What to do, one line for each instruction.
-    pub instructions: Vec<String>,
+    /// What a person must know or do first, one line each.
+    pub advice: Vec<String>,
+    /// The things that are left. Of a completed task, all of them.
+    pub things: Vec<WorksheetThing>,
     /// What is read as evidence, one line for each.
     pub evidence: Vec<String>,
     /// How many more things it has that are done.
     pub done: usize,
+    /// Does nothing in the tenant show that one of the things is done? Then the task is completed
+    /// with a waiver.
+    pub needs_waiver: bool,
 }
 
 impl OpenWorksheet {
     /// Reads the worksheet of this task. Versions that did not record which instruction belongs to
-    /// which thing leave all of them until the task is completed.
+    /// which thing leave all of them, as advice, until the task is completed.
     pub fn of(state: &State, task: &TaskState) -> Self {
         let sheet = &task.waiting.worksheet;
+        let evidence = member_lines(sheet, "evidence");
+        let needs_waiver = evidence.iter().any(|it| it == EARLIER_WITHOUT_EVIDENCE);
+        let Some(changes) = sheet.get("changes").and_then(Value::as_array) else {
+            let thing = |name| WorksheetThing {
+                name,
+                instructions: Vec::new(),
+            };
+            let names = member_lines(sheet, "things").into_iter();
+            return Self {
+                advice: member_lines(sheet, "instructions"),
+                things: names.map(thing).collect(),
+                evidence,
+                done: 0,
+                needs_waiver,
+            };
+        };
+        let is_left = |it: &&Value| task.completed.is_some() || !is_done(state, it);
+        let left: Vec<&Value> = changes.iter().filter(is_left).collect();
         let mut open = Self {
-            things: member_lines(sheet, "things"),
-            instructions: member_lines(sheet, "instructions"),
-            evidence: member_lines(sheet, "evidence"),
-            done: 0,
+            evidence,
+            done: changes.len() - left.len(),
+            needs_waiver: needs_waiver || left.iter().any(|it| needs_a_waiver(it)),
+            ..Self::default()
         };
-        let changes = sheet.get("changes").and_then(Value::as_array);
-        let Some(changes) = changes.filter(|_| task.completed.is_none()) else {
-            return open;
-        };
-        let left: Vec<&Value> = changes.iter().filter(|it| !is_done(state, it)).collect();
-        open.done = changes.len() - left.len();
-        open.things = left
-            .iter()
-            .filter_map(|it| member_text(it, "name"))
-            .collect();
-        let needed: Vec<String> = left
-            .iter()
-            .flat_map(|it| member_lines(it, "instructions"))
-            .collect();
-        open.instructions.retain(|line| needed.contains(line));
+        for thing in left {
+            let (advice, instructions) = lines_of(thing, changes);
+            for line in advice {
+                if !open.advice.contains(&line) {
+                    open.advice.push(line);
+                }
+            }
+            open.things.push(WorksheetThing {
+                name: member_text(thing, "name").unwrap_or_default(),
+                instructions,
+            });
+        }
         open
     }
+
+    /// The names of its things.
+    pub fn names(&self) -> Vec<String> {
+        self.things.iter().map(|thing| thing.name.clone()).collect()
+    }
+
+    /// What to do, one line for each instruction: the advice comes first.
+    pub fn instructions(&self) -> Vec<String> {
+        all_lines(&self.advice, &self.things)
+    }
+}
+
+/// The advice of a thing, and its own instructions. Versions that did not record the advice wrote it
+/// among the instructions of each thing: a line that several have is advice.
+fn lines_of(thing: &Value, all: &[Value]) -> (Vec<String>, Vec<String>) {
+    let instructions = member_lines(thing, "instructions");
+    if thing.get("advice").is_some() {
+        return (member_lines(thing, "advice"), instructions);
+    }
+    let has = |thing: &&Value, line: &String| member_lines(thing, "instructions").contains(line);
+    instructions
+        .into_iter()
+        .partition(|line| all.iter().filter(|thing| has(thing, line)).count() > 1)
+}
+
+/// Does nothing in the tenant show that this thing is done?
+fn needs_a_waiver(thing: &Value) -> bool {
+    thing.get("needs-waiver").and_then(Value::as_bool) == Some(true)
 }
 
 /// Has the tenant shown that a person has done this thing since it was handed out, or has the program

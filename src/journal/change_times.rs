@@ -92,8 +92,9 @@ impl State {
     pub fn run_duration(&self) -> Duration {
         let steps = self.steps.iter();
         let unread = steps.map(|step| {
-            let worked = step.worked_since_reopening();
-            self.step_duration(step).saturating_sub(worked)
+            let now = self.step_duration(step);
+            let all = step.took_before_reopening().saturating_add(now);
+            all.saturating_sub(step.worked)
         });
         unread.fold(self.work.total(), Duration::saturating_add)
     }
@@ -131,9 +132,14 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::payload::{ChangeKind, Closed, Ended, LaunchOutcome, StepBegan, Verified};
+    use crate::journal::payload::{
+        ChangeKind, Closed, Ended, Finished, LaunchOutcome, Reopened, StepBegan, StepOutcome,
+        Verified,
+    };
     use crate::journal::record::{Entry, Record};
-    use crate::journal::testing::{began, entry, fold, intent, opened, phase_began, time};
+    use crate::journal::testing::{
+        began, done, entry, fold, intent, opened, phase_began, step_began, step_ended, time,
+    };
 
     fn after(seconds: u64) -> Timestamp {
         time() + Duration::from_secs(seconds)
@@ -167,6 +173,7 @@ mod tests {
             Record::from(StepBegan {
                 step: "s".to_owned(),
                 speed: None,
+                services_stop: false,
             })
         };
         let mut all = vec![
@@ -183,14 +190,18 @@ mod tests {
             }
         }
         let mut state = fold(vec![began().into()]);
-        for (seconds, record) in all {
+        add(&mut state, all);
+        state
+    }
+
+    fn add(state: &mut State, records: Vec<(u64, Record)>) {
+        for (seconds, record) in records {
             let next = Entry {
                 time: after(seconds),
                 ..entry(state.next_number, record)
             };
             state.next(&next).unwrap();
         }
-        state
     }
 
     fn pause(records: Vec<(u64, Record)>) -> Vec<(u64, Record)> {
@@ -229,6 +240,38 @@ mod tests {
         let state = state_of(vec![(70, ended(None)), (80, verified(None, Some(55)))]);
         let step = state.step("s").unwrap();
         assert_eq!(state.step_duration(step), step.worked);
+    }
+
+    #[test]
+    fn the_steps_explain_the_time_of_a_run_also_after_a_step_was_opened_again() {
+        let reopened = Reopened {
+            provider: "msdyn_fedex".to_owned(),
+            seals: Vec::new(),
+            steps: vec!["s".to_owned()],
+            who: "ada".to_owned(),
+        };
+        let records = pause(vec![
+            (4000, ended(None)),
+            (4010, verified(None, None)),
+            (4010, step_ended("s", StepOutcome::Done)),
+            (4010, Finished {}.into()),
+        ]);
+        let mut state = state_of(records);
+        let again = vec![
+            (5000, opened("ops-1").into()),
+            (5000, reopened.into()),
+            (5000, step_began("s")),
+            (5000, phase_began("s", "p")),
+            (5000, intent("s", "p", "x", ChangeKind::Set)),
+            (5060, done("x")),
+            (5060, step_ended("s", StepOutcome::Done)),
+        ];
+        add(&mut state, again);
+        let step = state.step("s").unwrap();
+        let (before, now) = (step.took_before_reopening(), state.step_duration(step));
+        assert_eq!(before, Duration::from_secs(4000), "with its operation");
+        assert_eq!(now, Duration::from_mins(1));
+        assert_eq!(state.run_duration(), before + now);
     }
 
     #[test]

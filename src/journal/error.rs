@@ -261,7 +261,8 @@ impl JournalError {
     pub fn help(&self) -> String {
         match self {
             Self::Locked { .. } => {
-                "wait until it ends, or stop it; `iomcopy status` shows how far it is".into()
+                "wait until it ends, or stop it; `iomcopy status RUNBOOK` shows how far it is"
+                    .into()
             }
             Self::OtherMachine { host, .. } => format!(
                 "make sure that it no longer runs on {host}, then run again with --takeover"
@@ -333,8 +334,8 @@ fn help_remote_state(kind: RemoteStateErrorKind) -> &'static str {
             "run again: the run resumes from what Azure Storage and the file on this machine contain"
         }
         RemoteStateErrorKind::Taken => {
-            "`iomcopy status` shows who runs it; wait until that process ends, or stop it. If its \
-             machine is gone, its lease ends within a minute: run again then, or at once with \
+            "`iomcopy status RUNBOOK` shows who runs it; wait until that process ends, or stop it. If \
+             its machine is gone, its lease ends within a minute: run again then, or at once with \
              --takeover"
         }
         RemoteStateErrorKind::Denied => {

@@ -4,6 +4,9 @@
 //! from the program and contains fingerprints already. Every other free text passes through here,
 //! so that no step can forget it.
 
+use std::collections::BTreeMap;
+use std::mem;
+
 use super::payload::Hindrance;
 use super::record::Record;
 use crate::base::secrets::{hide, hide_in_json};
@@ -15,12 +18,16 @@ impl Record {
             Self::Closed(closed) => {
                 hide_optional(&mut closed.message);
                 closed.notes.iter_mut().for_each(hide_text);
+                hide_in_remedies(&mut closed.remedies);
                 closed.hindrances.iter_mut().for_each(hide_in_hindrance);
                 if let Some(figures) = &mut closed.figures {
                     hide_in_json(figures);
                 }
             }
-            Self::Noted(noted) => noted.notes.iter_mut().for_each(hide_text),
+            Self::Noted(noted) => {
+                noted.notes.iter_mut().for_each(hide_text);
+                hide_in_remedies(&mut noted.remedies);
+            }
             Self::RunbookChanged(changed) => changed.difference.iter_mut().for_each(hide_text),
             Self::PhaseEnded(ended) => ended.notes.iter_mut().for_each(hide_text),
             Self::StepEnded(ended) => hide_optional(&mut ended.note),
@@ -52,6 +59,14 @@ fn hide_in_hindrance(hindrance: &mut Hindrance) {
             hide_text(why);
         }
     }
+}
+
+/// Hides in the warnings and in what to do about them.
+fn hide_in_remedies(remedies: &mut BTreeMap<String, String>) {
+    let hidden = mem::take(remedies).into_iter();
+    *remedies = hidden
+        .map(|(note, remedy)| (hide(&note).into_owned(), hide(&remedy).into_owned()))
+        .collect();
 }
 
 fn hide_text(text: &mut String) {
@@ -87,6 +102,7 @@ mod tests {
         };
         let closed = Closed {
             notes: vec![value.to_owned()],
+            remedies: [(value.to_owned(), format!("remove {value}"))].into(),
             ..Closed::new("failed", 1, Some(value.to_owned()))
         };
         let ended = Ended {
@@ -97,6 +113,8 @@ mod tests {
         };
         let noted = Noted {
             notes: vec![value.to_owned()],
+            remedies: [(value.to_owned(), format!("remove {value}"))].into(),
+            ..Noted::default()
         };
         let records = [
             Record::from(failed),

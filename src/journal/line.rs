@@ -5,11 +5,13 @@
 //! digits. It is compared as text: as a number, a flipped bit that changes the case of a digit
 //! would go unnoticed.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use thiserror::Error;
 
 use super::record::{Entry, Record, RunId};
@@ -82,10 +84,9 @@ impl Chain {
         // Writing to a String cannot fail.
         _ = write!(line, ",\"crc\":\"{checksum}\"}}");
         if is_deep(&line) {
-            let read = decode(line.as_bytes()).map_err(|error| error.to_string())?;
-            if let Some(why) = read.unreadable {
-                return Err(why);
-            }
+            // The whole line, not its payload alone: other programs parse it so.
+            serde_json::from_str::<Value>(&line)
+                .map_err(|error| LineError::Envelope(error).to_string())?;
         }
         line.push('\n');
         self.number = number;
@@ -156,10 +157,17 @@ struct Head {
     time: Timestamp,
 }
 
-/// A payload that is not parsed.
+/// A record whose payload is not parsed.
 #[derive(Deserialize)]
-struct UnknownRecord {
-    r#type: String,
+struct RawRecord<'a> {
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
+    data: &'a RawValue,
+}
+
+/// A payload whose fields are not known.
+#[derive(Deserialize)]
+struct AnyPayload {
     data: Value,
 }
 
@@ -176,18 +184,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Line, LineError> {
             computed: checksum,
         });
     }
-    // Both parts of the line are parsed from the same text: the record ignores the envelope's
-    // fields, and the envelope ignores the record's.
-    let head = parse_head(bytes).map_err(LineError::Envelope)?;
-    let (record, unreadable) = match serde_json::from_slice::<Record>(bytes) {
-        Ok(record) => (record, None),
-        Err(error) => {
-            let UnknownRecord { r#type: kind, data } =
-                serde_json::from_slice(bytes).map_err(LineError::Envelope)?;
-            let is_known = Record::KINDS.contains(&kind.as_str());
-            let unreadable = is_known.then(|| error.to_string());
-            (Record::Unknown { kind, data }, unreadable)
-        }
+    let (head, rest) = parse_head(bytes, covered).map_err(LineError::Envelope)?;
+    let (record, unreadable) = match rest.and_then(parse_own_record) {
+        Some(record) => (record, None),
+        None => parse_any_record(bytes).map_err(LineError::Envelope)?,
     };
     Ok(Line {
         entry: Entry {
@@ -203,22 +203,46 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Line, LineError> {
 }
 
 /// Parses the envelope. This program writes its fields before the record's, so the rest of the line,
-/// which may be long, is not read again.
-fn parse_head(bytes: &[u8]) -> serde_json::Result<Head> {
+/// which may be long, is not read again; it is returned from the kind to before the checksum.
+fn parse_head<'a>(bytes: &[u8], covered: &'a [u8]) -> serde_json::Result<(Head, Option<&'a [u8]>)> {
     const RECORD: &[u8] = b",\"type\":\"";
     /// The envelope's fields have less than this.
     const HEAD: usize = 256;
-    let start = &bytes[..bytes.len().min(HEAD)];
+    let start = &covered[..covered.len().min(HEAD)];
     let at = start
         .windows(RECORD.len())
         .position(|window| window == RECORD);
     if let Some(at) = at {
-        let envelope = [&bytes[..at], b"}"].concat();
+        let envelope = [&covered[..at], b"}"].concat();
         if let Ok(head) = serde_json::from_slice(&envelope) {
-            return Ok(head);
+            return Ok((head, Some(&covered[at + RECORD.len()..])));
         }
     }
-    serde_json::from_slice(bytes)
+    Ok((serde_json::from_slice(bytes)?, None))
+}
+
+/// Parses the rest of a line, from the kind to before the checksum, if it has the form that this
+/// program writes and a payload that it knows.
+fn parse_own_record(rest: &[u8]) -> Option<Record> {
+    let (kind, data) = str::from_utf8(rest).ok()?.split_once("\",\"data\":")?;
+    Record::parse(kind, data)?.ok()
+}
+
+/// Parses the record of any line, and says why its payload does not fit its kind. Such a payload and
+/// that of an unknown kind are kept as they are.
+fn parse_any_record(bytes: &[u8]) -> serde_json::Result<(Record, Option<String>)> {
+    let RawRecord { r#type: kind, data } = serde_json::from_slice(bytes)?;
+    // An error names a column of the line, so spaces replace what is before the payload.
+    let before = data.get().as_ptr().addr() - bytes.as_ptr().addr();
+    let data = " ".repeat(before) + data.get();
+    let unreadable = match Record::parse(&kind, &data) {
+        Some(Ok(record)) => return Ok((record, None)),
+        Some(Err(error)) => Some(error.to_string()),
+        None => None,
+    };
+    let AnyPayload { data } = serde_json::from_slice(bytes)?;
+    let kind = kind.into_owned();
+    Ok((Record::Unknown { kind, data }, unreadable))
 }
 
 /// The bytes a checksum covers, and the checksum's text.
@@ -230,146 +254,4 @@ fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::journal::payload::{Captured, Done, Planned};
-
-    fn chain() -> Chain {
-        Chain::new(RunId::new(time()))
-    }
-
-    fn time() -> Timestamp {
-        "2026-03-01T02:03:04.5Z".parse().unwrap()
-    }
-
-    fn planned(digest: &str) -> Record {
-        Record::from(Planned {
-            digest: digest.to_owned(),
-            steps: [].into(),
-            names: [].into(),
-        })
-    }
-
-    #[test]
-    fn the_file_grows_in_step_with_its_records() {
-        let done = |number: usize| {
-            Record::from(Done {
-                key: format!("flow/{number:06}"),
-                observed: serde_json::json!({ "state": "on" }),
-            })
-        };
-        let bytes = |count: usize| -> usize {
-            let mut chain = chain();
-            let lines = (0..count).map(|number| chain.link(time(), done(number)).unwrap().1);
-            lines.map(|line| line.len()).sum()
-        };
-        let (some, many) = (bytes(300), bytes(3_000));
-        assert!((98..=102).contains(&(many * 10 / some)), "{some} {many}");
-        let payload = serde_json::to_string(&done(1)).unwrap().len();
-        assert!(some / 300 < payload + 300, "{some}");
-    }
-
-    #[test]
-    fn a_line_has_the_documented_form() {
-        let mut chain = chain();
-        let (entry, line) = chain.link(time(), planned("d")).unwrap();
-        assert_eq!(entry.number, 1);
-        let covered = format!(
-            r#"{{"n":1,"prev":"00000000","run":"{}","time":"2026-03-01T02:03:04.5Z","type":"planned","data":{{"digest":"d"}}"#,
-            chain.run
-        );
-        let checksum = crc32fast::hash(covered.as_bytes());
-        assert_eq!(line, format!("{covered},\"crc\":\"{checksum:08x}\"}}\n"));
-        assert!(line.as_bytes().starts_with(BEGINNING));
-        let (_, second) = chain.link(time(), planned("e")).unwrap();
-        assert!(second.starts_with(&format!(r#"{{"n":2,"prev":"{checksum:08x}","#)));
-    }
-
-    #[test]
-    fn a_line_is_decoded_as_it_was_encoded() {
-        let mut chain = chain();
-        let record = Record::from(Captured {
-            seal: "target".to_owned(),
-            key: "flow/1".to_owned(),
-            etag: Some("W/\"1\"".to_owned()),
-            sha256: String::new(),
-            text: "{\r\n \"big\": 12345678901234567890123, \"a\\u0000\": \"\u{2028}\" }\n"
-                .to_owned(),
-        });
-        let (entry, line) = chain.link(time(), record).unwrap();
-        assert_eq!(line.matches('\n').count(), 1);
-        let read = decode(line.trim_end_matches('\n').as_bytes()).unwrap();
-        assert_eq!(read.entry, entry);
-        assert_eq!(read.run, chain.run);
-        assert_eq!(read.checksum, chain.checksum);
-    }
-
-    #[test]
-    fn a_record_that_could_not_be_read_back_is_refused() {
-        let mut chain = chain();
-        let mut deep = Value::Null;
-        for _ in 0..200 {
-            deep = Value::Array(vec![deep]);
-        }
-        let record = Record::from(Done {
-            key: "k".to_owned(),
-            observed: deep,
-        });
-        let why = chain.link(time(), record).unwrap_err();
-        assert!(why.contains("recursion limit"), "{why}");
-        assert_eq!(chain.number, 0);
-    }
-
-    #[test]
-    fn a_checksum_in_the_other_case_is_not_accepted() {
-        let mut chain = chain();
-        // At least one digest has a letter in its checksum.
-        let line = (0..64)
-            .map(|n| chain.link(time(), planned(&n.to_string())).unwrap().1)
-            .find(|line| {
-                line[line.len() - 11..line.len() - 3].contains(|c: char| c.is_ascii_lowercase())
-            })
-            .unwrap();
-        let (body, tail) = line.trim_end().split_at(line.len() - 12);
-        let upper = format!("{body}{}", tail.to_uppercase());
-        assert!(matches!(
-            decode(upper.as_bytes()),
-            Err(LineError::Checksum { .. })
-        ));
-    }
-
-    #[test]
-    fn an_unknown_kind_is_kept_and_an_unknown_payload_is_reported() {
-        let line = |body: &str| {
-            let covered = format!(
-                r#"{{"n":1,"prev":"00000000","run":"{}","time":"2026-03-01T02:03:04Z",{body}"#,
-                RunId::new(time())
-            );
-            format!(
-                "{covered},\"crc\":\"{}\"}}",
-                Checksum::of(covered.as_bytes())
-            )
-        };
-        let tomorrow = decode(line(r#""type":"foreseen","data":{"x":1}"#).as_bytes()).unwrap();
-        assert!(tomorrow.unreadable.is_none());
-        assert_eq!(
-            tomorrow.entry.record,
-            Record::Unknown {
-                kind: "foreseen".to_owned(),
-                data: serde_json::json!({"x": 1}),
-            }
-        );
-        let changed = decode(line(r#""type":"planned","data":{"x":1}"#).as_bytes()).unwrap();
-        assert!(changed.unreadable.unwrap().contains("digest"));
-    }
-
-    #[test]
-    fn a_carriage_return_is_reported() {
-        assert!(matches!(
-            decode(b"{\"n\":1}\r"),
-            Err(LineError::CarriageReturn)
-        ));
-        assert!(matches!(decode(b""), Err(LineError::NotWhole)));
-        assert!(matches!(decode(&[0; 400]), Err(LineError::NotWhole)));
-    }
-}
+mod tests;

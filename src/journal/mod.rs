@@ -26,7 +26,6 @@
 //!
 //! - `record`, `payload`: the content of a line. A record of an unknown kind stops a run;
 //!   [`read_state_file`] keeps it.
-//! - `json_text`: the values of changes, which a state keeps as texts.
 //! - `line`: encodes and decodes one line; the checksum comes last and is compared as text.
 //! - `state`, `fold` (with `fold/`): the state after a list of records. One function decides which
 //!   record may follow which, live and on replay. `shared_map`: the changes by key, cheap to clone.
@@ -58,7 +57,6 @@ mod fold;
 mod handle;
 mod hiding;
 mod inspect;
-mod json_text;
 mod line;
 mod lock;
 mod lock_holder;
@@ -83,7 +81,6 @@ pub use change_times::ChangeTime;
 pub use error::{IllegalTransition, JournalError};
 pub use handle::Journal;
 pub use inspect::{CutSummary, StateFileContents, check, cut, read_state_file};
-pub use json_text::JsonText;
 pub use lock::{Lock, Occupancy};
 pub use lock_holder::LockHolder;
 pub use lost_records::LostRecords;
@@ -102,7 +99,7 @@ pub use payload::{
 pub use record::{Entry, FORMAT, Record, RunId};
 pub use replay::{Damage, TornRecord};
 pub use seal::{RowToSeal, SealBackup, SealSummary, read_copy};
-pub use sealed_row::{ParseCache, ParsedCaptures, SealedRow, parse_capture};
+pub use sealed_row::{ParseCache, ParsedCaptures, SealedRow, fits, parse_capture};
 pub use shared_map::SharedMap;
 pub use state::{
     ChangeCounts, ChangeState, EditState, LaunchState, Manifest, Moment, PhaseState, ProvedThing,

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::json_text::JsonText;
+use crate::base::json_text::JsonText;
 
 /// How a run began, and what must not change until it ends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,6 +96,10 @@ pub struct Closed {
     /// Warnings, which stopped nothing: one line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What to do about a warning, by its text, if that is known. Versions before this member existed
+    /// did not record it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub remedies: BTreeMap<String, String>,
     /// The steps that this process did not begin because they need something that failed, each with
     /// the reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -149,18 +153,25 @@ impl Closed {
             message,
             figures: None,
             notes: Vec::new(),
+            remedies: BTreeMap::new(),
             not_begun: BTreeMap::new(),
             hindrances: Vec::new(),
         }
     }
 }
 
-/// What a process found before its first step. The record of its end repeats it, but a process that is
-/// killed writes none.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What a process found before its first step, or in a phase that failed. The record of its end
+/// repeats it, but a process that is killed writes none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Noted {
+    /// The step whose phase failed; none before the first step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
     /// Warnings, which stopped nothing: one line each.
     pub notes: Vec<String>,
+    /// The same as in [`Closed`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub remedies: BTreeMap<String, String>,
 }
 
 /// Who confirmed what.
@@ -243,6 +254,10 @@ pub struct StepBegan {
     /// in a rehearsal. Durations are measured by that clock; without this field it is 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub speed: Option<f64>,
+    /// Does the time of its services stop with this process, as that of a rehearsal tenant inside it?
+    /// Versions before this member existed did not record it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub services_stop: bool,
 }
 
 /// A step has ended.

@@ -63,12 +63,12 @@ impl BackupProblem {
         match self.kind {
             BackupProblemKind::Missing => {
                 "the state file contains the seal; until the run has finished, \
-                                         the next `iomcopy run` writes the copy again"
+                                         `iomcopy run RUNBOOK` writes the copy again"
                     .to_owned()
             }
             BackupProblemKind::Changed => format!(
-                "the state file contains the seal; move {} away, and the next `iomcopy run` writes \
-                 the copy again",
+                "the state file contains the seal; move {} away, and `iomcopy run RUNBOOK` \
+                 writes the copy again",
                 self.copy.display()
             ),
         }

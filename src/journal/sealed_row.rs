@@ -275,6 +275,12 @@ impl fmt::Debug for ParseCache {
     }
 }
 
+/// Is the sum of these sizes at most `bytes`? Adds no more of them than it takes to know.
+pub fn fits(mut sizes: impl Iterator<Item = u64>, bytes: u64) -> bool {
+    let left = sizes.try_fold(bytes, u64::checked_sub);
+    left.is_some()
+}
+
 /// The text of a capture as JSON; a text that is not JSON becomes a JSON string.
 pub fn parse_capture(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
@@ -286,9 +292,9 @@ impl SealState {
         &self.parsed
     }
 
-    /// How long the texts of the captures are whose keys begin with `prefix`, in bytes.
-    pub fn size(&self, prefix: &str) -> u64 {
-        self.below(prefix).map(|row| row.size()).sum()
+    /// Are the texts of the captures whose keys begin with `prefix` at most this many bytes?
+    pub fn is_within(&self, prefix: &str, bytes: u64) -> bool {
+        fits(self.below(prefix).map(|row| row.size()), bytes)
     }
 
     /// The captures whose keys begin with `prefix`.

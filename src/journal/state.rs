@@ -13,7 +13,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::json_text::JsonText;
 use super::payload::{
     Began, Closed, Completed, Confirmed, Ended, Failed, HumanEditDetected, Intent, LaunchOutcome,
     Launched, Opened, OverwriteConfirmed, Reopened, RepairBegan, Repinned, StepForecast,
@@ -23,6 +22,7 @@ use super::record::{Entry, RunId};
 use super::sealed_row::{CaptureFile, ParseCache, SealedRow, Span};
 use super::shared_map::SharedMap;
 use super::work::WorkTimes;
+use crate::base::json_text::JsonText;
 
 /// A record's payload with its place in the journal. It dereferences to the payload.
 #[derive(Debug, PartialEq)]
@@ -171,6 +171,9 @@ pub struct StepReopening {
     pub by: ReopenedBy,
     /// How long processes had worked on the step before.
     pub worked: Duration,
+    /// How long the step had taken before, in all: that work, and its operations that continued
+    /// between two processes.
+    pub took: Duration,
     /// How many changes of the step, also by hand, were done before.
     pub changes: usize,
     /// Has it not begun since?
@@ -216,6 +219,12 @@ impl StepState {
     pub fn worked_since_reopening(&self) -> Duration {
         let before = self.reopened.map(|reopened| reopened.worked);
         self.worked.saturating_sub(before.unwrap_or_default())
+    }
+
+    /// How long it had taken, in all, before it was last opened again; zero if it never was.
+    pub fn took_before_reopening(&self) -> Duration {
+        let reopened = self.reopened.map(|reopened| reopened.took);
+        reopened.unwrap_or_default()
     }
 
     /// How long it took in a run that has finished, without what was done again afterwards.

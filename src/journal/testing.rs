@@ -104,6 +104,7 @@ pub(crate) fn step_began(step: &str) -> Record {
     StepBegan {
         step: step.into(),
         speed: None,
+        services_stop: false,
     }
     .into()
 }

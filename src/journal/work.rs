@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::payload::StepBegan;
 use crate::base::clock::between;
 
 /// The periods in which a process was in a step, in order.
@@ -20,14 +21,18 @@ struct Period {
     from: Timestamp,
     to: Timestamp,
     speed: f64,
+    /// Does the time of the services stop with the process?
+    services_stop: bool,
     /// Which process it was, counted from 1.
     process: u32,
 }
 
 impl WorkTimes {
-    /// A step begins, at this time and clock speed, in process number `process`.
-    pub(super) fn begin(&mut self, time: Timestamp, speed: Option<f64>, process: u32) {
-        let speed = speed.filter(|speed| speed.is_finite() && *speed > 0.0);
+    /// A step begins, at this time, in process number `process`.
+    pub(super) fn begin(&mut self, time: Timestamp, began: &StepBegan, process: u32) {
+        let speed = began
+            .speed
+            .filter(|speed| speed.is_finite() && *speed > 0.0);
         let speed = speed.unwrap_or(1.0);
         let continues = self.periods.last().is_some_and(|last| {
             last.process == process && last.speed.to_bits() == speed.to_bits() && last.to == time
@@ -37,6 +42,7 @@ impl WorkTimes {
                 from: time,
                 to: time,
                 speed,
+                services_stop: began.services_stop,
                 process,
             });
         }
@@ -59,11 +65,27 @@ impl WorkTimes {
     }
 
     /// The time between two times for an operation at the service, which continues while nobody
-    /// works: work by the program's clock, and pauses by the wall clock.
+    /// works: by the program's clock. A pause counts at the speed of the process before it, because
+    /// the clock of a rehearsal's services does not stop with that process, unless they are a part of
+    /// it.
     pub fn elapsed(&self, from: Timestamp, to: Timestamp) -> Duration {
-        let real = self.sum(|period| period.within(from, to));
-        let pauses = between(from, to).saturating_sub(real);
+        let (mut covered, mut speed, mut pauses) = (from, 1.0, Duration::ZERO);
+        let mut add_pause = |from, to, speed| {
+            pauses = pauses.saturating_add(scaled(between(from, to), speed));
+        };
+        for period in &self.periods {
+            add_pause(covered, period.from.min(to), speed);
+            covered = covered.max(period.to);
+            speed = period.pause_speed();
+        }
+        add_pause(covered, to, speed);
         self.worked(from, to).saturating_add(pauses)
+    }
+
+    /// How many times faster than the wall clock the time of the services has run since the last
+    /// process ended.
+    pub fn pause_speed(&self) -> f64 {
+        self.periods.last().map_or(1.0, Period::pause_speed)
     }
 
     /// Did more than one process work between two times?
@@ -100,6 +122,11 @@ impl WorkTimes {
 }
 
 impl Period {
+    /// The speed of the services' time after it.
+    fn pause_speed(&self) -> f64 {
+        if self.services_stop { 0.0 } else { self.speed }
+    }
+
     /// The part of it between two times, by the wall clock.
     fn within(&self, from: Timestamp, to: Timestamp) -> Duration {
         between(self.from.max(from), self.to.min(to))
@@ -134,11 +161,16 @@ mod tests {
         state
     }
 
-    fn step(speed: Option<f64>) -> Record {
-        Record::from(StepBegan {
+    fn began_at(speed: Option<f64>) -> StepBegan {
+        StepBegan {
             step: "s".to_owned(),
             speed,
-        })
+            services_stop: false,
+        }
+    }
+
+    fn step(speed: Option<f64>) -> Record {
+        Record::from(began_at(speed))
     }
 
     fn closed() -> Record {
@@ -208,34 +240,57 @@ mod tests {
     }
 
     #[test]
-    fn a_rehearsal_is_measured_by_its_clock_and_a_pause_by_the_wall_clock() {
-        let state = at(vec![
-            (0, opened("ops-1").into()),
-            (0, step(Some(1000.0))),
-            (6, closed()),
-            (600, opened("ops-1").into()),
-            (600, step(Some(1000.0))),
-            (601, step_ended("s", StepOutcome::Done)),
-        ]);
+    fn a_rehearsal_is_measured_by_its_clock_also_between_two_processes() {
+        let run = |services_stop: bool| {
+            let step = || StepBegan {
+                services_stop,
+                ..began_at(Some(1000.0))
+            };
+            at(vec![
+                (0, opened("ops-1").into()),
+                (0, step().into()),
+                (6, closed()),
+                (600, opened("ops-1").into()),
+                (600, step().into()),
+                (601, step_ended("s", StepOutcome::Done)),
+            ])
+        };
+        let inside = run(true).work;
+        let since = inside.elapsed(time(), time() + Duration::from_secs(601));
+        assert_eq!(
+            since,
+            Duration::from_secs(7000),
+            "they stop with the process"
+        );
+        let state = run(false);
         assert_eq!(state.step("s").unwrap().worked, Duration::from_secs(7000));
         assert_eq!(state.work.speed(), Some(1000.0));
         let since = state
             .work
             .elapsed(time(), time() + Duration::from_secs(601));
-        assert_eq!(since, Duration::from_secs(7000 + 594));
+        assert_eq!(since, Duration::from_secs(601_000), "its services go on");
+        let later = state.work.elapsed(
+            time() + Duration::from_secs(5),
+            time() + Duration::from_secs(8),
+        );
+        assert_eq!(later, Duration::from_mins(50));
     }
 
     #[test]
     fn a_clock_that_was_set_back_or_an_invalid_speed_does_not_panic() {
         let mut work = WorkTimes::default();
         assert_eq!(work.extend(time()), Duration::ZERO);
-        work.begin(time() + Duration::from_mins(1), Some(f64::NAN), 1);
+        work.begin(
+            time() + Duration::from_mins(1),
+            &began_at(Some(f64::NAN)),
+            1,
+        );
         assert_eq!(work.extend(time()), Duration::ZERO);
         assert_eq!(
             work.elapsed(time() + Duration::from_secs(9), time()),
             Duration::ZERO
         );
-        work.begin(time(), Some(f64::MAX), 2);
+        work.begin(time(), &began_at(Some(f64::MAX)), 2);
         assert_eq!(work.extend(time() + Duration::from_secs(9)), Duration::MAX);
         assert_eq!(work.total(), Duration::MAX);
     }

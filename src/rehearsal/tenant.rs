@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock::Moment;
 use super::faults::Fault;
-use super::listeners::serve::{self, Tenant};
+use super::listeners::connection;
+use super::listeners::serve::Tenant;
 use super::listeners::tls::{Certificates, TlsError};
 use super::listeners::{Listener, Origins, count_other_targets};
 use super::ports::{bind_new_port, bind_own_port, reservations};
@@ -178,7 +179,7 @@ impl Rehearsal {
             .into_iter()
             .map(|(listener, socket)| {
                 let (tenant, tls) = (tenant.clone(), tls.clone());
-                let serving = serve::serve(tenant, listener, socket, tls, stop_token.clone());
+                let serving = connection::serve(tenant, listener, socket, tls, stop_token.clone());
                 tokio::spawn(serving)
             })
             .collect();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use super::TaskCommands;
 use super::pipeline::{Level, Pipeline};
 use super::printer::Printer;
 use crate::base::redaction::redact;
@@ -38,6 +39,8 @@ struct State {
     errors: usize,
     warnings: usize,
     steps: Vec<StepLine>,
+    /// The arguments that name the runbook and its state file.
+    arguments: String,
     /// Where each step is in the runbook.
     places: BTreeMap<String, RunbookPlace>,
     /// The messages and tasks that have an annotation: the failure that ends the run repeats them.
@@ -261,11 +264,21 @@ impl Annotations {
                 let place = self.place(Some(step));
                 self.command(Level::Warning, SHOWN, &title, place.as_ref(), message)
             }
-            EventKind::ManualTask { task, things, .. } => {
+            EventKind::ManualTask {
+                task,
+                things,
+                needs_waiver,
+                ..
+            } => {
                 let title = format!("iomcopy: manual task {task}");
                 let place = self.place(task.split('/').next());
                 let things = count(*things, "thing");
-                let message = format!("{things} to do; the summary of the job lists each");
+                let mut message = format!("{things} to do; the summary of the job lists each");
+                if *needs_waiver {
+                    let arguments = lock(&self.state).arguments.clone();
+                    let commands = TaskCommands::new(&arguments, task, true);
+                    message += &format!("; when it is done: {}", commands.next());
+                }
                 let place = place.as_ref();
                 let command = self.command(Level::Warning, SHOWN, &title, place, &message)?;
                 // The failure that ends the run names it in this form.
@@ -311,8 +324,12 @@ impl<L> Annotated<L> {
 impl<L: Listener> Listener for Annotated<L> {
     fn on_event(&self, event: &Event) {
         match &event.kind {
-            EventKind::RunBegan { steps, .. } => {
-                lock(&self.annotations.state).steps.clone_from(steps);
+            EventKind::RunBegan {
+                steps, arguments, ..
+            } => {
+                let mut state = lock(&self.annotations.state);
+                state.steps.clone_from(steps);
+                state.arguments.clone_from(arguments);
             }
             EventKind::StepBegan { step } => {
                 // The group's title is the line of this event.
@@ -397,6 +414,25 @@ mod tests {
                  iomcopy: turn on 'A': no licence%0Ahelp: ask for a licence"
             )
         );
+    }
+
+    #[test]
+    fn a_task_without_evidence_names_its_waiver() {
+        let github = annotations(Pipeline::GitHub);
+        lock(&github.state).arguments = "uat.yaml".to_owned();
+        let asked = |needs_waiver| EventKind::ManualTask {
+            task: "call/by-hand".to_owned(),
+            things: 1,
+            instructions: Vec::new(),
+            advice: Vec::new(),
+            to_do: Vec::new(),
+            evidence: Vec::new(),
+            needs_waiver,
+        };
+        let shown = |needs_waiver| github.command_of_event(&asked(needs_waiver)).unwrap();
+        let waive = "iomcopy complete uat.yaml call/by-hand --waive \"who, when\"";
+        assert!(shown(true).ends_with(waive), "{}", shown(true));
+        assert!(!shown(false).contains("iomcopy complete"));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! How many changes of a step are done, as every table, line and report says it.
 
+use std::time::Duration;
+
 use super::documents::StepCondition;
+use super::duration;
 use crate::base::text::count;
 use crate::engine::StepTotal;
 use crate::journal::{ChangeCounts, ReopenedBy, State};
@@ -18,6 +21,8 @@ pub(super) struct StepCounts {
     pub(super) planned: Option<usize>,
     /// How many changes were done before the step was opened again. Some may have been made again.
     pub(super) before: usize,
+    /// How long it had taken before that.
+    pub(super) time_before: Duration,
     /// Which flag opened it again, if one did.
     pub(super) reopened_by: Option<ReopenedBy>,
 }
@@ -27,12 +32,14 @@ impl StepCounts {
     pub(super) fn of(state: &State, step: &str) -> Self {
         let planned = state.planned.get(step).map(|planned| planned.changes);
         let reopened = state.step(step).and_then(|step| step.reopened);
+        let took = reopened.map(|reopened| reopened.took);
         Self {
             automatic: state.progress_since_reopening(step),
             by_hand: state.by_hand(step),
             waived: state.waived(step),
             planned,
             before: state.done_before_reopening(step),
+            time_before: took.unwrap_or_default(),
             reopened_by: reopened.map(|reopened| reopened.by),
         }
     }
@@ -46,6 +53,7 @@ impl StepCounts {
             waived: total.by_hand_waived,
             planned,
             before: total.changes_before,
+            time_before: Duration::try_from_secs_f64(total.seconds_before).unwrap_or_default(),
             reopened_by: total.reopened_by,
         }
     }
@@ -69,18 +77,24 @@ impl StepCounts {
     ///
     /// Of a step that is done, how many changes of its plan it did not need: its last survey has
     /// found nothing left to do, so somebody or something else has made them. How many changes a
-    /// step had before it was opened again.
+    /// step had before it was opened again, and how long they took: that is part of the run's time.
     pub(super) fn describe_rest(&self, condition: StepCondition) -> String {
         let spared = match condition {
             StepCondition::Skipped => return String::new(),
             StepCondition::Done => self.describe_spared(),
             StepCondition::NotBegun | StepCondition::Begun | StepCondition::Failed => String::new(),
         };
-        let before = count(self.before, "change");
+        let time = Some(self.time_before).filter(|time| time.as_secs() > 0);
+        let changes = count(self.before, "change");
+        let before = match time.map(duration) {
+            Some(time) if self.before == 0 => time,
+            Some(time) => format!("{changes}, {time}"),
+            None => changes,
+        };
         match self.reopened_by {
             None => spared,
             Some(ReopenedBy::Only) => format!(" by --only{spared}; {before} before"),
-            Some(ReopenedBy::Again) if self.before == 0 => spared,
+            Some(ReopenedBy::Again) if self.before == 0 && time.is_none() => spared,
             Some(ReopenedBy::Again) => format!("{spared}; {before} before it was opened again"),
         }
     }
@@ -193,6 +207,16 @@ mod tests {
         assert_eq!(text, "14 changes");
         let rest = ended.describe_rest(StepCondition::Done);
         assert_eq!(rest, "; 88 changes before it was opened again");
+        let timed = StepCounts {
+            time_before: Duration::from_mins(771),
+            ..ended
+        };
+        let rest = timed.describe_rest(StepCondition::Done);
+        let expected = "; 88 changes, 12 h 51 min before it was opened again";
+        assert_eq!(rest, expected);
+        let surveyed = StepCounts { before: 0, ..timed };
+        let rest = surveyed.describe_rest(StepCondition::Begun);
+        assert_eq!(rest, "; 12 h 51 min before it was opened again");
     }
 
     #[test]

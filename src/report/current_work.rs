@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::change_counts::StepCounts;
-use super::documents::{Now, OperationStatus};
+use super::documents::{Findings, Now, OperationStatus};
 use super::duration;
 use super::expected_time::ExpectedTime;
 use super::live_table::counts;
@@ -28,7 +28,7 @@ pub struct Estimates {
     /// What the services report about the operations, by the name of each.
     pub stages: BTreeMap<String, String>,
     /// What needs a look in the run.
-    pub findings: Vec<String>,
+    pub findings: Findings,
     /// Was the process that works on the run asked to stop?
     pub is_stopping: bool,
 }
@@ -49,7 +49,7 @@ impl Estimates {
             now,
             operations: BTreeMap::new(),
             stages: BTreeMap::new(),
-            findings: Vec::new(),
+            findings: Findings::default(),
             is_stopping: false,
         }
     }
@@ -65,18 +65,17 @@ fn speed(contents: &StateFileContents) -> f64 {
     contents.state.work.speed().unwrap_or(1.0)
 }
 
-/// How long it has been since then: by the program's clock while processes worked, and by the wall
-/// clock in between.
+/// How long it has been since then at the services, by the program's clock.
 pub(super) fn elapsed(contents: &StateFileContents, from: Timestamp, now: Timestamp) -> Duration {
     let last = contents.state.last_time.clamp(from, from.max(now));
     let recorded = contents.state.work.elapsed(from, last);
-    let since = between(last, now);
     let factor = if is_running(contents) {
         speed(contents)
     } else {
-        1.0
+        contents.state.work.pause_speed()
     };
-    let since = Duration::try_from_secs_f64(since.as_secs_f64() * factor).unwrap_or(Duration::MAX);
+    let since = between(last, now).as_secs_f64() * factor;
+    let since = Duration::try_from_secs_f64(since).unwrap_or(Duration::MAX);
     recorded.saturating_add(since)
 }
 

@@ -12,7 +12,7 @@ use super::page::{Page, Section, breakable, cell, table, time};
 use super::shorten::shortened;
 use super::status::condition;
 use super::wrap::wrapped;
-use super::{Palette, document};
+use super::{Palette, TaskCommands, document};
 use crate::base::redaction::redacted_line;
 use crate::base::text::{count, escape};
 use crate::journal::{Occupancy, State, StateFileContents};
@@ -34,11 +34,11 @@ const COLUMNS: [&str; 7] = [
     "To do",
 ];
 
-/// A run whose state file was read. Takes the file's path or address as it was found, the command
-/// that continues the run, the names of the steps that are known, and what is expected of the run.
+/// A run whose state file was read. Takes the file's path or address as it was found, the arguments
+/// that name the runbook and its state file in a command, the names of the steps that are known, and what is expected of the run.
 pub fn fleet_run(
     file: &str,
-    again: &str,
+    arguments: &str,
     contents: &StateFileContents,
     steps: &[&str],
     estimates: &Estimates,
@@ -66,7 +66,7 @@ pub fn fleet_run(
         steps_done: ended.count(),
         since: since(contents, condition).map(|time| format!("{time:.0}")),
         expected_end: end.map(|end| format!("{end:.0}")),
-        to_do: to_do(again, contents, condition),
+        to_do: to_do(arguments, contents, condition),
         waits_for: waits,
         reason,
     }
@@ -103,17 +103,25 @@ pub fn fleet(mut runs: Vec<FleetRun>, now: Timestamp) -> FleetDocument {
 
 /// How much a run needs somebody.
 fn urgency(run: &FleetRun) -> u8 {
-    match run.state {
+    match shown_state(run) {
         Some(RunState::Failed) => 6,
         None => 5,
         Some(RunState::Waiting) => 4,
         Some(RunState::Stopped) => 3,
-        Some(RunState::Running) => match &run.waits_for {
-            Some(waits) if waits.whom == Whom::Person => 4,
-            _ => 2,
-        },
+        Some(RunState::Running) => 2,
         Some(RunState::NotBegun) => 1,
         Some(RunState::Finished) => 0,
+    }
+}
+
+/// The state of a run as the table counts it: a process that works on the run may wait for a person.
+fn shown_state(run: &FleetRun) -> Option<RunState> {
+    let is_person = |waits: &Waits| waits.whom == Whom::Person;
+    match run.state {
+        Some(RunState::Running) if run.waits_for.as_ref().is_some_and(is_person) => {
+            Some(RunState::Waiting)
+        }
+        state => state,
     }
 }
 
@@ -183,7 +191,7 @@ fn waits_for(contents: &StateFileContents, condition: RunState) -> Option<Waits>
             };
             message.unwrap_or(reason)
         }
-        (None, None) => "its process was killed or crashed",
+        (None, None) => "its process was killed, crashed or could not write",
     };
     Some(Waits {
         whom: Whom::Operator,
@@ -213,25 +221,29 @@ fn since(contents: &StateFileContents, condition: RunState) -> Option<Timestamp>
     }
 }
 
-/// What somebody should do now. Takes the command that continues the run.
-fn to_do(again: &str, contents: &StateFileContents, condition: RunState) -> Option<String> {
+/// What somebody should do now. Takes the arguments that name the runbook and its state file.
+fn to_do(arguments: &str, contents: &StateFileContents, condition: RunState) -> Option<String> {
     let state = &contents.state;
     if let Some(lost) = &contents.lost {
         return Some(redacted_line(lost.check()));
     }
-    let again = again.to_owned();
+    let again = format!("iomcopy run {arguments}");
+    let task = TaskCommands::of_waiting(arguments, state);
     let exit = state.closed.as_ref().map_or(0, |closed| closed.exit);
+    if condition == RunState::Running {
+        return task.map(|task| format!("do the task; {}", task.while_waiting()));
+    }
     Some(match condition {
-        RunState::Running if state.waiting().next().is_some() => {
-            "do the task; the run continues by itself".to_owned()
-        }
         RunState::Finished if exit != 0 => {
             let message = state.closed.as_ref().and_then(|it| it.message.as_deref());
             let first = message.and_then(|message| message.lines().next());
             redacted_line(first.unwrap_or("it finished with findings"))
         }
         RunState::NotBegun | RunState::Running | RunState::Finished => return None,
-        RunState::Waiting => format!("do the task, then {again}"),
+        RunState::Waiting => {
+            let next = task.as_ref().map_or(again.as_str(), TaskCommands::next);
+            format!("do the task, then {next}")
+        }
         RunState::Failed => {
             let help = state.failures.iter().find_map(|it| it.help.as_deref());
             match help {
@@ -354,7 +366,8 @@ impl FleetDocument {
         let is_run = |run: &&FleetRun| run.condition != NO_STATE_FILE;
         let runs: Vec<&FleetRun> = self.runs.iter().filter(is_run).collect();
         let counts = states.iter().filter_map(|(word, state)| {
-            let number = runs.iter().filter(|run| run.state == *state).count();
+            let is_so = |run: &&&FleetRun| shown_state(run) == *state;
+            let number = runs.iter().filter(is_so).count();
             (number > 0).then(|| format!("{number} {word}"))
         });
         let counts: Vec<String> = counts.collect();
@@ -402,7 +415,7 @@ fn reason(run: &FleetRun) -> Markup {
 }
 
 fn colour(run: &FleetRun) -> &'static str {
-    match run.state {
+    match shown_state(run) {
         None | Some(RunState::Failed) => "bad",
         Some(RunState::Waiting | RunState::Stopped) => "notable",
         Some(RunState::Finished) => "good",
@@ -510,6 +523,21 @@ c.iomcopy.jsonl (c.iomcopy.jsonl)
 
 3 runs: 1 unreadable, 1 waiting, 1 finished";
         assert_eq!(three().table(Palette::plain(), None), expected);
+    }
+
+    #[test]
+    fn a_process_that_waits_for_a_person_is_counted_as_waiting() {
+        let works = FleetRun {
+            waits_for: None,
+            ..run("b", RunState::Running)
+        };
+        let runs = fleet(
+            vec![works, run("a", RunState::Running)],
+            Timestamp::UNIX_EPOCH,
+        );
+        assert_eq!(runs.summary(), "2 runs: 1 waiting, 1 running");
+        assert_eq!(runs.runs[0].state_file, "a.iomcopy.jsonl");
+        assert_eq!(colour(&runs.runs[0]), "notable");
     }
 
     #[test]

@@ -1,9 +1,18 @@
 //! What did not succeed at first in the processes of a run: what events and records say of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use jiff::Timestamp;
+
+use super::duration;
+use super::durations::seconds;
 use crate::base::redaction::redacted_line;
-use crate::journal::{Closed, Ended, Entry, Hindrance, LaunchOutcome, Record};
+use crate::base::text::{count, escape};
+use crate::journal::{Closed, Ended, Entry, Hindrance, LaunchOutcome, Record, StateFileContents};
+
+/// The heading of what did not succeed at first.
+pub(super) const AT_FIRST: &str = "Did not succeed at first";
 
 /// What did not succeed at first in one process or in several.
 #[derive(Clone, Debug, Default)]
@@ -22,9 +31,26 @@ pub(super) struct FailedChange {
     pub(super) why: String,
     pub(super) failures: usize,
     pub(super) is_done: bool,
+    /// How long the failed attempts took, as far as the records say it.
+    pub(super) took: Duration,
 }
 
 impl Hindrances {
+    /// What did not succeed at first and did in the end, one line each.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let waits = self.waits.iter().map(|((service, reason), (times, long))| {
+            format!(
+                "{} ({}): {}, {} in all",
+                escape(service),
+                escape(reason),
+                count(*times, "wait"),
+                seconds(*long)
+            )
+        });
+        let done = self.failed.values().filter(|change| change.is_done);
+        waits.chain(done.map(FailedChange::describe)).collect()
+    }
+
     pub(super) fn add_wait(&mut self, service: &str, reason: &str, times: usize, seconds: f64) {
         let key = (service.to_owned(), reason.to_owned());
         let (all, long) = self.waits.entry(key).or_default();
@@ -39,6 +65,7 @@ impl Hindrances {
             why: String::new(),
             failures: 0,
             is_done: false,
+            took: Duration::ZERO,
         });
         change.failures += failures;
         change.is_done = false;
@@ -103,6 +130,20 @@ impl Hindrances {
     }
 }
 
+impl FailedChange {
+    fn describe(&self) -> String {
+        let failures = count(self.failures, "failed attempt");
+        let took = Some(self.took).filter(|took| took.as_secs() > 0);
+        let took = took.map(|took| format!(" of {}", duration(took)));
+        let name = escape(&self.name);
+        let line = format!("{name}: done after {failures}{}", took.unwrap_or_default());
+        if self.why.is_empty() {
+            return line;
+        }
+        format!("{line}: {}", self.why)
+    }
+}
+
 /// The first line of a text, safe to show.
 pub(super) fn first_line(text: &str) -> String {
     redacted_line(text.lines().next().unwrap_or_default())
@@ -123,6 +164,64 @@ pub(super) fn earlier_hindrances(entries: &[Entry]) -> Hindrances {
     reader.all
 }
 
+/// What did not succeed at first in all processes of a run, with how long the failed attempts took.
+/// What a process waited for that was killed, or that still works, is unknown.
+pub(super) fn all_hindrances(contents: &StateFileContents) -> Hindrances {
+    let mut reader = Reader {
+        is_whole: true,
+        ..Reader::default()
+    };
+    let mut times = AttemptTimes::default();
+    for entry in &contents.entries {
+        reader.read(&entry.record, true);
+        times.read(entry, contents);
+    }
+    reader.end_process(None);
+    for (key, took) in times.failed {
+        if let Some(change) = reader.all.failed.get_mut(&key) {
+            change.took = took;
+        }
+    }
+    reader.all
+}
+
+/// How long the failed attempts of changes took, by key.
+#[derive(Default)]
+struct AttemptTimes {
+    /// When the attempts began that have no end yet.
+    begun: BTreeMap<String, Timestamp>,
+    /// The launches among them that the service has accepted: one that it never had has not failed.
+    accepted: BTreeSet<String>,
+    failed: BTreeMap<String, Duration>,
+}
+
+impl AttemptTimes {
+    fn read(&mut self, entry: &Entry, contents: &StateFileContents) {
+        let failed = match &entry.record {
+            Record::Intent(intent) => {
+                self.begun.insert(intent.key.clone(), entry.time);
+                self.accepted.remove(&intent.key);
+                return;
+            }
+            Record::Launched(launched) => {
+                self.accepted.insert(launched.key.clone());
+                return;
+            }
+            Record::Failed(failed) => failed.key.as_deref(),
+            Record::Ended(ended) if self.has_failed(ended) => Some(ended.key.as_str()),
+            _ => None,
+        };
+        // A launch's end and the failure of its change are two records of one attempt.
+        if let Some(key) = failed
+            && let Some(begun) = self.begun.remove(key)
+        {
+            let took = contents.state.work.elapsed(begun, entry.time);
+            let all = self.failed.entry(key.to_owned()).or_default();
+            *all = all.saturating_add(took);
+        }
+    }
+}
+
 #[derive(Default)]
 struct Reader {
     all: Hindrances,
@@ -130,6 +229,10 @@ struct Reader {
     process: Hindrances,
     /// The names of changes, by key.
     names: BTreeMap<String, String>,
+    /// Does what was before the end of the run count too?
+    is_whole: bool,
+    /// Has the process finished the run? Then the record of its end belongs to what was before.
+    has_finished: bool,
 }
 
 impl Reader {
@@ -140,11 +243,16 @@ impl Reader {
             Record::Intent(intent) => {
                 self.names.insert(intent.key.clone(), intent.name.clone());
             }
-            Record::Opened(_) => self.end_process(None),
+            Record::Opened(_) => {
+                self.end_process(None);
+                self.has_finished = false;
+            }
+            Record::Closed(_) if self.has_finished => self.process = Hindrances::default(),
             Record::Closed(closed) if is_earlier => self.end_process(Some(closed)),
-            Record::Finished(_) if is_earlier => {
+            Record::Finished(_) if is_earlier && !self.is_whole => {
                 self.all = Hindrances::default();
                 self.process = Hindrances::default();
+                self.has_finished = true;
             }
             Record::Failed(failed) if is_earlier => {
                 if let Some(key) = &failed.key {
@@ -190,6 +298,14 @@ impl Reader {
     }
 }
 
+impl AttemptTimes {
+    fn has_failed(&self, ended: &Ended) -> bool {
+        let is_accepted = || self.accepted.contains(&ended.key);
+        let is_absent = ended.outcome == LaunchOutcome::Absent;
+        failure(ended).is_some() || (is_absent && is_accepted())
+    }
+}
+
 /// Why a launch failed; none if it did not, or if the service never had it.
 fn failure(ended: &Ended) -> Option<&str> {
     let text = |name: &str| ended.detail.get(name).and_then(serde_json::Value::as_str);
@@ -205,8 +321,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::journal::testing::{done, entry, intent, opened};
-    use crate::journal::{ChangeKind, Finished, Verified};
+    use crate::base::clock::Clock;
+    use crate::journal::testing::{done, entry, intent, opened, phase_began, step_began};
+    use crate::journal::{ChangeKind, Finished, Verified, read_state_file};
+    use crate::report::{ReportFormat, gather_report};
 
     fn earlier(records: Vec<Record>) -> Hindrances {
         let entries = (1..).zip(records).map(|(n, record)| entry(n, record));
@@ -265,6 +383,63 @@ mod tests {
         // The end of the process that finished the run has repeated it.
         let records = vec![open(), launch(), fails(), Finished {}.into(), open()];
         assert_eq!(failed(records), []);
+    }
+
+    #[test]
+    fn what_failed_before_the_run_finished_is_not_a_failure_of_what_is_done_again() {
+        let failure = Hindrance::Failed {
+            key: "activate".to_owned(),
+            name: "activate 'FedEx'".to_owned(),
+            why: "no answer".to_owned(),
+            failures: 1,
+            is_done: true,
+        };
+        let closed = Closed {
+            hindrances: vec![failure],
+            ..Closed::new("finished", 0, None)
+        };
+        let finished = vec![open(), Finished {}.into(), closed.into(), open()];
+        assert_eq!(
+            failed(finished),
+            [],
+            "its record of the end is written later"
+        );
+    }
+
+    #[tokio::test]
+    async fn the_whole_run_has_each_failed_attempt_with_its_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.iomcopy.jsonl");
+        let opening = crate::journal::testing::open(&path, &Clock::new(1.0));
+        let fails = launch_failed(LaunchOutcome::Failed, json!({"why": "no answer"}));
+        let records = vec![
+            step_began("s"),
+            phase_began("s", "p"),
+            launch(),
+            fails,
+            launch(),
+            launch_failed(LaunchOutcome::Succeeded, Value::Null),
+            verified(),
+        ];
+        opening.journal.append_all(records).await.unwrap();
+        let mut contents = read_state_file(&path).unwrap();
+        let mut second = 0;
+        for entry in &mut contents.entries {
+            second += 60;
+            entry.time = Timestamp::from_second(second).unwrap();
+        }
+        let lines = all_hindrances(&contents).lines();
+        let line = "the thing activate: done after 1 failed attempt of 1 min: no answer";
+        assert_eq!(lines, [line]);
+        let report = gather_report(&contents, "s", &["s"], "iomcopy run");
+        for format in [
+            ReportFormat::Markdown,
+            ReportFormat::Html,
+            ReportFormat::Json,
+        ] {
+            let text = report.render(format);
+            assert!(text.contains("1 failed attempt of 1 min"), "{text}");
+        }
     }
 
     #[test]

@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex};
 use super::change_counts::StepCounts;
 use super::documents::StepCondition;
 use super::durations::{seconds, unread_time};
+use super::worksheet_text::manual_task_text;
 use super::{Palette, Printer};
 use crate::base::redaction::redact;
 use crate::base::text::{count, escape};
 use crate::engine::{Event, EventKind, Listener, StepLine};
-use crate::journal::StepOutcome;
+use crate::journal::{ChangeKind, StepOutcome};
 
 /// After how many seconds a wait is reported again, even if nothing has changed: the reader of a
 /// log, and a pipeline that ends silent jobs, must see that the run continues.
@@ -33,9 +34,30 @@ pub enum Detail {
     More,
 }
 
+/// What the first event says of a run, for the lines about the later ones.
+#[derive(Default)]
+pub(super) struct RunHead {
+    steps: Vec<StepLine>,
+    /// The arguments that name the runbook and its state file.
+    arguments: String,
+}
+
+impl RunHead {
+    /// Takes in an event.
+    pub(super) fn update(&mut self, kind: &EventKind) {
+        if let EventKind::RunBegan {
+            steps, arguments, ..
+        } = kind
+        {
+            self.steps.clone_from(steps);
+            self.arguments.clone_from(arguments);
+        }
+    }
+}
+
 #[derive(Default)]
 struct Shown {
-    steps: Vec<StepLine>,
+    head: RunHead,
     /// The last line about each wait, and how long the wait had lasted then, so that the line is
     /// not repeated.
     notes: BTreeMap<String, (String, f64)>,
@@ -57,13 +79,11 @@ impl Listener for Lines {
         let Ok(mut shown) = self.state.lock() else {
             return;
         };
-        if let EventKind::RunBegan { steps, .. } = &event.kind {
-            shown.steps.clone_from(steps);
-        }
+        shown.head.update(&event.kind);
         let line = if event.kind.is_transient() {
             shown.transient_line(&event.kind)
         } else {
-            let line = recorded_line(&event.kind, &shown.steps, self.printer.palette());
+            let line = recorded_line(&event.kind, &shown.head, self.printer.palette());
             line.or_else(|| detail_line(&event.kind).filter(|_| self.detail == Detail::More))
         };
         let Some(line) = line else { return };
@@ -104,11 +124,8 @@ fn detail_line(kind: &EventKind) -> Option<String> {
 }
 
 /// A recorded event as a line. None for an event that is not shown.
-pub(super) fn recorded_line(
-    kind: &EventKind,
-    steps: &[StepLine],
-    palette: Palette,
-) -> Option<String> {
+pub(super) fn recorded_line(kind: &EventKind, head: &RunHead, palette: Palette) -> Option<String> {
+    let steps = &head.steps;
     Some(match kind {
         EventKind::RunBegan {
             run,
@@ -134,6 +151,13 @@ pub(super) fn recorded_line(
         EventKind::ChangeDone { .. }
         | EventKind::ChangeFailed { .. }
         | EventKind::ChangeOpen { .. } => return change_line(kind, palette),
+        EventKind::OperationResumed {
+            name, requested, ..
+        } => format!(
+            "  {}, requested at {requested}, is still running at the service: the run goes on \
+             with it",
+            escape(name)
+        ),
         EventKind::Noted { message, .. } => format!("  note: {}", escape(message)),
         EventKind::StepEnded {
             step,
@@ -151,22 +175,7 @@ pub(super) fn recorded_line(
             let counts = StepCounts::of_total(total, planned);
             step_end_line(*outcome, note.as_deref(), again, (&counts, total.seconds))
         }
-        EventKind::ManualTask {
-            task,
-            things,
-            instructions,
-            evidence,
-        } => {
-            let head = palette.notable("Manual task");
-            let mut text = format!("{head} {task} ({})", count(*things, "thing"));
-            for line in instructions {
-                text += &format!("\n  [ ] {}", escape(line));
-            }
-            for line in evidence {
-                text += &format!("\n  evidence: {}", escape(line));
-            }
-            text
-        }
+        EventKind::ManualTask { .. } => return manual_task_text(kind, &head.arguments, palette),
         EventKind::PhaseBegan { .. }
         | EventKind::Surveyed { .. }
         | EventKind::ChangeBegan { .. }
@@ -184,12 +193,14 @@ fn change_line(kind: &EventKind, palette: Palette) -> Option<String> {
     Some(match kind {
         EventKind::ChangeDone {
             name,
+            kind,
             elapsed,
             unread_since,
             ..
         } => {
             let done = palette.good("done");
             let time = match (elapsed, unread_since) {
+                _ if *kind == ChangeKind::ManualTask => " (by hand)".to_owned(),
                 (Some(elapsed), _) => format!(" ({})", seconds(*elapsed)),
                 (None, Some(since)) => format!(" (time {})", unread_time(since, "now")),
                 (None, None) => String::new(),
@@ -325,7 +336,49 @@ impl Shown {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::StepTotal;
+    use crate::engine::{StepTotal, WorksheetThing};
+
+    fn head(steps: &[StepLine]) -> RunHead {
+        RunHead {
+            steps: steps.to_vec(),
+            arguments: "w.yaml".to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_a_person_did_and_must_do_is_a_line_each() {
+        let line = |kind: &EventKind| recorded_line(kind, &head(&[]), Palette::plain()).unwrap();
+        let done = EventKind::ChangeDone {
+            step: "reinstall-providers".to_owned(),
+            phase: "deactivate".to_owned(),
+            key: "a".to_owned(),
+            name: "deactivate provider 'FedEx'".to_owned(),
+            kind: ChangeKind::ManualTask,
+            elapsed: None,
+            unread_since: None,
+        };
+        assert_eq!(line(&done), "  done deactivate provider 'FedEx' (by hand)");
+        let asked = |needs_waiver| EventKind::ManualTask {
+            task: "call/by-hand".to_owned(),
+            things: 1,
+            instructions: Vec::new(),
+            advice: vec!["sign in".to_owned()],
+            to_do: vec![WorksheetThing {
+                name: "call".to_owned(),
+                instructions: vec!["dial".to_owned(), "speak".to_owned()],
+            }],
+            evidence: vec!["none".to_owned()],
+            needs_waiver,
+        };
+        let sheet = "Manual task call/by-hand (1 thing)\n  sign in\n  [ ] call\n      dial\n      \
+                     speak\n  evidence: none";
+        assert_eq!(line(&asked(false)), sheet);
+        let waive = "iomcopy complete w.yaml call/by-hand --waive \"who, when\"";
+        assert_eq!(
+            line(&asked(true)),
+            format!("{sheet}\n  when it is done, stop the run (Ctrl-C), then {waive}")
+        );
+    }
 
     #[test]
     fn a_wait_is_printed_when_it_changes_and_as_a_reminder() {
@@ -377,7 +430,10 @@ mod tests {
             step: "activate-flows".to_owned(),
             phase: "activate".to_owned(),
         };
-        assert_eq!(recorded_line(&phase, &[], Palette::plain()), None);
+        assert_eq!(
+            recorded_line(&phase, &RunHead::default(), Palette::plain()),
+            None
+        );
         assert_eq!(detail_line(&phase).unwrap(), "  phase activate");
         let surveyed = EventKind::Surveyed {
             step: "activate-flows".to_owned(),
@@ -408,6 +464,7 @@ mod tests {
                 by_hand_done: 2,
                 by_hand_waived: 0,
                 changes_before: 0,
+                seconds_before: 0.0,
                 reopened_by: None,
                 seconds: 3900.0,
             },
@@ -418,7 +475,7 @@ mod tests {
                 ended: before,
                 ..StepLine::default()
             }];
-            recorded_line(&ended(changes), &steps, Palette::plain()).unwrap()
+            recorded_line(&ended(changes), &head(&steps), Palette::plain()).unwrap()
         };
         let whole = "  14 changes, 2 by hand in 1 h 5 min";
         // Nine of them were made by an earlier process.
@@ -432,7 +489,7 @@ mod tests {
             changes: Some(17),
             ..StepLine::default()
         }];
-        let line = recorded_line(&ended(3), &steps, Palette::plain()).unwrap();
+        let line = recorded_line(&ended(3), &head(&steps), Palette::plain()).unwrap();
         assert_eq!(line, format!("{whole}; 3 planned changes were not needed"));
     }
 

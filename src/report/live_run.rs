@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::TaskCommands;
 use super::change_counts::{StepCounts, known_total};
 use super::documents::StepCondition;
 use crate::base::redaction::redacted_line;
@@ -19,6 +20,8 @@ pub(super) struct LiveRun {
     pub(super) running: Option<usize>,
     /// What the running step does.
     pub(super) current: Current,
+    /// The arguments that name the runbook and its state file.
+    arguments: String,
 }
 
 /// One step.
@@ -36,6 +39,8 @@ pub(super) struct LiveStep {
     pub(super) expected: Option<Duration>,
     /// For how long earlier processes worked on it, and since it ended also this one.
     pub(super) worked: Duration,
+    /// How long it had taken before it was opened again.
+    pub(super) before: Duration,
     /// When this process began it.
     pub(super) began: Duration,
     /// Is it done since an earlier process, and only surveyed again?
@@ -69,7 +74,7 @@ pub(super) struct Current {
     pub(super) found: usize,
     /// How many of them are made.
     pub(super) found_done: usize,
-    /// The manual task that waits for a person; its name is among `waits`.
+    /// What follows the manual task that waits for a person, if one does; its name is among `waits`.
     pub(super) task: Option<String>,
     /// The request that waits before it is sent again.
     pub(super) pause: Option<Pause>,
@@ -108,8 +113,11 @@ impl LiveRun {
     /// Takes in an event. Takes the present time.
     pub(super) fn update(&mut self, event: &EventKind, now: Duration) {
         match event {
-            EventKind::RunBegan { steps, .. } => {
+            EventKind::RunBegan {
+                steps, arguments, ..
+            } => {
                 self.steps = steps.iter().map(LiveStep::of).collect();
+                self.arguments.clone_from(arguments);
             }
             EventKind::StepBegan { step } => self.begin_step(step, now),
             EventKind::StepNotBegun { step, why } => {
@@ -155,14 +163,20 @@ impl LiveRun {
                 self.current.retries += usize::from(*again);
             }
             EventKind::ChangeOpen { name, .. } => self.current.end_change(name),
-            EventKind::ManualTask { task, .. } => {
-                self.current.task = Some(escape(task).into_owned());
+            EventKind::ManualTask {
+                task, needs_waiver, ..
+            } => {
+                let commands = TaskCommands::new(&self.arguments, task, *needs_waiver);
+                self.current.task = Some(commands.while_waiting());
             }
             EventKind::Progress { .. }
             | EventKind::Waiting { .. }
             | EventKind::SlowWrite { .. }
             | EventKind::SlowWriteEnded { .. } => self.current.update_waits(event, now),
-            EventKind::Sealed { .. } | EventKind::Noted { .. } | EventKind::RunEnded { .. } => {}
+            EventKind::Sealed { .. }
+            | EventKind::OperationResumed { .. }
+            | EventKind::Noted { .. }
+            | EventKind::RunEnded { .. } => {}
         }
     }
 
@@ -221,6 +235,7 @@ impl LiveStep {
             done: line.done.unwrap_or_default(),
             expected: seconds(line.expected_seconds),
             worked: seconds(line.worked_seconds).unwrap_or_default(),
+            before: seconds(line.seconds_before).unwrap_or_default(),
             again: line.ended == Some(StepOutcome::Done),
             note: line.skip.as_deref().map(|why| escape(why).into_owned()),
             ..Self::default()

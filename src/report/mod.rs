@@ -3,6 +3,7 @@
 //! ```text
 //! printer.rs      the only code that writes to stdout and stderr; logs do not break the table
 //! wrap.rs         word wrap at the width of a terminal
+//! excerpt.rs      a line of a runbook with its carets, cut at the width of a terminal
 //! shorten.rs      a long text in a limited width
 //! screen.rs       a text that is drawn again in place
 //! palette.rs      colour, or none
@@ -22,6 +23,8 @@
 //! end_summary.rs  what did not succeed at first, for the end of a run
 //! hindrances.rs   the same by events and records, of one process or all
 //! next_command.rs the command that a message suggests next
+//! worksheet_text.rs
+//!                 a worksheet as lines of text
 //! plan/           a plan for those who approve it, as text and as a page
 //! page/           a page for a browser: its frame and style, texts as markup
 //! status.rs       a state file's fold as a table
@@ -40,6 +43,7 @@ mod current_work;
 mod documents;
 mod durations;
 mod end_summary;
+mod excerpt;
 mod expected_time;
 mod fleet;
 mod hindrances;
@@ -61,16 +65,17 @@ mod shorten;
 mod status;
 mod status_changes;
 mod terminal;
+mod worksheet_text;
 mod wrap;
 
 pub use annotations::{Annotated, Annotations, Checkout};
 pub use current_work::{Estimates, Expected};
 pub use documents::{
     CheckLine, ChecksDocument, CompleteDocument, CutDocument, DamageLine, ExportDocument,
-    FailureDocument, FleetDocument, FleetRun, GraphDocument, ImportDocument, InitDocument,
-    PlanDocument, RecordLine, RehearsalDocument, RehearsalEndpoint, RehearsalEndpoints,
-    StateCheckDocument, TaskOutcome, ValidateDocument, Version, commands_with_json, document,
-    output_schema,
+    FailureDocument, Findings, FleetDocument, FleetRun, GraphDocument, ImportDocument,
+    InitDocument, PlanDocument, RecordLine, RehearsalDocument, RehearsalEndpoint,
+    RehearsalEndpoints, StateCheckDocument, TaskOutcome, ValidateDocument, Version,
+    commands_with_json, document, output_schema,
 };
 pub use durations::duration;
 pub use end_summary::EndSummary;
@@ -83,7 +88,7 @@ pub use notification::{Notice, notification, pipeline_page};
 pub use page::GENERATOR;
 pub use palette::{ColorChoice, Palette};
 pub use pipeline::Pipeline;
-pub use plan::{PlanFacts, PlanReport, plan_page, plan_text};
+pub use plan::{LostProviders, PlanFacts, PlanReport, plan_page, plan_text};
 pub use printer::Printer;
 pub use run_report::{
     GraphOutline, GraphPicture, OutlineArrow, OutlineTile, ReportFormat, RunReport, gather_report,
@@ -93,3 +98,4 @@ pub use screen::Screen;
 pub use status::{SuggestedCommands, not_begun_document, status_document, status_table};
 pub use status_changes::StatusChanges;
 pub use terminal::Terminal;
+pub use worksheet_text::worksheet_text;

@@ -3,45 +3,90 @@
 //! The command that was just run is not suggested, unless something must be done first, which the
 //! message then says, or the command was stopped and continues.
 
+use crate::base::text::escape;
+use crate::engine::{OpenWorksheet, complete_command};
+use crate::journal::State;
+
 /// A command to suggest, and what comes before it.
 pub struct NextCommand {
     command: String,
     before: Before,
 }
 
-/// The commands that follow a manual task while no process waits for it.
+/// The commands that follow a manual task. A task that the tenant shows to be done is over when the run
+/// reads that; another one only once a person has completed it with a waiver.
 pub struct TaskCommands {
     run: String,
     complete: String,
+    needs_waiver: bool,
 }
 
 impl TaskCommands {
     /// What a person does before the run continues.
     pub const FIRST: &str = "do what the worksheet says";
 
-    /// Takes the arguments that name the runbook and its state file, and the task, safe to show.
-    pub fn new(arguments: &str, task: &str) -> Self {
+    /// Takes the arguments that name the runbook and its state file; the task; and whether nothing in
+    /// the tenant shows that it is done.
+    pub fn new(arguments: &str, task: &str, needs_waiver: bool) -> Self {
         Self {
             run: format!("iomcopy run {arguments}"),
-            complete: format!("iomcopy complete {arguments} {task}"),
+            complete: complete_command(arguments, &escape(task), needs_waiver),
+            needs_waiver,
         }
     }
 
-    /// The line about a check that does not continue the run.
-    pub fn check(&self) -> String {
-        format!("only to check it: {}", self.complete)
+    /// The commands of the manual task that waits, the first one if there are several. Takes the
+    /// arguments that name the runbook and its state file.
+    pub fn of_waiting(arguments: &str, state: &State) -> Option<Self> {
+        let task = state.waiting().next()?;
+        let needs_waiver = OpenWorksheet::of(state, task).needs_waiver;
+        Some(Self::new(arguments, &task.waiting.task, needs_waiver))
+    }
+
+    /// Does nothing in the tenant show that the task is done?
+    pub fn needs_waiver(&self) -> bool {
+        self.needs_waiver
+    }
+
+    /// The command after the person is done, while no process waits for the task.
+    pub fn next(&self) -> &str {
+        if self.needs_waiver {
+            &self.complete
+        } else {
+            &self.run
+        }
+    }
+
+    /// The command that completes the task.
+    pub fn complete(&self) -> &str {
+        &self.complete
+    }
+
+    /// What follows when the person is done, while a process waits for the task.
+    pub fn while_waiting(&self) -> String {
+        if self.needs_waiver {
+            format!("stop the run (Ctrl-C), then {}", self.complete)
+        } else {
+            "the run continues by itself".to_owned()
+        }
+    }
+
+    /// The line about a check that does not continue the run; none if there is nothing to check.
+    pub fn check(&self) -> Option<String> {
+        (!self.needs_waiver).then(|| format!("only to check it: {}", self.complete))
     }
 
     /// Each command with its words, one line each.
-    pub fn lines(&self) -> [String; 3] {
-        [
-            format!("when it is done: {}", self.run),
-            self.check(),
-            format!(
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!("when it is done: {}", self.next())];
+        if let Some(check) = self.check() {
+            lines.push(check);
+            lines.push(format!(
                 "to continue without evidence: {} --waive \"REASON\"",
                 self.complete
-            ),
-        ]
+            ));
+        }
+        lines
     }
 }
 
@@ -96,6 +141,24 @@ impl NextCommand {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_task_without_evidence_ends_only_with_a_waiver() {
+        let of = |needs_waiver| TaskCommands::new("w.yaml", "call/by-hand", needs_waiver);
+        let waive = "iomcopy complete w.yaml call/by-hand --waive \"who, when\"";
+        let task = of(true);
+        assert_eq!(task.next(), waive);
+        assert_eq!(task.lines(), [format!("when it is done: {waive}")]);
+        assert_eq!(
+            task.while_waiting(),
+            format!("stop the run (Ctrl-C), then {waive}")
+        );
+        assert_eq!(task.check(), None);
+        let task = of(false);
+        assert_eq!(task.next(), "iomcopy run w.yaml");
+        assert_eq!(task.while_waiting(), "the run continues by itself");
+        assert_eq!(task.lines().len(), 3);
+    }
 
     #[test]
     fn the_command_that_was_just_run_is_suggested_only_after_something_else() {

@@ -8,7 +8,7 @@ use super::documents::{
     LastProcess, RunState, StatusDocument, StepCondition, StepFailure, StepStatus, Target, Version,
     Worksheet,
 };
-use super::{NextCommand, Palette, TaskCommands, duration};
+use super::{NextCommand, Palette, TaskCommands, duration, worksheet_text};
 use crate::base::text::{count, escape};
 use crate::engine::OpenWorksheet;
 use crate::journal::{
@@ -52,7 +52,7 @@ pub fn status_table(
         let painted = paint_condition(step_word(contents, name), palette);
         text += &format!("  {:>digits$} {name:<width$}  {painted}", number + 1);
         text += &match step {
-            Some(step) => describe_step(state, step),
+            Some(step) => describe_step(state, step) + describe_wait(contents, name),
             None => why_not_begun(state, name)
                 .filter(|why| !follows(why))
                 .map(|why| format!("  {}", escape(why)))
@@ -77,8 +77,8 @@ pub fn status_table(
         }
         text += &format!("when: {:.0}\n", failure.time);
     }
-    if !estimates.findings.is_empty() && ending.is_none() {
-        let (findings, files) = (estimates.findings.len(), &commands.arguments);
+    if !estimates.findings.texts.is_empty() && ending.is_none() {
+        let (findings, files) = (estimates.findings.texts.len(), &commands.arguments);
         text += &format!(
             "\n{}\n",
             findings_line(findings, &format!("iomcopy report {files}"))
@@ -178,35 +178,38 @@ pub(super) fn worksheet(state: &State, task: &Task) -> Worksheet {
     Worksheet {
         task: task.waiting.task.clone(),
         since: format!("{:.0}", task.waiting.time),
-        things: open.things,
+        things: open.names(),
         things_done: open.done,
-        instructions: open.instructions,
+        instructions: open.instructions(),
+        advice: open.advice,
+        to_do: open.things,
         evidence: open.evidence,
+        needs_waiver: open.needs_waiver,
     }
 }
 
-/// What a person must do, one line for each instruction, and the commands that follow.
+/// What a person must do, a box for each thing, and the commands that follow.
 fn worksheet_lines(sheet: &Worksheet, arguments: &str, contents: &StateFileContents) -> String {
-    let task = escape(&sheet.task);
     let mut text = String::new();
     if sheet.things_done > 0 {
         let all = sheet.things_done + sheet.things.len();
         text += &format!("  {} of {} done\n", sheet.things_done, count(all, "thing"));
     }
-    for line in &sheet.instructions {
-        text += &format!("  [ ] {}\n", escape(line));
+    for line in worksheet_text(&sheet.advice, &sheet.to_do) {
+        text += &format!("{line}\n");
     }
     for line in &sheet.evidence {
         text += &format!("  evidence: {}\n", escape(line));
     }
+    let commands = TaskCommands::new(arguments, &sheet.task, sheet.needs_waiver);
     if contents.occupancy != Occupancy::Free {
-        return text + "  when it is done, the run continues by itself\n";
+        return text + &format!("  when it is done, {}\n", commands.while_waiting());
     }
     if contents.lost.is_some() {
         // These commands are refused.
         return text;
     }
-    for line in TaskCommands::new(arguments, &task).lines() {
+    for line in commands.lines() {
         text += &format!("  {line}\n");
     }
     text
@@ -242,7 +245,7 @@ pub(super) fn condition(contents: &StateFileContents) -> (String, RunState) {
             RunState::Stopped,
         ),
         (_, None) => (
-            "not finished (its process was killed or crashed)",
+            "not finished (its process was killed, crashed or could not write)",
             RunState::Stopped,
         ),
     };
@@ -252,7 +255,8 @@ pub(super) fn condition(contents: &StateFileContents) -> (String, RunState) {
 /// The state of a run that a process works on; the process may wait for a person.
 fn describe_running(process: &str, state: &State) -> String {
     if state.finished.is_none() && state.waiting().next().is_some() {
-        format!("{process}, waiting for a person")
+        // First: a narrow column cuts the end.
+        format!("waiting for a person, {process}")
     } else {
         process.to_owned()
     }
@@ -281,6 +285,20 @@ fn step_word(contents: &StateFileContents, name: &str) -> &'static str {
         StepCondition::NotBegun if contents.occupancy == Occupancy::Free => "-",
         StepCondition::NotBegun => "waiting",
         other => other.as_text(),
+    }
+}
+
+/// That a running step waits for a person; empty if it does not.
+fn describe_wait(contents: &StateFileContents, name: &str) -> &'static str {
+    let is_of_step = |task: &Task| {
+        let step = task.waiting.task.split('/').next();
+        step == Some(name)
+    };
+    let waits = contents.state.waiting().any(|task| is_of_step(task));
+    if waits && step_word(contents, name) == "running" {
+        "; waits for you"
+    } else {
+        ""
     }
 }
 
@@ -382,6 +400,7 @@ pub(super) fn step_status(state: &State, name: &str) -> StepStatus {
         by_hand_done: counts.by_hand.done,
         by_hand_waived: counts.waived,
         changes_before: counts.before,
+        seconds_before: counts.time_before.as_secs(),
         reopened_by: counts.reopened_by,
         expected_seconds: expected.map(|expected| expected.seconds),
         expected_from: expected.map(|expected| expected.source),

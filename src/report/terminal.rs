@@ -4,20 +4,20 @@
 use std::sync::{Arc, Mutex};
 
 use super::Printer;
-use super::lines::{clock_time, recorded_line};
+use super::lines::{RunHead, clock_time, recorded_line};
 use super::live_run::LiveRun;
 use super::live_table::{self, Moment};
 use crate::base::cancellation::Cancellation;
 use crate::base::clock::Clock;
 use crate::base::sync::lock;
 use crate::base::text::escape;
-use crate::engine::{Event, EventKind, Listener, StepLine};
+use crate::engine::{Event, EventKind, Listener};
 
 /// Draws events.
 pub struct Terminal {
     printer: Arc<Printer>,
     clock: Clock,
-    steps: Mutex<Vec<StepLine>>,
+    head: Mutex<RunHead>,
     run: Arc<Mutex<LiveRun>>,
     cancellation: Cancellation,
 }
@@ -29,7 +29,7 @@ impl Terminal {
         Self {
             printer,
             clock,
-            steps: Mutex::default(),
+            head: Mutex::default(),
             run: Arc::default(),
             cancellation,
         }
@@ -56,13 +56,11 @@ impl Terminal {
 
 impl Listener for Terminal {
     fn on_event(&self, event: &Event) {
-        if let EventKind::RunBegan { steps, .. } = &event.kind {
-            lock(&self.steps).clone_from(steps);
-        }
+        lock(&self.head).update(&event.kind);
         // The table draws itself while the printer is locked, so its state is not locked then.
         lock(&self.run).update(&event.kind, self.clock.elapsed());
         let palette = self.printer.palette();
-        let line = recorded_line(&event.kind, &lock(&self.steps), palette);
+        let line = recorded_line(&event.kind, &lock(&self.head), palette);
         if let Some(line) = line {
             self.printer.info(&match &event.kind {
                 EventKind::RunBegan { .. } | EventKind::StepBegan { .. } => {

@@ -3,6 +3,8 @@
 
 use console::{measure_text_width, strip_ansi_codes};
 
+use super::excerpt::{fit_excerpt, is_marker};
+
 /// In a narrower terminal, text is not wrapped.
 const NARROWEST: usize = 40;
 
@@ -10,13 +12,21 @@ const NARROWEST: usize = 40;
 const MARKS: [&str; 6] = ["[ ] ", "- ", "… ", "~ ", "! ", "? "];
 
 /// The text with lines of at most `width` columns, broken between words. A word that is longer, a
-/// command and a duration stay whole: a command can be copied. Without a width, the same text.
+/// command and a duration stay whole: a command can be copied. A long name in quotes is broken, and an
+/// excerpt of a runbook is cut. Without a width, the same text.
 pub(super) fn wrapped(text: &str, width: Option<usize>) -> String {
     let Some(width) = width.filter(|width| *width >= NARROWEST) else {
         return text.to_owned();
     };
-    let lines = text.split('\n').map(|line| wrapped_line(line, width));
-    lines.collect::<Vec<_>>().join("\n")
+    let mut lines = text.split('\n').peekable();
+    let mut wrapped = Vec::new();
+    while let Some(line) = lines.next() {
+        match lines.next_if(|next| is_marker(next)) {
+            Some(marker) => wrapped.extend(fit_excerpt(line, marker, width)),
+            None => wrapped.push(wrapped_line(line, width)),
+        }
+    }
+    wrapped.join("\n")
 }
 
 fn wrapped_line(line: &str, width: usize) -> String {
@@ -24,9 +34,19 @@ fn wrapped_line(line: &str, width: usize) -> String {
         return line.to_owned();
     }
     let indent = hanging_indent(line, width);
+    if let Some((text, address)) = link_at_end(line) {
+        let text = wrapped_line(text, width);
+        return format!("{text}\n{}{address}", " ".repeat(indent));
+    }
     let mut text = String::new();
     let mut column = 0;
-    for (spaces, word) in words(line) {
+    let room = width.saturating_sub(indent);
+    let parts = words(line).into_iter().flat_map(|(spaces, word)| {
+        let parts = name_parts(word, room);
+        let places = parts.into_iter().enumerate();
+        places.map(move |(at, part)| (if at == 0 { spaces } else { 0 }, part))
+    });
+    for (spaces, word) in parts {
         let length = measure_text_width(word);
         if column > indent && column + spaces + length > width {
             // A terminal would break a word that fits only further to the left.
@@ -44,6 +64,31 @@ fn wrapped_line(line: &str, width: usize) -> String {
         column += length;
     }
     text
+}
+
+/// The text of a line that ends with a link, `(open https://…)`, and the address. On a line of its own
+/// it can be opened and copied; no terminal of a usual width has room for it after a text.
+fn link_at_end(line: &str) -> Option<(&str, &str)> {
+    let (text, address) = line.strip_suffix(')')?.rsplit_once(" (open ")?;
+    let is_web = address.starts_with("https://") || address.starts_with("http://");
+    (is_web && !address.contains(' ')).then_some((text, address))
+}
+
+/// A word in parts. A name in quotes that does not fit into a line with its indent is broken after a
+/// sign; any other word stays whole.
+fn name_parts(word: &str, room: usize) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = word;
+    while rest.len() > room && word.starts_with('\'') && word.is_ascii() && room > NARROWEST / 2 {
+        let end = rest[..room]
+            .rfind(['/', '_', '-', '.'])
+            .map_or(room, |at| at + 1);
+        let (part, after) = rest.split_at(end);
+        parts.push(part);
+        rest = after;
+    }
+    parts.push(rest);
+    parts
 }
 
 /// The column at which the lines that continue this one begin: below the text after a list's mark,
@@ -182,6 +227,36 @@ mod tests {
         );
         assert_eq!(wrapped(long, None), long);
         assert_eq!(wrapped(long, Some(20)), long, "too narrow to be read");
+    }
+
+    #[test]
+    fn a_long_name_keeps_the_indent_and_a_link_has_its_own_line() {
+        let name = "'msdyn_lab/msdyn_lab_outbound_email'";
+        assert_eq!(
+            wrapped(&format!("         found: {name}: is a parameter"), Some(40)),
+            "         found: 'msdyn_lab/msdyn_lab_\n           outbound_email': is a\n           parameter"
+        );
+        let address = "https://uat.test/main.aspx?pagetype=entityrecord&id=1";
+        assert_eq!(
+            wrapped(
+                &format!("  [ ] 'FedEx': deactivate it (open {address})"),
+                Some(40)
+            ),
+            format!("  [ ] 'FedEx': deactivate it\n      {address}")
+        );
+        let short = "[ ] look (open https://a.test/x)";
+        assert_eq!(wrapped(short, Some(40)), short);
+    }
+
+    #[test]
+    fn an_excerpt_is_cut_and_not_wrapped() {
+        let text = "a.yaml:1:9: error: x\n 1 | act-as: \"FILL IN: the user who will own the flows\"\n   |         \
+                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n   = help: y";
+        assert_eq!(
+            wrapped(text, Some(40)),
+            "a.yaml:1:9: error: x\n 1 | act-as: \"FILL IN: the user who wil…\n   |         \
+             ^^^^^^^^^^^^^^^^^^^^^^^^^^^\n   = help: y"
+        );
     }
 
     #[test]

@@ -116,7 +116,8 @@ pub fn parse(name: &str, text: &str) -> Result<Runbook, Diagnostics> {
 }
 
 /// Checks a runbook's text with the text of its values, each under its name.
-pub fn parse_with_values(
+#[cfg(test)]
+pub(crate) fn parse_with_values(
     (name, text): (&str, &str),
     (values_name, values): (&str, &str),
 ) -> Result<Runbook, Diagnostics> {

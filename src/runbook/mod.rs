@@ -48,7 +48,9 @@ mod yaml_texts;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use digest::Difference;
-pub use file::{ReadError, parse, parse_with_values, read_file};
+#[cfg(test)]
+pub(crate) use file::parse_with_values;
+pub use file::{ReadError, parse, read_file};
 pub use fill_in::FILL_IN;
 pub use model::Runbook;
 pub use model::containment::{
@@ -63,7 +65,7 @@ pub use model::endpoints::{Endpoint, Endpoints, ServiceKey};
 pub use model::environments::{Cloud, Lcs, LcsGeography, Target};
 pub use model::identity::{Credential, CredentialKind, Identity};
 pub use model::iom::{Iom, IomColumn, IomTable};
-pub use model::keywords::{Keyword, UnknownKeyword};
+pub use model::keywords::{Keyword, find_keyword};
 pub use model::notify::{NotificationForm, Occasion, Webhook, WebhookUrl};
 pub use model::options::{
     ActivateFlows, ConnectionChoice, ConnectionChoices, CopyApi, CopyEnvironments, CopyType,

@@ -36,6 +36,26 @@ fn valid(name: &str) -> Runbook {
     read_file(&folder("tests/runbooks/valid").join(name), None).unwrap()
 }
 
+/// The blocks of the README that show one step of the user's own.
+#[test]
+fn the_steps_in_the_readme_are_valid() {
+    let readme = std::fs::read_to_string(folder("README.md")).unwrap();
+    let runbook = std::fs::read_to_string(folder("tests/runbooks/valid/smallest.yaml")).unwrap();
+    let blocks = readme.split("```yaml\n").skip(1);
+    let blocks = blocks.filter_map(|rest| rest.split("```").next());
+    let steps: Vec<&str> = blocks.filter(|block| block.starts_with("  - ")).collect();
+    for kind in ["guided", "command"] {
+        let head = format!("  - {kind}:\n");
+        assert!(steps.iter().any(|step| step.starts_with(&head)), "{kind}");
+    }
+    for step in steps {
+        let text = format!("{runbook}{step}");
+        if let Err(error) = parse("readme.yaml", &text) {
+            panic!("{error}\n{step}");
+        }
+    }
+}
+
 #[test]
 fn a_speed_outside_the_limits_is_refused_at_its_place() {
     let text = std::fs::read_to_string(folder("tests/runbooks/thin/rehearsal.yaml")).unwrap();

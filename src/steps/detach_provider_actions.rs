@@ -2,7 +2,7 @@
 //!
 //! | Phase | Reads | Changes |
 //! |---|---|---|
-//! | `record` | every orchestration, provider, action, definition and policy | nothing; seals `orchestrations` |
+//! | `record` | every orchestration, provider, action, definition and policy | nothing; seals `orchestrations`, unless something has emptied them since the copy |
 //! | `stop` | orchestrations that are published and hold an old action | stops each, because a published one is read-only |
 //! | `clear` | each orchestration's graph | empties the slots that hold an old action (`how: clear`), or removes their tiles and joins the neighbours (`how: remove-tile`), and nothing else |
 //!
@@ -22,6 +22,7 @@ use crate::clients::Row;
 use crate::domain::graph::Slot;
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::names::text;
+use crate::domain::originals::require_original_orchestrations;
 use crate::domain::providers::{Catalogue, TableCapture};
 use crate::domain::publication::is_published;
 use crate::domain::row_changes::RowReader;
@@ -30,6 +31,7 @@ use crate::domain::sealed_orchestrations::{
     stop_orchestration,
 };
 use crate::domain::seals::Part;
+use crate::domain::summary::dangling_notes;
 use crate::domain::{RefreshContext, graph, keys, seals};
 use crate::engine::{Change, Failure, JournalView, Phase, Survey};
 use crate::runbook::{DetachHow, IomColumn, IomRequest, IomTable, StepName};
@@ -49,6 +51,7 @@ fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
         refresh: Arc::clone(refresh),
         seal: seals::ORCHESTRATIONS,
         tables: &RECORDED,
+        require_originals: require_original_orchestrations,
     };
     vec![
         Phase::capture("record", record),
@@ -170,6 +173,11 @@ impl Survey for Clear {
             );
         }
         Ok(changes)
+    }
+
+    /// Names each slot that was dangling before: it needs a look, and no step changes it.
+    async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
+        dangling_notes(&self.0.names, journal)
     }
 }
 

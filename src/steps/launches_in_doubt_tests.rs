@@ -399,8 +399,8 @@ impl Survey for OneLaunch {
         Ok(vec![Change {
             key: "it".to_owned(),
             name: self.1.name.to_owned(),
-            before: Value::Null,
-            after: json!(true),
+            before: Value::Null.into(),
+            after: json!(true).into(),
             follows: Vec::new(),
             action: Action::Launch(Arc::new(Modelled(Arc::clone(&self.0), self.1))),
         }])

@@ -24,7 +24,7 @@ Last, a state file is lengthened to `--records` records, as turning on more flow
 Times depend on the machine: compare ratios of one run. Requests, bytes and syncs do not;
 `--check FILE` compares them with the figures that `--json FILE` has written before.
 
-It needs Python 3.9 and a release build (`cargo build --release`); the comparison installs
+It needs Linux, Python 3.9 and a release build (`cargo build --release`); the comparison installs
 `tests/clients/requirements.txt` into target/bench-client, or uses `--client-python`; syncs need strace.
 """
 
@@ -37,6 +37,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import uuid
 import venv
@@ -141,17 +142,41 @@ class Stage:
         with open(self.folder / "stderr", "w") as errors:
             process = subprocess.Popen(command, cwd=self.folder, env=self.environment, text=True,
                                        stdout=subprocess.PIPE, stderr=errors)
+            peak = Peak(process.pid)
+            peak.start()
             events = [parse(line) for line in process.stdout]
             _, status, usage = os.wait4(process.pid, 0)
+            peak.join()
             process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0:
             sys.exit(f"the run ended with {process.returncode}:\n{(self.folder / 'stderr').read_text()}")
         return {
             "wall": time.monotonic() - began,
             "cpu": usage.ru_utime + usage.ru_stime,
-            "memory": usage.ru_maxrss / 1024,
+            "memory": peak.kilobytes / 1024,
             "events": events,
         }
+
+
+class Peak(threading.Thread):
+    """Reads the highest memory of a process until it ends. `wait4` would count this script's own memory
+    too: a process begins as a copy of its parent."""
+
+    def __init__(self, process):
+        super().__init__(daemon=True)
+        self.status, self.kilobytes = Path(f"/proc/{process}/status"), 0
+
+    def run(self):
+        while True:
+            try:
+                found = re.search(r"^VmHWM:\s+(\d+) kB", self.status.read_text(), re.M)
+            except OSError:
+                return
+            # A process that has ended has no memory any more.
+            if not found:
+                return
+            self.kilobytes = int(found[1])
+            time.sleep(0.005)
 
 
 def parse(line):

@@ -88,6 +88,11 @@ pub(crate) fn assert_unset_is_named(stage: &Stage) {
         names(&unset, check, "msdyn_fedex_callbacksignaturekey"),
         "{unset:#?}"
     );
+    let check = "no provider transformation has the library's text where production has its own";
+    assert!(
+        names(&unset, check, "msdyn_shipstation_order"),
+        "{unset:#?}"
+    );
 }
 
 /// Changes objects of the thin tenant while it is down.
@@ -265,4 +270,39 @@ fn a_required_parameter_without_a_value_is_located_and_nothing_is_deleted() {
         ],
     );
     assert!(stage.world().writes().is_empty());
+}
+
+/// Without step 6 the copied providers stay, with production's values. A second copy finds these in
+/// the target: they are not its own.
+#[test]
+fn values_of_copied_providers_that_stay_are_open_also_after_a_second_copy() {
+    let stage = Stage::new();
+    let mut tenant = stage.tenant(&[]);
+    tenant.kill();
+    let text = thin_text();
+    let (before, after) = text
+        .split_once("  - detach-provider-actions:")
+        .expect("step 5");
+    let (_, last) = after
+        .split_once("  - reconfigure-dual-write:")
+        .expect("step 8");
+    let skipped = [
+        "detach-provider-actions",
+        "reinstall-providers",
+        "restore-provider-actions",
+    ]
+    .map(|step| format!("  - {step}: {{ skip: \"the providers stay\" }}\n"));
+    let text = format!(
+        "{before}{}  - reconfigure-dual-write:{last}",
+        skipped.concat()
+    );
+    let _tenant = stage.start_tenant(&text, &["--seed", "thin"]);
+    for more in [[].as_slice(), &["--fresh"]] {
+        let run = stage.run_with(more).exits(1);
+        let all = format!("{}{}", run.stdout, run.stderr);
+        assert!(
+            all.contains("msdyn_bigcommerce/msdyn_storehash"),
+            "{more:?}: {all}"
+        );
+    }
 }

@@ -186,7 +186,7 @@ fn do_by_hand(stage: &Stage, tenant: &mut Tenant, text: &str) {
 }
 
 /// The tenant has no evidence that sales were informed: the task is waived.
-fn waive(stage: &Stage) -> CommandOutput {
+fn waive_task(stage: &Stage) -> CommandOutput {
     let task = "tell-sales/by-hand";
     let why = "Ada called them";
     call(stage, &["complete", "rehearsal.yaml", task, "--waive", why])
@@ -208,7 +208,7 @@ fn run_to_the_end(stage: &Stage, tenant: &mut Tenant, text: &str) {
                     "{}",
                     answer.stdout
                 );
-                drop(waive(stage).exits(0));
+                drop(waive_task(stage).exits(0));
             }
         }
     }
@@ -310,6 +310,47 @@ fn steps_of_every_kind_are_planned_run_verified_and_reported() {
     assert!(verify.contains(line), "{verify}");
 }
 
+/// Nothing in the tenant shows that the task is done, so no other run continues it: each place that
+/// suggests what follows names the waiver, with the files of this command.
+#[test]
+fn a_task_without_evidence_is_followed_by_its_waiver_everywhere() {
+    let stage = Stage::new();
+    let guided = GUIDED.split("  - guided:\n").last().unwrap_or_default();
+    let text = runbook(&format!("  - guided:\n{guided}"), "");
+    let _tenant = tenant(&stage, &text);
+    let run = call(&stage, &RUN).exits(10);
+    let waive = "iomcopy complete rehearsal.yaml tell-sales/by-hand --waive \"who, when\"";
+    let said = run.stdout + &run.stderr;
+    assert!(said.contains(&format!("\nnext: {waive}")), "{said}");
+    assert!(
+        said.contains(&format!("confirm it with `{waive}`")),
+        "{said}"
+    );
+    assert!(said.contains("tell-sales/by-hand (1 thing)"), "{said}");
+    let sheet = "\n  [ ] Tell sales that the copy is open\n      call the sales desk\n";
+    assert!(said.contains(sheet), "{said}");
+    let again = "iomcopy run rehearsal.yaml";
+    for arguments in [
+        ["status", "rehearsal.yaml"].as_slice(),
+        &["status", "rehearsal.yaml", "--output", "json"],
+        &["report", "rehearsal.yaml", "--format", "worksheets"],
+        &["report", "rehearsal.yaml", "--format", "json"],
+        &["preflight", "rehearsal.yaml"],
+    ] {
+        let shown = call(&stage, arguments).stdout.replace("\\\"", "\"");
+        assert!(shown.contains(waive), "{arguments:?}: {shown}");
+        assert!(!shown.contains(again), "{arguments:?}: {shown}");
+    }
+    let fleet = call(&stage, &["fleet", "."]).exits(0).stdout;
+    let there = "do the task, then iomcopy complete ./rehearsal.yaml tell-sales/by-hand --waive";
+    assert!(fleet.contains(there), "{fleet}");
+    let unread = ["complete", "rehearsal.yaml", "tell-sales/by-hand"];
+    let unread = call(&stage, &unread).exits(10).stderr;
+    assert!(unread.contains(&format!("`{waive}`")), "{unread}");
+    drop(waive_task(&stage).exits(0));
+    drop(call(&stage, &RUN).exits(0));
+}
+
 /// What the state file, the kept output and the program's environment hold.
 fn assert_records(stage: &Stage) {
     let records = stage.records();
@@ -408,7 +449,7 @@ fn a_run_that_is_killed_in_an_own_step_is_resumed_to_the_same_end() {
             if status.contains("waits for a person: note-the-phone/by-hand") {
                 do_by_hand(&stage, &mut tenant, &text);
             } else {
-                drop(waive(&stage));
+                drop(waive_task(&stage));
             }
         }
         run_to_the_end(&stage, &mut tenant, &text);

@@ -236,8 +236,8 @@ fn every_check_names_the_step_that_it_protects() {
         .call(&["preflight", "rehearsal.yaml", "-v"])
         .exits(0)
         .stdout;
-    let line =
-        "every provider to be reinstalled has an active definition in the library (affects step 6)";
+    let line = "every provider to be reinstalled has an active definition in the library (affects \
+                step reinstall-providers)";
     assert!(shown.contains(line), "{shown}");
 }
 

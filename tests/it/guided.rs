@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::harness::{CommandOutput, Stage, Tenant, is_sampled, runbook_text, with_endpoints};
 use crate::outputs::document;
-use crate::person::{Person, is_work, without_link};
+use crate::person::{Person, is_work, without_link, worksheet_lines};
 use crate::whole_world::assert_whole_tenant_is_refreshed;
 
 /// The rehearsal's runbook with every request guided.
@@ -60,11 +60,9 @@ fn has_links_and_commands(answer: &CommandOutput) {
 
 /// The lines of the worksheet that an answer shows, without the links, whose addresses have a port.
 fn worksheet(answer: &CommandOutput) -> Vec<String> {
-    let lines = answer.stderr.lines();
-    lines
-        .filter_map(|line| line.strip_prefix("  [ ] "))
-        .map(|line| without_link(line).to_owned())
-        .collect()
+    let lines = worksheet_lines(&answer.stderr);
+    let lines = lines.iter().map(|line| without_link(line).to_owned());
+    lines.collect()
 }
 
 fn completed(stage: &Stage, task: &str) -> usize {
@@ -104,8 +102,10 @@ fn do_all_but_one(stage: &Stage, tenant: &Tenant, task: &str, lines: &[String]) 
     }
     // Some operations of the tenant take time, and the first activation fails.
     let began = Instant::now();
+    let mut accepted = 0;
     loop {
         let answer = complete(stage, task).exits(10);
+        accepted += answer.stderr.matches(" (by hand)\n").count();
         let left = worksheet(&answer);
         let left: Vec<&String> = left.iter().filter(|line| is_work(line)).collect();
         assert!(left.contains(last), "{task}: {last} is left: {left:?}");
@@ -114,6 +114,10 @@ fn do_all_but_one(stage: &Stage, tenant: &Tenant, task: &str, lines: &[String]) 
                 answer.stderr.contains(", 1 thing left: "),
                 "{}",
                 answer.stderr
+            );
+            assert!(
+                accepted > 0,
+                "{task}: each thing that was accepted is named"
             );
             return;
         }
@@ -358,7 +362,7 @@ fn a_worksheet_that_is_half_done_counts_the_same_everywhere() {
         .stdout
         .lines()
         .filter(|line| line.starts_with("  [ ] "));
-    assert_eq!(boxes.count(), worksheet(&printed).len(), "{}", shown.stdout);
+    assert_eq!(boxes.count(), 1, "a box for each thing: {}", shown.stdout);
 }
 
 #[test]
@@ -429,6 +433,19 @@ fn a_waiver_covers_only_what_is_left_after_the_evidence_was_read() {
         refused.stderr
     );
     assert_eq!(stage.records().len(), records);
+    // Nor is it read for another one.
+    for command in [
+        ["plan", "rehearsal.yaml"].as_slice(),
+        &["verify", "rehearsal.yaml"],
+        &["run", "rehearsal.yaml", "--dry-run"],
+    ] {
+        let refused = stage.call(command).exits(5);
+        assert!(
+            refused.stderr.contains("belongs to a refresh of"),
+            "{command:?}: {}",
+            refused.stderr
+        );
+    }
     stage.write_runbook(&text);
 
     let waived = stage.call(&waive).exits(0);

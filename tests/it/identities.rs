@@ -200,7 +200,12 @@ fn a_client_secret_signs_in_and_an_invalid_one_is_explained() {
             .is_some_and(|text| text.contains("`dataverse-target`"))
     );
     let wrong = bench.preflight(&[("S", "not-it")]);
-    refused(wrong, &["AADSTS7000215", "write its value, not its id"]);
+    let parts = [
+        "AADSTS7000215",
+        "write its value, not its id",
+        "the environment variable S",
+    ];
+    refused(wrong, &parts);
     let missing = bench.preflight(&[]).exits(3);
     assert!(
         missing.stderr.contains("`S` is not set"),

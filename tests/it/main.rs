@@ -17,6 +17,7 @@
 //!   conditions that people report.
 //! - `field_before`: conditions that are found before the copy.
 //! - `fleet`: several refreshes at once, each of another target.
+//! - `foreign_target`: somebody else opens the target, copies onto it or replaces it during a run.
 //! - `guards_matrix`: destructive commands with every refusal: nothing changes.
 //! - `guided`: every unpublished write as a manual task. `person`: does the tasks of a worksheet.
 //! - `harness`: the program and the rehearsal tenant as processes, and the tenant's world file.
@@ -90,6 +91,8 @@ mod field_before;
 mod field_copy;
 #[cfg(feature = "rehearsal")]
 mod fleet;
+#[cfg(feature = "rehearsal")]
+mod foreign_target;
 #[cfg(feature = "rehearsal")]
 mod guards_matrix;
 #[cfg(feature = "rehearsal")]

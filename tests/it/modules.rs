@@ -340,6 +340,53 @@ fn every_directory_of_src_is_a_known_module() {
     }
 }
 
+/// The commands that cannot be given without a runbook.
+const WITH_RUNBOOK: [&str; 9] = [
+    "complete",
+    "graph",
+    "plan",
+    "preflight",
+    "report",
+    "run",
+    "status",
+    "validate",
+    "verify",
+];
+
+/// The commands of a source text that are written to be copied, but name no runbook.
+fn commands_without_runbook(text: &str) -> Vec<&str> {
+    let lines = text.lines().take_while(|line| *line != "#[cfg(test)]");
+    let lines = lines.filter(|line| !line.trim_start().starts_with("//"));
+    let is_bare = |line: &&str| {
+        let mut commands = WITH_RUNBOOK.iter();
+        commands.any(|command| {
+            [" --", "`"]
+                .iter()
+                .any(|after| line.contains(&format!("`iomcopy {command}{after}")))
+        })
+    };
+    lines.filter(is_bare).collect()
+}
+
+/// A starter runbook names the commands for a reader who has not saved it yet.
+#[test]
+fn a_command_in_a_message_names_its_runbook() {
+    let starter = src().join("runbook/starter");
+    for file in source_files(&src()) {
+        let text = fs::read_to_string(&file).expect("the file can be read");
+        let bare = commands_without_runbook(&text);
+        let is_test = file.ends_with("tests.rs") || file.to_string_lossy().contains("/tests/");
+        let is_excused = is_test || file.starts_with(&starter);
+        assert!(
+            is_excused || bare.is_empty(),
+            "{}: {bare:?}",
+            file.display()
+        );
+    }
+    let bare = "x(\"look at `iomcopy plan`\")\n// `iomcopy run`\ny(\"`iomcopy plan RUNBOOK`\")";
+    assert_eq!(commands_without_runbook(bare).len(), 1);
+}
+
 #[test]
 fn the_check_sees_a_forbidden_import() {
     let text = "use crate::{steps::{RefreshContext, all}, text};\nfn f() { crate::cli::main([]); }\n// crate::report";

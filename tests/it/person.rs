@@ -451,6 +451,19 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
+/// The lines of a worksheet that a person follows, as a text shows them: which user to sign in as, the
+/// boxes, and the lines below a box.
+pub(crate) fn worksheet_lines(text: &str) -> Vec<String> {
+    let lines = text.lines().filter_map(|line| {
+        let sign_in = line
+            .strip_prefix("  ")
+            .filter(|it| it.starts_with("sign in as "));
+        let of_box = line.strip_prefix("  [ ] ");
+        of_box.or(sign_in).or_else(|| line.strip_prefix("      "))
+    });
+    lines.map(str::to_owned).collect()
+}
+
 /// A line without the link to its record, which is for a browser.
 pub(crate) fn without_link(line: &str) -> &str {
     line.split(" (open http").next().unwrap_or_default()

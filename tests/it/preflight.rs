@@ -427,7 +427,7 @@ const FATAL: &[Problem] = &[
         runbook: as_written,
         exit: 3,
         probe: "IOM's tables and columns are found",
-        headline: "tables or columns of IOM are missing in the source's metadata (affects step 6)",
+        headline: "tables or columns of IOM are missing in the source's metadata (affects step reinstall-providers)",
         read: "for reinstall-providers",
     },
     Problem {
@@ -444,7 +444,7 @@ const FATAL: &[Problem] = &[
         runbook: as_written,
         exit: 4,
         probe: "the source has no IP firewall",
-        headline: "the source's IP firewall refuses this program's address (affects step 2)",
+        headline: "the source's IP firewall refuses this program's address (affects step exit-administration-mode)",
         read: "0x80095ffe",
     },
     Problem {
@@ -461,7 +461,7 @@ const FATAL: &[Problem] = &[
         runbook: as_written,
         exit: 5,
         probe: "both environments allow unmanaged customizations",
-        headline: "unmanaged customizations are blocked (affects step 3)",
+        headline: "unmanaged customizations are blocked (affects step reconfigure-connections)",
         read: "source: allowed; target: blocked",
     },
     Problem {

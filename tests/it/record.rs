@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::harness::{CommandOutput, SPEED, Stage, Tenant, thin_text, with_endpoints};
 use crate::outputs::document;
-use crate::person::Person;
+use crate::person::{Person, worksheet_lines};
 
 /// The runbook without these requests of Intelligent Order Management: a person does them.
 fn guided(text: &str, requests: &[&str]) -> String {
@@ -51,11 +51,7 @@ fn step_line(table: &str, step: &str) -> String {
 
 /// The lines of the worksheet that a text shows.
 fn worksheet(text: &str) -> Vec<String> {
-    let lines = text.lines();
-    lines
-        .filter_map(|line| line.trim_start().strip_prefix("[ ] "))
-        .map(str::to_owned)
-        .collect()
+    worksheet_lines(text)
 }
 
 /// Does each manual task as a person would, until the run ends.

@@ -525,9 +525,10 @@ fn a_waiting_run_shows_its_task_and_the_report_shows_a_waiver() {
     let html = report(&stage, "html");
     assert_page_is_complete(&html);
     assert!(html.contains("To do") && html.contains(task), "{html}");
-    let boxes = reported["tasks"][0]["instructions"]
+    let boxes = reported["tasks"][0]["things"]
         .as_array()
         .map_or(0, Vec::len);
+    assert_eq!(boxes, 1, "a box for each thing");
     assert_eq!(html.matches("type=\"checkbox\"").count(), boxes, "{html}");
     let sheets = report(&stage, "worksheets");
     assert!(sheets.contains(&format!("## To do: `{task}`")), "{sheets}");

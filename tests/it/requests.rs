@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read as _;
 
 use crate::harness::{Stage, runbook_text, thin_text, with_endpoints};
-use crate::person::Person;
+use crate::person::{Person, worksheet_lines};
 use crate::terminal::open_terminal;
 
 #[test]
@@ -166,17 +166,16 @@ fn the_two_summaries_differ_only_in_by_hand() {
             break answer.exits(0).stdout;
         }
         let person = Person::of(&stage, &tenant.endpoints);
-        let lines = answer.stderr.lines();
-        let lines: Vec<&str> = lines.filter_map(|it| it.strip_prefix("  [ ] ")).collect();
+        let lines = worksheet_lines(&answer.stderr);
         assert!(!lines.is_empty(), "{}", answer.stderr);
         assert!(
-            answer.stderr.contains("[ ] sign in as ") && answer.stderr.contains("--waive"),
+            answer.stderr.contains("\n  sign in as ") && answer.stderr.contains("--waive"),
             "{}",
             answer.stderr
         );
         for line in lines {
             linked += usize::from(line.contains("/main.aspx?pagetype=entityrecord&etn="));
-            person.follow(line);
+            person.follow(&line);
         }
         assert!(linked < 200, "{}", answer.stderr);
         std::thread::sleep(std::time::Duration::from_millis(200));

@@ -147,6 +147,35 @@ fn a_lost_seal_is_restored_from_its_copy() {
     crate::thin_run::assert_world_is_refreshed(&stage.world());
 }
 
+/// The plan that is confirmed knows the captures that are given: the target has changed already.
+#[test]
+fn captures_that_are_given_are_known_before_the_run_is_confirmed() {
+    let stage = Stage::new();
+    drop(
+        stage
+            .run_with(&["--until", "reconfigure-connections"])
+            .exits(0),
+    );
+    let older = fs::read(stage.state()).expect("the state file can be read");
+    drop(stage.run().exits(0));
+    fs::write(stage.state(), older).expect("the state file can be written");
+    fs::remove_file(stage.path("rehearsal.iomcopy.jsonl.lock")).expect("it can be removed");
+    let mut given = Vec::new();
+    for seal in ["flows", "orchestrations", "providers"] {
+        given.push(format!(
+            "--from-capture=rehearsal.iomcopy.{seal}.capture.jsonl"
+        ));
+    }
+    let given: Vec<&str> = given.iter().map(String::as_str).collect();
+    let resumed = stage.run_with(&given).exits(0);
+    for line in [
+        "slots restored to new provider actions, 24 needed no change",
+        "orchestrations published, 4 needed no change",
+    ] {
+        assert!(resumed.stdout.contains(line), "{line}: {}", resumed.stdout);
+    }
+}
+
 #[test]
 fn a_changed_copy_of_a_seal_stops_what_depends_on_it() {
     let stage = Stage::new();

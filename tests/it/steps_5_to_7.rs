@@ -1,6 +1,8 @@
 //! Providers and orchestrations that change between the steps: nothing is deleted that could not be
 //! replaced, and what somebody did in between ends as it was.
 
+use std::fs;
+
 use serde_json::Value;
 
 use crate::edits::{Edit, put, row, world_text};
@@ -131,6 +133,98 @@ fn a_provider_that_vanished_is_asked_for() {
     assert_eq!(deleted_providers(&stage.in_process_world()), 0);
 }
 
+/// Publishing compiles a flow with the new name, and none with the old one.
+#[test]
+fn a_tile_that_somebody_renames_does_not_stop_the_publishing() {
+    let stage = Stage::new();
+    run_until(&stage, "reinstall-providers");
+    let (tile, renamed) = ("Return label", "Return label abroad");
+    edit(&stage, |world| {
+        let key = orchestration(world, "Returns - FedEx");
+        Edit::default().change(world, &key, |row| {
+            let graph = row["msdyn_graph"].as_str().expect("it has a graph");
+            assert!(graph.contains(tile), "{graph}");
+            row["msdyn_graph"] = graph.replace(tile, renamed).into();
+        })
+    });
+    drop(stage.run().exits(0));
+    let world = stage.in_process_world();
+    let flow = format!("(DO NOT DELETE OR MODIFY) {renamed}");
+    let is_on = |row: &&Value| row["name"] == flow.as_str() && row["statecode"] == 1;
+    assert!(world.rows_of("target", "workflow").iter().any(is_on));
+    drop(stage.call(&["verify", "rehearsal.yaml"]).exits(0));
+}
+
+/// An older state file, without the traces of the newer one: as on another machine, or where a
+/// pipeline keeps the state file alone.
+#[test]
+fn an_older_state_file_does_not_seal_emptied_orchestrations_as_the_original() {
+    let stage = Stage::new();
+    run_until(&stage, "activate-flows");
+    let older = fs::read(stage.state()).expect("the state file can be read");
+    run_until(&stage, "detach-provider-actions");
+    let copy = stage.path("rehearsal.iomcopy.orchestrations.capture.jsonl");
+    let sealed = fs::read(&copy).expect("the copy can be read");
+    for lost in [stage.path("rehearsal.iomcopy.jsonl.lock"), copy.clone()] {
+        fs::remove_file(lost).expect("it can be removed");
+    }
+    fs::write(stage.state(), older).expect("the state file can be written");
+    let writes = stage.in_process_world().writes().len();
+    let answer = stage.run().exits(5);
+    for part in [
+        "hold no provider action any more",
+        "'Returns - FedEx'",
+        "--from-capture",
+    ] {
+        assert!(answer.stderr.contains(part), "{part}: {}", answer.stderr);
+    }
+    assert_eq!(stage.in_process_world().writes().len(), writes);
+    let verified = stage.call(&["verify", "rehearsal.yaml"]).exits(1);
+    assert!(
+        verified
+            .stdout
+            .contains("'Returns - FedEx': it holds no provider action"),
+        "{}",
+        verified.stdout
+    );
+    // The sealed copy of the newer file is enough.
+    fs::write(&copy, sealed).expect("the copy can be written");
+    let name = "rehearsal.iomcopy.orchestrations.capture.jsonl";
+    drop(stage.run_with(&["--from-capture", name]).exits(0));
+    crate::whole_world::assert_whole_tenant_is_refreshed(&stage.in_process_world());
+}
+
+/// The slots are empty, and the runbook skips the step that fills them.
+#[test]
+fn a_run_that_leaves_orchestrations_empty_does_not_end_well() {
+    let stage = Stage::new();
+    run_until(&stage, "reinstall-providers");
+    let (step, skipped) = (
+        "  - restore-provider-actions: {}",
+        "  - restore-provider-actions: { skip: later }",
+    );
+    let text = runbook_text();
+    assert!(text.contains(step), "the step has no options");
+    stage.write_runbook(&text.replace(step, skipped));
+    let lost = "'Returns - FedEx': it holds no provider action";
+    // The second time the run has finished already.
+    for _ in 0..2 {
+        let answer = stage.run().exits(1);
+        let said = format!("{}{}", answer.stdout, answer.stderr);
+        for part in [lost, "remove `skip` of restore-provider-actions"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+    let verified = stage.call(&["verify", "rehearsal.yaml"]).exits(1);
+    assert!(verified.stdout.contains(lost), "{}", verified.stdout);
+    // What it advises helps.
+    stage.write_runbook(&text);
+    let only = ["--only", "restore-provider-actions"];
+    drop(stage.run_with(&only).exits(0));
+    drop(stage.call(&["verify", "rehearsal.yaml"]).exits(0));
+    drop(stage.run().exits(0));
+}
+
 /// Somebody publishes an orchestration between steps 5 and 7.
 fn published_in_between(name: &str) -> (World, Value) {
     let stage = Stage::new();
@@ -200,6 +294,42 @@ fn after_again_nothing_else_dangles() {
             "{text}"
         );
     }
+}
+
+/// The value that the target had before the copy is older than what a person sets after the run.
+#[test]
+fn again_keeps_the_value_that_a_person_has_set_since() {
+    let stage = Stage::new();
+    drop(stage.run().exits(0));
+    let parameter = |world: &World| {
+        row(
+            world,
+            "target",
+            "msdyn_iomproviderparameter",
+            "msdyn_name",
+            "Avalara Company Code",
+        )
+    };
+    edit(&stage, |world| {
+        Edit::default().change(world, &parameter(world), |row| {
+            assert_ne!(row["msdyn_value"], Value::Null, "the run has restored one");
+            row["msdyn_value"] = "set since".into();
+        })
+    });
+    let again = [
+        "--again",
+        "reinstall-providers",
+        "--provider",
+        "msdyn_avalara",
+    ];
+    drop(stage.run_with(&again).exits(0));
+    let world = stage.in_process_world();
+    let parameters = world.rows("msdyn_iomproviderparameter");
+    let mut of_name = parameters
+        .iter()
+        .filter(|row| row["msdyn_name"] == "Avalara Company Code");
+    let now = of_name.next().expect("the new provider has the parameter");
+    assert_eq!(now["msdyn_value"], "set since");
 }
 
 #[test]

@@ -495,3 +495,20 @@ fn an_unreadable_list_is_a_task_that_can_be_waived() {
     drop(complete(&stage, step_3).exits(0));
     drop(until(&stage, "reconfigure-connections").exits(0));
 }
+
+/// A pipeline reads exit 0 as the proof that nothing of production acts.
+#[test]
+fn what_may_not_be_read_of_containment_does_not_verify() {
+    let stage = Stage::new();
+    let mut tenant = stage.tenant(&[]);
+    drop(stage.run().exits(0));
+    drop(stage.call(&["verify", "rehearsal.yaml"]).exits(0));
+    tenant.kill();
+    let _tenant = stage.tenant(&["refuse=403:GET */sdkmessageprocessingsteps*"]);
+    let refused = stage.call(&["verify", "rehearsal.yaml"]).exits(4);
+    assert!(
+        refused.stdout.contains("It is unknown whether"),
+        "{}",
+        refused.stdout
+    );
+}

@@ -3,7 +3,9 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, Match, MatchKind};
+use aho_corasick::automaton::Automaton;
+use aho_corasick::nfa::contiguous::NFA;
+use aho_corasick::{Input, Match, MatchKind};
 
 /// A registered value, and what is shown in its place.
 pub(super) struct HiddenValue {
@@ -14,19 +16,24 @@ pub(super) struct HiddenValue {
 
 /// Searches a text for many forms at once.
 pub(super) struct Matcher {
-    automaton: AhoCorasick,
+    automaton: NFA,
     /// The form and its value, indexed by the number of the pattern.
     pub(super) hidden: Vec<(String, Arc<HiddenValue>)>,
 }
 
 impl Matcher {
     pub(super) fn new(hidden: Vec<(String, Arc<HiddenValue>)>) -> Option<Arc<Self>> {
-        let automaton = AhoCorasick::builder()
+        let automaton = NFA::builder()
             .match_kind(MatchKind::LeftmostLongest)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
             .build(hidden.iter().map(|(form, _)| form))
             .ok()?;
         Some(Arc::new(Self { automaton, hidden }))
+    }
+
+    /// The first form in this part of a text.
+    fn find(&self, text: &Input<'_>) -> Option<Match> {
+        // It fails only for an anchored search, and this one is not.
+        self.automaton.try_find(text).ok().flatten()
     }
 }
 
@@ -40,7 +47,7 @@ pub(super) fn places(
     let mut places = Vec::new();
     let mut next: Vec<Option<Match>> = matchers
         .iter()
-        .map(|matcher| matcher.automaton.find(text))
+        .map(|matcher| matcher.find(&Input::new(text)))
         .collect();
     while let Some((index, found)) = first_match(&next) {
         let (start, end) = (found.start(), found.end());
@@ -50,7 +57,7 @@ pub(super) fn places(
         }
         for (matcher, next) in std::iter::zip(matchers, &mut next) {
             if next.is_some_and(|next| next.start() < end) {
-                *next = matcher.automaton.find(Input::new(text).range(end..));
+                *next = matcher.find(&Input::new(text).range(end..));
             }
         }
     }

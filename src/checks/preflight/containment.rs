@@ -307,7 +307,10 @@ mod tests {
         let found = surface("found", SurfaceState::Open, finding);
         let result = judge(&inventory(Ok(vec![found, fixed, free]))).unwrap();
         assert_eq!(result.label(), "warning");
-        assert_eq!(result.protection().as_deref(), Some("affects step 2"));
+        assert_eq!(
+            result.protection().as_deref(),
+            Some("affects step exit-administration-mode")
+        );
         let named = "'fixed': calls hooks.contoso.com (managed, and not customizable)";
         assert!(result.found.contains(named), "{}", result.found);
         assert!(result.found.contains("1 will be closed: 'free'"));

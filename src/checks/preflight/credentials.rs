@@ -30,7 +30,7 @@ const PEOPLES: [ServiceKey; 2] = [ServiceKey::Lcs, ServiceKey::DualWrite];
 /// Checks every credential.
 pub(super) async fn run_checks(refresh: &RefreshContext) -> Result<Vec<CheckResult>, Failure> {
     let mut results = Vec::new();
-    let sign_ins = &refresh.caller.sign_ins;
+    let sign_ins = &checked(&refresh.caller.sign_ins, refresh.runbook.identity.is_none());
     for (key, sign_in) in sign_ins.iter().filter(|(key, _)| PEOPLES.contains(key)) {
         let facts = token_facts(sign_in).await?;
         results.push(of_a_person(*key, sign_in, facts));
@@ -59,6 +59,15 @@ pub(super) async fn run_checks(refresh: &RefreshContext) -> Result<Vec<CheckResu
         }
     }
     Ok(results)
+}
+
+/// The sign-ins to check. A runbook without `identity` uses the rehearsal tenant's own: its tokens for
+/// people's services show nothing, do not end, and have no place where they could be corrected.
+fn checked(sign_ins: &[(ServiceKey, SignIn)], are_built_in: bool) -> Vec<(ServiceKey, SignIn)> {
+    let is_checked =
+        |sign_in: &SignIn| !are_built_in || sign_in.lifetime() != CredentialLifetime::SingleToken;
+    let checked = sign_ins.iter().filter(|(_, sign_in)| is_checked(sign_in));
+    checked.cloned().collect()
 }
 
 /// The facts that a token shows; only a request to stop ends the checks.
@@ -275,6 +284,20 @@ mod tests {
             request_url: "https://x".to_owned(),
             request_token: "x".to_owned().into(),
         })
+    }
+
+    #[test]
+    fn the_rehearsals_own_tokens_are_not_checked_and_those_of_a_runbook_are() {
+        let sign_ins = [
+            (ServiceKey::Bap, sign_in(&application(), SCOPE)),
+            (ServiceKey::Lcs, sign_in(&given(), SCOPE)),
+        ];
+        let keys = |are_built_in| -> Vec<ServiceKey> {
+            let checked = checked(&sign_ins, are_built_in).into_iter();
+            checked.map(|(key, _)| key).collect()
+        };
+        assert_eq!(keys(true), [ServiceKey::Bap]);
+        assert_eq!(keys(false), [ServiceKey::Bap, ServiceKey::Lcs]);
     }
 
     #[test]

@@ -130,7 +130,8 @@ async fn access_after_refresh(refresh: &RefreshContext) -> Result<CheckResult, F
         "Finance and Operations of the target lets the program in after the refresh",
         "after the refresh, Finance and Operations of the target does not let the program in",
         "in the source, register the application as user Admin, or create the user DBMovementAPI with \
-         its roles and register it as that; otherwise step 1 waits for a person to let it in again",
+         its roles and register it as that; otherwise copy-environments waits for a person to let it in \
+         again",
     );
     let (Some(source), Some(application)) = (&refresh.source.finance, &refresh.caller.application)
     else {

@@ -9,11 +9,12 @@ use crate::checks::check::Check;
 use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::available;
 use crate::domain::RefreshContext;
+use crate::domain::lost_providers::{lost_line, why_lost};
 use crate::domain::names::Missing;
 use crate::domain::needs::Need;
 use crate::domain::providers::{Catalogue, Provider, ProviderDefinition};
 use crate::engine::Failure;
-use crate::runbook::{IomColumn, Located, Secret, StepName};
+use crate::runbook::{IomColumn, Located, ProviderChoice, Secret, StepName};
 
 /// Checks names, and the library as far as step 6 needs it.
 pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<CheckResult> {
@@ -24,11 +25,14 @@ pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<C
     let options = &refresh.runbook.steps.reinstall_providers.options;
     let catalogue = available(&snapshot.catalogue);
     let check = definitions_check();
-    results.push(check.settle(
-        catalogue.clone().map(|catalogue| {
-            definitions(&check, &reinstalled(catalogue, &options.providers.value))
-        }),
-    ));
+    results.push(check.settle(catalogue.clone().map(|catalogue| {
+        let choice = &options.providers.value;
+        definitions(
+            &check,
+            &reinstalled(catalogue, choice),
+            &lost(catalogue, choice),
+        )
+    })));
     results.push(secrets(refresh));
     let check = parameters_check();
     results.push(check.settle(catalogue.clone().and_then(|catalogue| {
@@ -113,10 +117,24 @@ fn definitions_check() -> Check {
     )
 }
 
+/// The providers that step 6 deletes and does not reinstall, each with the reason.
+fn lost(catalogue: &Catalogue, choice: &ProviderChoice) -> Vec<String> {
+    let providers = catalogue.providers.values();
+    let lost = providers.filter_map(|provider| {
+        let why = why_lost(choice, provider, catalogue.definition_of(provider))?;
+        Some(format!("'{}' ({why})", provider.name))
+    });
+    lost.collect()
+}
+
 /// Can every provider be reinstalled? Deleting one that cannot is the one mistake that nothing
-/// repairs.
-fn definitions(check: &Check, again: &[(&Provider, Option<&ProviderDefinition>)]) -> CheckResult {
-    let lost: Vec<String> = again
+/// repairs. Takes also those that nobody wants to be reinstalled, which are only named.
+fn definitions(
+    check: &Check,
+    again: &[(&Provider, Option<&ProviderDefinition>)],
+    lost: &[String],
+) -> CheckResult {
+    let missing: Vec<String> = again
         .iter()
         .filter_map(|(provider, definition)| match definition {
             Some(definition) if definition.active => None,
@@ -127,7 +145,9 @@ fn definitions(check: &Check, again: &[(&Provider, Option<&ProviderDefinition>)]
             None => Some(format!("'{}': it has none", provider.name)),
         })
         .collect();
-    check.none_of(&lost, &count(again.len(), "provider"))
+    let unwanted = lost_line(lost).map(|line| format!("; {line}"));
+    let good = count(again.len(), "provider") + unwanted.as_deref().unwrap_or_default();
+    check.none_of(&missing, &good)
 }
 
 /// Can every secret of the parameters be read now? In the middle of a run it would be too late.
@@ -305,13 +325,34 @@ mod tests {
             active: true,
         };
         let of = |definition: Option<&ProviderDefinition>| {
-            definitions(&definitions_check(), &[(&provider, definition)])
+            definitions(&definitions_check(), &[(&provider, definition)], &[])
         };
         assert_eq!(of(Some(&definition(true))).verdict, Verdict::Pass);
         let inactive = of(Some(&definition(false)));
         assert_eq!(inactive.verdict, Verdict::Fail);
         assert_eq!(inactive.found, "'F&O': 'msdyn_finops' is not active");
         assert_eq!(of(None).verdict, Verdict::Fail);
+    }
+
+    #[test]
+    fn a_provider_that_is_not_active_is_named_as_not_reinstalled() {
+        let provider = Provider {
+            id: Uuid::from_u128(2),
+            name: "F&O 1".to_owned(),
+            definition: None,
+            active: false,
+        };
+        let catalogue = Catalogue {
+            providers: BTreeMap::from([(provider.id, provider)]),
+            ..Catalogue::default()
+        };
+        let lost = lost(&catalogue, &ProviderChoice::PreviouslyActive);
+        let check = definitions(&definitions_check(), &[], &lost);
+        assert_eq!(check.verdict, Verdict::Pass);
+        assert_eq!(
+            check.found,
+            "0 providers; 1 provider is deleted and not reinstalled: 'F&O 1' (it is not active)"
+        );
     }
 
     #[test]

@@ -209,7 +209,10 @@ mod tests {
         let of = |value: Value| of_source().judge(&row(&value));
         let on = of(json!({IS_ON: true, AUDITS_ONLY: false, RANGES: "10.0.0.0/8"}));
         assert_eq!(on.label(), "warning");
-        assert_eq!(on.protection().as_deref(), Some("affects step 2"));
+        assert_eq!(
+            on.protection().as_deref(),
+            Some("affects step exit-administration-mode")
+        );
         assert!(
             on.found
                 .starts_with("it allows 10.0.0.0/8; the source has answered")

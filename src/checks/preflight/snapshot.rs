@@ -14,6 +14,7 @@ use crate::domain::connections::core_references::source_reference_rows;
 use crate::domain::failure::unless_interrupted;
 use crate::domain::flows::{CLOUD_FLOWS, SourceCloudFlows};
 use crate::domain::graph::{GraphError, Slot, slots};
+use crate::domain::lost_providers::is_wanted;
 use crate::domain::names::Names;
 use crate::domain::providers::{Catalogue, Provider, ProviderDefinition};
 use crate::domain::view::{SourceRows, View};
@@ -194,14 +195,7 @@ pub(super) fn reinstalled<'a>(
     let active = catalogue.providers.values().filter(|p| p.active);
     active
         .map(|provider| (provider, catalogue.definition_of(provider)))
-        .filter(|(_, definition)| match choice {
-            ProviderChoice::PreviouslyActive => true,
-            ProviderChoice::Definitions(names) => definition.is_some_and(|definition| {
-                names
-                    .iter()
-                    .any(|name| name.value.eq_ignore_ascii_case(&definition.logical_name))
-            }),
-        })
+        .filter(|(_, definition)| is_wanted(choice, *definition))
         .collect()
 }
 

@@ -8,7 +8,7 @@ use super::super::text_scan;
 use crate::domain::RefreshContext;
 use crate::domain::containment::inventory::{self, KindInventory};
 use crate::domain::containment::{Closing, Inventory, Scope, Surface, SurfaceState};
-use crate::engine::{Failure, JournalView};
+use crate::engine::{Failure, FailureKind, JournalView};
 
 /// Checks every kind. Takes the journal, if there is a state file.
 pub(super) async fn run_checks(
@@ -48,7 +48,11 @@ fn judge(kind: &KindInventory) -> Option<CheckResult> {
         Ok(surfaces) => surfaces,
         Err(failure) => {
             let advice = "a surface that cannot be read may act";
-            return Some(check(can_act, advice).unread(failure.clone()));
+            let mut unread = check(can_act, advice).unread(failure.clone());
+            if failure.kind == FailureKind::NotAllowed {
+                unread.kind = FailureKind::NotAllowed;
+            }
+            return Some(unread);
         }
     };
     let of = |state: &str| -> Vec<String> {
@@ -57,7 +61,8 @@ fn judge(kind: &KindInventory) -> Option<CheckResult> {
             .filter(|surface| surface.state.label() == state);
         meant.map(Surface::described).collect()
     };
-    let (open, unclear) = (of("open"), of("unclear"));
+    let (open, mut unclear) = (of("open"), of("acted"));
+    unclear.extend(of("unclear"));
     let advice = advice(surfaces);
     Some(match (open.as_slice(), unclear.as_slice()) {
         ([], []) => check(can_act, &advice).pass(settled(surfaces)),
@@ -90,9 +95,10 @@ const REMEDIES: usize = 3;
 /// What a person can do about a surface that is open.
 fn remedy(surface: &Surface) -> Option<String> {
     match (&surface.state, &surface.closing) {
-        (SurfaceState::Open | SurfaceState::Unclear(_), Closing::Finding(remedy)) => {
-            Some(remedy.clone())
-        }
+        (
+            SurfaceState::Open | SurfaceState::Unclear(_) | SurfaceState::Acted(_),
+            Closing::Finding(remedy),
+        ) => Some(remedy.clone()),
         (
             SurfaceState::Open,
             Closing::Set(write)
@@ -101,7 +107,21 @@ fn remedy(surface: &Surface) -> Option<String> {
             },
         ) => Some(by_hand(&write.name)),
         (SurfaceState::Open, Closing::Remove(removal)) => Some(by_hand(&removal.name)),
-        (SurfaceState::Open, Closing::Ask { instructions, .. }) => Some(instructions.join(" ")),
+        (
+            SurfaceState::Open,
+            Closing::Ask {
+                advice,
+                instructions,
+                ..
+            },
+        ) => {
+            let lines: Vec<&str> = instructions
+                .iter()
+                .chain(advice)
+                .map(String::as_str)
+                .collect();
+            Some(lines.join(" "))
+        }
         (SurfaceState::Open, _) => Some(
             "turn it off or change it in the target, or allow it under `containment.allow`"
                 .to_owned(),

@@ -1,9 +1,10 @@
-//! Do the published orchestrations work: slots, policies, compiled flows?
+//! Do the orchestrations work that the source has: slots, policies, compiled flows?
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
+use super::remaining_changes;
 use super::snapshot::Snapshot;
 use crate::base::text::count;
 use crate::checks::check::{Check, Remedy, named};
@@ -12,6 +13,7 @@ use crate::checks::table_reads::{Rows, available};
 use crate::domain::RefreshContext;
 use crate::domain::flows::{COMPILED, is_on};
 use crate::domain::graph::{self, Dialect, Slot, slots};
+use crate::domain::lost_orchestrations::lost_orchestrations;
 use crate::domain::names::{Names, text};
 use crate::domain::providers::Catalogue;
 use crate::domain::publication::is_published;
@@ -19,7 +21,7 @@ use crate::domain::sealed_orchestrations::{
     RecordedOrchestration, old_catalogue, recorded_orchestrations,
 };
 use crate::engine::{Failure, JournalView};
-use crate::runbook::{IomColumn, IomTable};
+use crate::runbook::{IomColumn, IomTable, Keyword as _, StepName};
 
 /// An orchestration that is published.
 struct Published {
@@ -29,7 +31,7 @@ struct Published {
     dangled: BTreeSet<Uuid>,
 }
 
-/// Checks the target's published orchestrations.
+/// Checks the target's published orchestrations, and with a journal those that the source has.
 pub(super) fn run_checks(
     refresh: &RefreshContext,
     snapshot: &Snapshot,
@@ -57,7 +59,7 @@ pub(super) fn run_checks(
     ));
     let published = published(refresh, snapshot, journal);
     let published = published.as_deref().map_err(Clone::clone);
-    vec![
+    let mut results = vec![
         filled.settle(
             published
                 .clone()
@@ -71,7 +73,32 @@ pub(super) fn run_checks(
             published
                 .and_then(|list| Ok(judge_compiled(&compiled, list, available(&snapshot.flows)?))),
         ),
-    ]
+    ];
+    results.extend(journal.map(|journal| check_source(refresh, snapshot, journal)));
+    results
+}
+
+/// Checks that every orchestration of the source works in the target: one that was emptied and is
+/// not published any more passes every check of what is published now.
+fn check_source(
+    refresh: &RefreshContext,
+    snapshot: &Snapshot,
+    journal: &JournalView,
+) -> CheckResult {
+    let step = StepName::RestoreProviderActions.keyword();
+    let check = Check::new(
+        "every orchestration of the source has its provider actions, and is published if it was",
+        "orchestrations of the source have lost their provider actions, or are not published",
+        remaining_changes::remedy(refresh, journal, step),
+    );
+    let judge = || {
+        let rows = available(&snapshot.orchestrations)?;
+        let actions = available(&snapshot.catalogue)?.action_names();
+        let found = lost_orchestrations(refresh, journal, rows, &actions)?;
+        let good = count(rows.len(), "orchestration");
+        Ok(check.fail_or_warn(&found.lost, &found.excepted, &good))
+    };
+    check.settle(judge())
 }
 
 fn published(

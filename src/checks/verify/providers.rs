@@ -9,8 +9,10 @@ use crate::base::text::count;
 use crate::checks::check::{Check, Remedy};
 use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::{Rows, available};
+use crate::domain::containment::Policy;
 use crate::domain::flows::{Deployer, deployer, is_deployed_by, is_on};
-use crate::domain::provider_rows::{PARAMETER, RowsByName, by_name};
+use crate::domain::provider_rows::{PARAMETER, RowsByName, TRANSFORMATION, by_name};
+use crate::domain::provider_settings::{left_as_installed, takes_production};
 use crate::domain::providers::{Catalogue, Provider};
 use crate::domain::seals::{self, Part};
 use crate::domain::{RefreshContext, flows};
@@ -54,7 +56,14 @@ pub(super) fn run_checks(
         .map(|(id, _)| id)
         .collect();
     let catalogue = available(&snapshot.catalogue);
-    let unset = journal.map(|journal| parameters(refresh, snapshot, journal));
+    // Production's values as the refresh recorded them, also after a provider was reinstalled.
+    let journal = journal.map(|journal| journal.clone().before_reopening());
+    let unset = journal.iter().flat_map(|journal| {
+        [
+            parameters(refresh, snapshot, journal),
+            transformations(refresh, snapshot, journal),
+        ]
+    });
     let mut results = vec![
         whole.settle(
             catalogue
@@ -94,6 +103,39 @@ fn parameters(refresh: &RefreshContext, snapshot: &Snapshot, journal: &JournalVi
         );
         let production = PARAMETER.production_rows(names, journal)?;
         Ok(judge_parameters(&check, &production, &now))
+    });
+    check.settle(answer)
+}
+
+/// Which transformations were not taken from production and still have the library's text?
+fn transformations(
+    refresh: &RefreshContext,
+    snapshot: &Snapshot,
+    journal: &JournalView,
+) -> CheckResult {
+    let check = Check::new(
+        "no provider transformation has the library's text where production has its own",
+        "provider transformations were not taken from production, and have the library's text",
+        "set it if order management needs it (IOM app > Providers > Installed > Transformations)",
+    );
+    let (names, kind) = (&refresh.names, &TRANSFORMATION);
+    let policy = Policy::from_runbook(&refresh.runbook);
+    let answer = available(&snapshot.catalogue).and_then(|catalogue| {
+        let rows = available(&snapshot.transformations)?.clone();
+        let logical_names = kind.logical_names(names, journal, Part::Providers);
+        let rows = kind.parse(names, rows)?;
+        let now = by_name(catalogue, &logical_names, &rows, |provider| provider.active);
+        let production = kind.production_rows(names, journal)?;
+        let shipped = kind.shipped_rows(names, journal)?;
+        // A value that the target had, or that the runbook takes, is a change that is still to do.
+        let own = kind.target_values(names, journal, |provider| provider.active)?;
+        let left = left_as_installed(&production, &shipped, &now).filter(|at| {
+            !own.contains_key(*at) && takes_production(&policy, &at.0, &at.1).is_none()
+        });
+        let left: Vec<String> = left
+            .map(|(definition, name)| format!("'{name}' of '{definition}'"))
+            .collect();
+        Ok(check.warn_of(&left, &count(now.len(), "transformation")))
     });
     check.settle(answer)
 }

@@ -25,6 +25,8 @@ pub(super) struct Snapshot {
     pub(super) providers: ReadResult<Rows>,
     pub(super) provider_references: ReadResult<Rows>,
     pub(super) parameters: ReadResult<Rows>,
+    /// No rows if the table does not exist.
+    pub(super) transformations: ReadResult<Rows>,
     pub(super) orchestrations: ReadResult<Rows>,
     pub(super) policies: ReadResult<Rows>,
     pub(super) variables: ReadResult<Rows>,
@@ -49,9 +51,10 @@ impl Snapshot {
             iom(IomTable::Provider),
             rows_if_there(target, "msdyn_dualwriteruntimeconfig"),
         )?;
-        let (provider_references, parameters, orchestrations, policies) = try_join!(
+        let (provider_references, parameters, transformations, orchestrations, policies) = try_join!(
             iom(IomTable::ProviderConnectionReference),
             iom(IomTable::ProviderParameter),
+            rows_if_there(target, names.table(IomTable::ProviderTransformation)),
             iom(IomTable::Orchestration),
             iom(IomTable::Policy),
         )?;
@@ -69,6 +72,7 @@ impl Snapshot {
             providers,
             provider_references,
             parameters,
+            transformations,
             orchestrations,
             policies,
             variables,

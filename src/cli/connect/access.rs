@@ -38,7 +38,10 @@ impl Access {
         let rehearsal = RunningTenant::start(runbook, world).await?;
         let listening = rehearsal.as_ref().map(RunningTenant::addresses);
         let addresses = resolve_addresses(runbook, listening)?;
-        let clock = Clock::new(addresses.speed);
+        let clock = match &rehearsal {
+            Some(_) => Clock::of_services_in_this_process(addresses.speed),
+            None => Clock::new(addresses.speed),
+        };
         let events = event_sink(clock.clone());
         let waits = Arc::new(WaitEvents {
             events: events.clone(),

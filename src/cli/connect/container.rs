@@ -13,8 +13,8 @@ use crate::base::cancellation::Cancellation;
 use crate::base::clock::Clock;
 use crate::base::secrets;
 use crate::clients::{
-    AzureCli, ClientSecret, Http, Identity, MachineEndpoint, ManagedIdentity, MicrosoftCloud,
-    SignIn, Silent, StateContainer, Tokens, WorkloadIdentity,
+    AzureCli, ClientSecret, CredentialSecret, Http, Identity, MachineEndpoint, ManagedIdentity,
+    MicrosoftCloud, SignIn, Silent, StateContainer, Tokens, WorkloadIdentity,
 };
 use crate::engine::{Failure, FailureKind};
 use crate::runbook::Runbook;
@@ -101,7 +101,8 @@ fn choose_access(read: &dyn Fn(&str) -> Option<String>) -> Result<Access, Failur
         Identity::ClientSecret(ClientSecret {
             tenant: needed(TENANT, SECRET)?,
             client: needed(CLIENT, SECRET)?,
-            secret: secret.into(),
+            secret: CredentialSecret::from(secret)
+                .read_from(format!("the environment variable {SECRET}")),
         })
     } else if let Some(file) = read(TOKEN_FILE) {
         Identity::WorkloadIdentity(WorkloadIdentity {

@@ -199,7 +199,7 @@ impl CredentialReader<'_> {
     fn secret(&self, secret: &Secret) -> Result<CredentialSecret, Failure> {
         secret
             .read(self.runbook.folder(), self.variable)
-            .map(CredentialSecret::from)
+            .map(|value| CredentialSecret::from(value).read_from(secret.place()))
             .map_err(|error| self.invalid(&error.to_string(), error.help()))
     }
 

@@ -34,7 +34,7 @@ mod tenant {
     use crate::clients::{ClientSecret, GivenToken, Identity, ServiceEndpoint};
     use crate::engine::Failure;
     use crate::rehearsal::{self, DualWrite, Management, Rehearsal, Variant};
-    use crate::runbook::{Cloud, Runbook, ServiceKey};
+    use crate::runbook::{Cloud, Runbook, ServiceKey, find_keyword};
 
     /// How many times faster than real time the tenant runs by default.
     const SPEED: f64 = 1000.0;
@@ -93,7 +93,7 @@ mod tenant {
         pub(in crate::cli::connect) fn addresses(&self) -> TenantAddresses {
             let endpoints = self.tenant.endpoints();
             let services = endpoints.services.iter().filter_map(|service| {
-                let key = service.key.parse::<ServiceKey>().ok()?;
+                let key = find_keyword::<ServiceKey>(service.key)?;
                 let (url, scope) = (service.url.clone(), service.scope.clone());
                 Some((key, ServiceEndpoint { url, scope }))
             });

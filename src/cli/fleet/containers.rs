@@ -111,13 +111,13 @@ impl Copies {
                 let runbook = self.runbook.as_ref();
                 let runbook = runbook.filter(|given| given.name == contents.state.began.runbook);
                 let runbook = runbook.map_or("RUNBOOK", |given| &given.arguments);
-                let again = if self.is_argument {
+                let arguments = if self.is_argument {
                     let state = quote_argument(self.address.as_str());
-                    format!("iomcopy run {runbook} --state {state}")
+                    format!("{runbook} --state {state}")
                 } else {
-                    format!("iomcopy run {runbook}")
+                    runbook.to_owned()
                 };
-                describe(Path::new(&place), &again, &contents)
+                describe(Path::new(&place), &arguments, &contents)
             }
             Err(error) => invalid_copy(&place, &error),
         }

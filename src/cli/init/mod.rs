@@ -106,8 +106,10 @@ pub(super) async fn init(session: &Session, given: &InitArguments) -> Result<u8,
         let message = format!("the flags result in an invalid runbook\n{error}");
         Failure::new(FailureKind::InvalidInput, message)
     })?;
-    let tenant = connect::connect_tenant(session, bound).await?;
+    let tenant = connect::connect_tenant(session, bound).await;
+    let tenant = tenant.map_err(advise_flags)?;
     let found = Box::pin(find_pair(&tenant, &arguments, questions)).await;
+    let found = found.map_err(advise_flags);
     if let Ok((_, target)) = &found {
         starter.dual_write = uses_dual_write(&tenant, target).await;
         starter.connections = working_connections(&tenant, target).await;
@@ -130,6 +132,34 @@ pub(super) async fn init(session: &Session, given: &InitArguments) -> Result<u8,
     }
     print_result(session, &starter, &text, out);
     Ok(DONE)
+}
+
+/// What the help of a failed sign-in names in a runbook, and the flag of `init` that writes it.
+const FLAGS: [(&str, &str); 5] = [
+    (
+        "`tenant` and `client` under `identity`",
+        "`--tenant` and `--client-id`",
+    ),
+    ("`tenant` under `identity`", "`--tenant`"),
+    (
+        "kind of credential under `identity`",
+        "kind of credential with `--credential`",
+    ),
+    ("credential under `identity`", "`--credential`"),
+    (
+        "`cloud` and `endpoints` of the runbook",
+        "`--cloud` and `--endpoints`",
+    ),
+];
+
+/// The same failure with help that names flags: there is no runbook yet.
+fn advise_flags(mut failure: Failure) -> Failure {
+    if let Some(help) = &mut failure.help {
+        for (written, flag) in FLAGS {
+            *help = help.replace(written, flag);
+        }
+    }
+    failure
 }
 
 /// The failure of a call without a terminal that lacks what only a person can say.
@@ -356,8 +386,26 @@ fn to_fill_in(file: &str, text: &str) -> Vec<String> {
 
 #[cfg(all(test, feature = "rehearsal"))]
 mod tests {
+    use super::*;
     use crate::rehearsal::LCS_PROJECT;
     use crate::runbook::REHEARSAL_PROJECT;
+
+    #[test]
+    fn help_about_the_sign_in_names_flags_because_there_is_no_runbook() {
+        for (help, advised) in [
+            (
+                "install it, or use another kind of credential under `identity`",
+                "install it, or use another kind of credential with `--credential`",
+            ),
+            (
+                "check `tenant` and `client` under `identity`, and `cloud`",
+                "check `--tenant` and `--client-id`, and `cloud`",
+            ),
+        ] {
+            let failure = Failure::refused("no token").with_help(help);
+            assert_eq!(advise_flags(failure).help.as_deref(), Some(advised));
+        }
+    }
 
     #[test]
     fn the_project_of_a_rehearsal_is_that_of_its_tenant() {

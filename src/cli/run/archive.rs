@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::domain::keys;
+use crate::base::shell::quote_argument;
+use crate::domain::{keys, seals};
 use crate::engine::Failure;
 use crate::journal::{self, LaunchOutcome, State, StepOutcome};
 use crate::runbook::{Keyword as _, StepName};
@@ -33,12 +34,32 @@ pub(super) fn require_replaceable(state: &State, abandon_captures: bool) -> Resu
         Some(reason) if !abandon_captures => Err(Failure::refused(format!(
             "{reason}; a new run would capture the target as it is now"
         ))
-        .with_help(
-            "run without --fresh to resume this run; to begin a new run anyway, add \
-             --abandon-captures and --from-capture FILE, where FILE is the sealed copy \
-             'before-copy' of this run; without that file, the target's own settings are lost",
-        )),
+        .with_help(format!(
+            "run without --fresh to resume this run; to begin a new run anyway, add {}; without that \
+             file, the target's own settings are lost",
+            capture_arguments(state)
+        ))),
         _ => Ok(()),
+    }
+}
+
+/// The arguments with which a new run takes the target's own settings from this unfinished one.
+fn capture_arguments(state: &State) -> String {
+    let seal = state.verified_seal(seals::BEFORE_COPY);
+    let file = seal.and_then(|seal| seal.copy.as_deref());
+    match file {
+        Some(file) => format!("--abandon-captures --from-capture {}", quote_argument(file)),
+        None => "--abandon-captures and --from-capture FILE, where FILE is the sealed copy \
+                 'before-copy' of this run"
+            .to_owned(),
+    }
+}
+
+/// The arguments with which a new run follows this one, which cannot be resumed.
+pub(super) fn fresh_arguments(state: &State) -> String {
+    match unrestored_reason(state) {
+        Some(_) => format!("--fresh {}", capture_arguments(state)),
+        None => "--fresh".to_owned(),
     }
 }
 
@@ -159,6 +180,7 @@ mod tests {
             StepBegan {
                 step: step.clone(),
                 speed: None,
+                services_stop: false,
             }
             .into(),
             PhaseBegan { step, phase }.into(),

@@ -61,7 +61,7 @@ pub(super) async fn prepare(
     let last_run = Expectations::of(place.path).steps_of_last_run();
     let expected = expected_steps(&plan, &last_run);
     let scope = Scope::Refresh(&expected);
-    let confirmed = confirm_target(session, given, target, &plan, &digest, scope).await?;
+    let confirmed = confirm_target(session, given, runbook, &plan, &digest, scope).await?;
     Ok(PreparedRun {
         state_file: open_state_file(session, connected, place).await?,
         records: vec![

@@ -14,7 +14,7 @@ use crate::cli::common_arguments::RunFiles;
 use crate::cli::session::Session;
 use crate::engine::{Failure, FailureKind};
 use crate::journal::{self, LaunchOutcome, LaunchState, Occupancy, State, StateFileContents};
-use crate::report::SuggestedCommands;
+use crate::report::{SuggestedCommands, TaskCommands};
 
 /// The launches that may be sent again, and the token that confirms them.
 pub(super) struct Repeats {
@@ -214,8 +214,9 @@ pub(super) fn explain_repeat(failure: Failure, files: &RunFiles, state: &State) 
 }
 
 /// The commands to suggest for the run in this state file. The next one checks a run that has
-/// finished, watches one that is working, and otherwise continues the run, with the token of a
-/// launch that must be sent again, and on another machine than the one that left it open.
+/// finished, waives a manual task that has no evidence, watches a run that is working, and otherwise
+/// continues the run, with the token of a launch that must be sent again, and on another machine than
+/// the one that left it open.
 pub(in crate::cli) fn suggested_commands(
     files: &RunFiles,
     contents: &StateFileContents,
@@ -223,17 +224,18 @@ pub(in crate::cli) fn suggested_commands(
     let arguments = files.as_arguments();
     let required = find_repeats(&contents.state).filter(|repeats| repeats.is_required);
     let is_finished = contents.state.finished.is_some();
-    let next = match required {
-        _ if is_finished => format!("iomcopy verify {arguments}"),
-        _ if contents.occupancy != Occupancy::Free => {
-            format!("iomcopy status {arguments} --follow")
-        }
-        Some(repeats) => repeats.command(files),
-        None => format!("iomcopy run {arguments}"),
-    };
     let is_free = contents.occupancy == Occupancy::Free;
     let takeover =
         is_free && !is_finished && journal::left_open_elsewhere(&contents.state).is_some();
+    let task = TaskCommands::of_waiting(&arguments, &contents.state);
+    let waiver = task.filter(|task| task.needs_waiver() && !takeover);
+    let next = match (required, waiver) {
+        _ if is_finished => format!("iomcopy verify {arguments}"),
+        (_, Some(waiver)) => waiver.next().to_owned(),
+        _ if !is_free => format!("iomcopy status {arguments} --follow"),
+        (Some(repeats), None) => repeats.command(files),
+        (None, None) => format!("iomcopy run {arguments}"),
+    };
     let next = match &contents.lost {
         // To continue the run is refused.
         Some(lost) => lost.check().to_owned(),
@@ -253,13 +255,15 @@ mod tests {
 
     use super::*;
     use crate::base::clock::Clock;
+    use crate::base::platform;
     use crate::cli::testing::began;
+    use crate::journal::Waiting;
 
-    #[test]
-    fn the_next_command_watches_a_run_that_is_working_and_resumes_another() {
+    #[tokio::test]
+    async fn the_next_command_watches_a_run_that_is_working_and_resumes_another() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("uat.jsonl");
-        let _open = journal::begin(&path, Clock::new(1.0), began()).unwrap();
+        let open = journal::begin(&path, Clock::new(1.0), began()).unwrap();
         let files = RunFiles {
             runbook: "uat.yaml".into(),
             values: None,
@@ -276,6 +280,22 @@ mod tests {
         Arc::make_mut(&mut opened.payload).host = "another-machine".to_owned();
         let next = suggested_commands(&files, &contents).next;
         assert_eq!(next, "iomcopy run uat.yaml --takeover");
+        let opened = contents.state.opened.as_mut().unwrap();
+        Arc::make_mut(&mut opened.payload).host = platform::host_name();
+        // Neither another run nor a look continues a task that nothing in the tenant shows to be done.
+        let task = Waiting {
+            task: "call/by-hand".to_owned(),
+            worksheet: serde_json::json!({ "changes": [{ "key": "a", "needs-waiver": true }] }),
+        };
+        open.journal.append(task).await.unwrap();
+        let waiting = journal::read_state_file(&path).unwrap().state;
+        contents.state.tasks = waiting.tasks;
+        for occupancy in [Occupancy::HeldByUnknown, Occupancy::Free] {
+            contents.occupancy = occupancy;
+            let next = suggested_commands(&files, &contents).next;
+            let waive = "iomcopy complete uat.yaml call/by-hand --waive \"who, when\"";
+            assert_eq!(next, waive);
+        }
         // Nothing is left to run, for a text and for a document.
         contents.state.finished = Some(contents.state.last_time);
         let next = suggested_commands(&files, &contents).next;

@@ -10,9 +10,11 @@ use crate::base::platform;
 use crate::base::text::{count, escape};
 use crate::cli::actor::current_actor;
 use crate::cli::session::Session;
+use crate::domain::lost_providers::{lost_in_plan, lost_line};
 use crate::engine::{Failure, FailureKind, Plan};
 use crate::journal::{Confirmed, State, StepForecast};
 use crate::report::expected_duration;
+use crate::runbook::Runbook;
 
 /// How much of the refresh is confirmed.
 #[derive(Clone, Copy)]
@@ -38,32 +40,45 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// Refuses a `--confirm-target` that names another target.
-pub(super) fn require_target_name(given: Option<&str>, target: &str) -> Result<(), Failure> {
+/// Refuses a `--confirm-target` that names another target than the runbook.
+pub(super) fn require_target_name(given: Option<&str>, runbook: &Runbook) -> Result<(), Failure> {
+    let target = &runbook.target.name.value;
     match given {
         Some(name) if name != target => Err(Failure::refused(format!(
-            "--confirm-target names '{name}', but the runbook's target is '{target}'"
+            "--confirm-target names '{}', but the runbook's target is '{}'",
+            escape(name),
+            escape(target)
         ))
-        .with_help("give the target's display name exactly")),
+        .with_help(one_is_wrong(runbook))),
         _ => Ok(()),
     }
 }
 
-/// Prompts for the target's name, unless the flag gives it. Takes the plan that is confirmed and
-/// its digest, and how much of the refresh it is; returns the record of the confirmation.
+/// What to do about a name that is not the runbook's: either can have the mistake.
+fn one_is_wrong(runbook: &Runbook) -> String {
+    let place = runbook.place(runbook.target.name.span);
+    format!(
+        "one of the two is wrong: give the target's display name exactly, or correct it in the \
+         runbook: {place}"
+    )
+}
+
+/// Prompts for the name of the runbook's target, unless the flag gives it. Takes the plan that is
+/// confirmed and its digest, and how much of the refresh it is; returns the record of the confirmation.
 pub(super) async fn confirm_target(
     session: &Session,
     given: Option<&str>,
-    target: &str,
+    runbook: &Runbook,
     plan: &Plan,
     digest: &str,
     scope: Scope<'_>,
 ) -> Result<Confirmed, Failure> {
-    require_target_name(given, target)?;
+    require_target_name(given, runbook)?;
+    let target = runbook.target.name.value.as_str();
     let how = match given {
         Some(_) => "--confirm-target",
         None if Session::can_prompt() => {
-            prompt(session, target, &describe(target, plan, scope)).await?;
+            prompt(session, runbook, &describe(target, plan, scope)).await?;
             "typed"
         }
         None => return Err(unconfirmed(target, plan, scope)),
@@ -81,27 +96,19 @@ pub(super) async fn confirm_target(
     })
 }
 
-/// The refusal without a terminal. `iomcopy plan` shows only what is left of a whole refresh.
+/// The refusal without a terminal. The flags of this command decide what it would do, so only the same
+/// command shows that.
 fn unconfirmed(target: &str, plan: &Plan, scope: Scope<'_>) -> Failure {
     let changes = count(plan.len(), "change");
-    let (what, look) = match scope {
-        Scope::Step(step) => (
-            format!("{step} will be repaired in '{target}' with {changes}"),
-            "look at the same command with --dry-run",
+    let what = match scope {
+        Scope::Step(step) => format!("{step} will be repaired in '{target}' with {changes}"),
+        Scope::Provider(provider) => format!(
+            "'{}' will be reinstalled in '{target}' with {changes}",
+            escape(provider)
         ),
-        Scope::Provider(provider) => (
-            format!(
-                "'{}' will be reinstalled in '{target}' with {changes}",
-                escape(provider)
-            ),
-            "look at the same command with --dry-run",
-        ),
-        Scope::Refresh(_) => (
-            format!(
-                "'{target}' will be overwritten, {} cannot be undone",
-                count(plan.destructive_changes().count(), "change")
-            ),
-            "look at `iomcopy plan`",
+        Scope::Refresh(_) => format!(
+            "'{target}' will be overwritten, {} cannot be undone",
+            count(plan.destructive_changes().count(), "change")
         ),
     };
     Failure::new(
@@ -109,12 +116,12 @@ fn unconfirmed(target: &str, plan: &Plan, scope: Scope<'_>) -> Failure {
         format!("{what}, and there is no terminal to confirm at"),
     )
     .with_help(format!(
-        "{look}, then run with --confirm-target \"{target}\""
+        "look at the same command with --dry-run, then run with --confirm-target \"{target}\""
     ))
 }
 
-/// What the user confirms, in words. What cannot be undone is listed where `iomcopy plan` does
-/// not list it: there, the run has finished.
+/// What the user confirms, in words. What cannot be undone of a whole refresh is listed by
+/// `--dry-run`; of a step or a provider, here.
 fn describe(target: &str, plan: &Plan, scope: Scope<'_>) -> String {
     let changes = count(plan.len(), "change");
     let destructive: Vec<String> = plan
@@ -123,16 +130,19 @@ fn describe(target: &str, plan: &Plan, scope: Scope<'_>) -> String {
         .collect();
     let what = match scope {
         Scope::Refresh(expected) => {
+            let lost = lost_line(&lost_in_plan(plan)).map(|line| format!("{line}.\n"));
+            let lost = lost.unwrap_or_default();
             return format!(
                 "This overwrites '{target}': {changes}, of which {} cannot be undone \
-                 (`iomcopy plan` lists them).\n{}.",
+                 (the same command with --dry-run lists them).\n{lost}{}.",
                 destructive.len(),
                 expected_duration(plan, expected)
             );
         }
         Scope::Step(step) => format!("This repairs {step} in '{target}': {changes}"),
         Scope::Provider(provider) => format!(
-            "This reinstalls '{}' in '{target}' (steps 5 to 7): {changes}",
+            "This reinstalls '{}' in '{target}' (from detach-provider-actions to \
+             restore-provider-actions): {changes}",
             escape(provider)
         ),
     };
@@ -146,13 +156,16 @@ fn describe(target: &str, plan: &Plan, scope: Scope<'_>) -> String {
     )
 }
 
-async fn prompt(session: &Session, target: &str, question: &str) -> Result<(), Failure> {
+async fn prompt(session: &Session, runbook: &Runbook, question: &str) -> Result<(), Failure> {
     session.printer.error(question);
     let answer = ask(session, "Type the target's name to begin: ").await?;
+    let target = &runbook.target.name.value;
     if answer.is_none_or(|answer| answer.trim() != target) {
-        return Err(Failure::refused(
-            "this is not the target's name; nothing was begun",
-        ));
+        let message = format!(
+            "this is not the name of the runbook's target, '{}'; nothing was begun",
+            escape(target)
+        );
+        return Err(Failure::refused(message).with_help(one_is_wrong(runbook)));
     }
     Ok(())
 }
@@ -206,7 +219,8 @@ mod tests {
 
     use super::*;
     use crate::base::clock::Clock;
-    use crate::cli::testing::began;
+    use crate::cli::runbook_file::read_runbook;
+    use crate::cli::testing::{began, runbook_text};
     use crate::journal::{self, Finished, Reopened, RepairBegan};
 
     /// A plan that deletes a provider and installs it again.
@@ -247,9 +261,43 @@ mod tests {
             assert!(help.contains("--dry-run"), "{help}");
         }
         let expected = BTreeMap::new();
-        assert!(of(Scope::Refresh(&expected)).contains("`iomcopy plan` lists them"));
+        let question = of(Scope::Refresh(&expected));
+        assert!(
+            question.contains("same command with --dry-run lists them"),
+            "{question}"
+        );
         let help = unconfirmed("UAT", &plan(), Scope::Refresh(&expected)).help;
-        assert!(help.unwrap_or_default().contains("`iomcopy plan`"));
+        assert!(
+            help.unwrap_or_default()
+                .contains("same command with --dry-run")
+        );
+    }
+
+    #[test]
+    fn a_name_that_differs_may_be_wrong_in_the_runbook_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("uat.yaml");
+        std::fs::write(&file, runbook_text("public", "")).unwrap();
+        let runbook = read_runbook(&file, None).unwrap();
+        let name = runbook.target.name.value.clone();
+        assert!(require_target_name(Some(&name), &runbook).is_ok());
+        let refused = require_target_name(Some("Contoso UAX"), &runbook).unwrap_err();
+        assert_eq!(refused.kind, FailureKind::Refused);
+        let place = runbook.place(runbook.target.name.span);
+        assert!(place.starts_with(&*file.to_string_lossy()), "{place}");
+        let help = refused.help.unwrap_or_default();
+        assert!(help.starts_with("one of the two is wrong"), "{help}");
+        assert!(help.ends_with(&place), "{help}");
+    }
+
+    #[test]
+    fn the_prompt_names_the_providers_that_are_not_reinstalled() {
+        let mut plan = plan();
+        plan.steps[0].changes[0].name =
+            "delete provider 'FedEx 1' (not reinstalled: it is not active)".to_owned();
+        let question = describe("UAT", &plan, Scope::Refresh(&BTreeMap::new()));
+        let line = "\n1 provider is deleted and not reinstalled: 'FedEx 1' (it is not active).\n";
+        assert!(question.contains(line), "{question}");
     }
 
     #[tokio::test]

@@ -2,23 +2,26 @@
 
 use serde_json::json;
 
-use super::run_end::{count_results, open_surfaces};
+use super::run_end::{count_results, joined, lost_orchestrations, open_surfaces};
 use crate::base::clock::Clock;
 use crate::base::text::count;
 use crate::cli::common_arguments::{Output, RunFiles};
 use crate::cli::connect::Connected;
 use crate::cli::exit_code::{DONE, FAILED};
+use crate::cli::plan_notes;
 use crate::cli::session::{Session, run_ended_event};
 use crate::domain::flows::rules::held_flows;
 use crate::domain::summary::Summary;
 use crate::engine::{Failure, JournalView, Location, Plan, PlannedChange, PlannedStep};
 use crate::journal::{Closed, LockedStateFile, OpenStateFile};
 use crate::report::{PlanReport, plan_text};
+use crate::runbook::{Keyword as _, StepName};
 use crate::steps::{self, held_remedy};
 
 /// Surveys every phase of a finished run again, with reads only. Exit 0 if nothing is left to do and
-/// no flow that should be on is left off for what it names, and nothing can act on the outside world
-/// that the runbook does not allow; otherwise it shows what is left, changes nothing, and exits 1.
+/// no flow that should be on is left off for what it names, nothing can act on the outside world that
+/// the runbook does not allow, and every orchestration of the source works; otherwise it shows what
+/// is left, changes nothing, and exits 1.
 pub(super) async fn survey_again(
     session: &Session,
     files: &RunFiles,
@@ -31,11 +34,14 @@ pub(super) async fn survey_again(
     let state_file = locked.open(Clock::new(1.0))?;
     session.warn(&state_file.warnings);
     let mut figures = count_results(connected, &state_file);
-    let found = Found {
-        open: open_surfaces(connected, &journal, figures.as_mut()).await,
-        plan,
-        held,
-    };
+    let mut open = open_surfaces(connected, &journal, figures.as_mut()).await;
+    let restores = StepName::RestoreProviderActions.keyword();
+    let mut steps = plan.steps.iter();
+    // What the plan restores it names already.
+    if !steps.any(|step| step.name == restores && !step.changes.is_empty()) {
+        open = joined(open, lost_orchestrations(connected, &journal, files).await);
+    }
+    let found = Found { plan, held, open };
     let Found { plan, held, .. } = &found;
     let arguments = files.as_arguments();
     let exit = if found.is_nothing() { DONE } else { FAILED };
@@ -47,6 +53,7 @@ pub(super) async fn survey_again(
             "This run has finished, and nothing is left for it to do.".to_owned()
         } else {
             let report = PlanReport {
+                lost_providers: plan_notes::lost_providers(plan),
                 names: connected.refresh.known_names.all(),
                 ..PlanReport::of(plan, target)
             };
@@ -98,7 +105,8 @@ struct Found {
     plan: Plan,
     /// The flows that are left off for what they name.
     held: Vec<String>,
-    /// What can act on the outside world, although nobody allowed it.
+    /// What can act on the outside world, although nobody allowed it, and which orchestrations do not
+    /// work.
     open: Option<Failure>,
 }
 
@@ -113,19 +121,8 @@ impl Found {
         let left = (!self.held.is_empty()).then(|| {
             Failure::failed(left_off(target, &self.held)).with_help(held_remedy(arguments))
         });
-        let mut found = differences(&self.plan, arguments)
-            .into_iter()
-            .chain(left)
-            .chain(self.open.clone());
-        let mut first = found.next()?;
-        for other in found {
-            first.message = format!("{}; {}", first.message, other.message);
-            first.help = match (first.help.take(), other.help) {
-                (Some(mine), Some(theirs)) => Some(format!("{mine}; {theirs}")),
-                (mine, theirs) => mine.or(theirs),
-            };
-        }
-        Some(first)
+        let found = joined(differences(&self.plan, arguments), left);
+        joined(found, self.open.clone())
     }
 }
 

@@ -22,6 +22,9 @@ pub(super) fn step_lines(connected: &Connected, state: &State) -> Vec<StepLine> 
             expected_seconds: planned.map(|planned| planned.seconds),
             expected_from: planned.map(|planned| planned.source),
             worked_seconds: known.map(|step| step.worked_since_reopening().as_secs()),
+            seconds_before: known
+                .and_then(|step| step.reopened)
+                .map(|reopened| reopened.took.as_secs()),
         }
     };
     steps.iter().map(line).collect()

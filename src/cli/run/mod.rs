@@ -91,7 +91,7 @@ const STATE: &str = "A new refresh, and the state of an earlier one";
 )]
 pub(super) struct RunArguments {
     #[command(flatten)]
-    files: RunFiles,
+    pub(super) files: RunFiles,
     /// Confirm the target by its display name instead of at the prompt
     #[arg(long, help_heading = CONFIRMATION, value_name = "NAME")]
     pub(super) confirm_target: Option<String>,
@@ -189,6 +189,7 @@ pub(super) async fn run(session: &Session, arguments: &RunArguments) -> Result<u
     let notifier = Notifier::new(session, &arguments.files, &runbook, &path);
     let run = run_in_order(session, arguments, runbook.clone(), &path, &notifier);
     let result = Box::pin(run).await;
+    let result = result.map_err(|failure| arguments.files.named_in(failure));
     let about = (&runbook, path.as_path());
     let reports = write_reports(session, &arguments.report, &arguments.files, about);
     write_summary(session, &arguments.files, &runbook, &path);
@@ -212,7 +213,7 @@ async fn run_in_order(
 ) -> Result<u8, Failure> {
     // What the arguments alone show to be wrong is refused first.
     let name = arguments.confirm_target.as_deref();
-    require_target_name(name, &runbook.target.name.value)?;
+    require_target_name(name, &runbook)?;
     if let Some(approved) = &arguments.plan {
         plan_file::require_readable(approved)?;
     }
@@ -313,7 +314,14 @@ struct PreparedRun {
 /// The record of what this process has warned of, so that it stays known if the process is killed.
 fn warnings_so_far(session: &Session) -> Option<Record> {
     let notes = session.warnings.all();
-    (!notes.is_empty()).then(|| Record::from(Noted { notes }))
+    if notes.is_empty() {
+        return None;
+    }
+    Some(Record::from(Noted {
+        step: None,
+        remedies: session.warnings.remedies_of(&notes),
+        notes,
+    }))
 }
 
 /// Records what was confirmed, and the captures that were given.
@@ -390,6 +398,7 @@ async fn execute(
         resumed: state_file.resumed,
         target: target.clone(),
         steps: forecast::step_lines(connected, &state),
+        arguments: arguments.files.as_arguments(),
     });
     let executor = Executor {
         context: Context {

@@ -261,6 +261,7 @@ mod tests {
             resumed: false,
             target: "Contoso UAT".to_owned(),
             steps: Vec::new(),
+            arguments: String::new(),
         }));
         reports.note_stopping();
         assert!(read_reports(&path, &held).is_stopping);

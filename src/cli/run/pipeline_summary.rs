@@ -11,7 +11,7 @@ use crate::cli::common_arguments::RunFiles;
 use crate::cli::process_environment::environment_variable;
 use crate::cli::session::Session;
 use crate::cli::step_names::step_names;
-use crate::domain::containment::figures::is_forecast;
+use crate::cli::warnings::is_answered;
 use crate::journal;
 use crate::report::{Pipeline, gather_report};
 use crate::runbook::Runbook;
@@ -45,7 +45,8 @@ fn write_for(
     let next = suggested_commands(files, &reading).next;
     let file = state.display().to_string();
     let names = step_names(runbook, Some(&reading.state));
-    let report = gather_report(&reading, &file, &names, &next).without_answered(is_forecast);
+    let report = gather_report(&reading, &file, &names, &next);
+    let report = report.without_answered(is_answered(&reading.state));
     match pipeline {
         Pipeline::GitHub => {
             // A job without this variable shows no summary.

@@ -77,6 +77,6 @@ fn warn_about_unknown(session: &Session, findings: &[CheckResult]) {
             let fix = format!("  fix: {}", redacted_line(remedy));
             session.printer.info(&fix);
         }
-        session.warnings.add(warning);
+        session.warnings.add(warning, finding.remedy.as_deref());
     }
 }

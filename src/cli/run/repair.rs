@@ -11,9 +11,9 @@ use super::{PreparedRun, RunArguments, resume};
 use crate::cli::actor::current_actor;
 use crate::cli::common_arguments::Output;
 use crate::cli::connect::Connected;
-use crate::cli::plan_file;
 use crate::cli::session::{Session, run_ended_event};
 use crate::cli::step_names::require_step;
+use crate::cli::{plan_file, plan_notes};
 use crate::engine::{Failure, FailureKind, JournalView, Plan, Step};
 use crate::journal::{LockedStateFile, Planned, Record, RepairBegan, State};
 use crate::report::{PlanReport, expected_steps, plan_text};
@@ -135,7 +135,6 @@ pub(super) async fn prepare(
     step: &str,
 ) -> Result<Option<PreparedRun>, Failure> {
     let runbook = &connected.refresh.runbook;
-    let target = &runbook.target.name.value;
     let given = arguments.confirm_target.as_deref();
     let (state, repair) = opened(Some(locked.state()), step)?;
     let plan = plan_of(connected, Arc::clone(&state), step).await?;
@@ -154,7 +153,7 @@ pub(super) async fn prepare(
     }
     let digest = plan.digest(&runbook.pinned_digest());
     let scope = Scope::Step(step);
-    let confirmed = confirm_target(session, given, target, &plan, &digest, scope).await?;
+    let confirmed = confirm_target(session, given, runbook, &plan, &digest, scope).await?;
     let mut records = Vec::new();
     records.extend(resume::runbook_change(session, connected, &state));
     records.extend(repair.map(Record::from));
@@ -177,6 +176,7 @@ pub(super) async fn prepare(
 pub(super) fn show_plan(session: &Session, connected: &Connected, plan: &Plan) {
     let refresh = &connected.refresh;
     let shown = PlanReport {
+        lost_providers: plan_notes::lost_providers(plan),
         names: refresh.known_names.all(),
         ..PlanReport::of(plan, &refresh.runbook.target.name.value)
     };

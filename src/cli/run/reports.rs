@@ -9,7 +9,7 @@ use crate::cli::common_arguments::RunFiles;
 use crate::cli::report::outline;
 use crate::cli::session::Session;
 use crate::cli::step_names::step_names;
-use crate::domain::containment::figures::is_forecast;
+use crate::cli::warnings::is_answered;
 use crate::journal;
 use crate::report::{ReportFormat, RunReport, gather_report};
 use crate::runbook::Runbook;
@@ -129,7 +129,7 @@ pub(super) fn write_reports<'a>(
     let next = suggested_commands(files, &contents).next;
     let names = step_names(runbook, Some(&contents.state));
     let report = gather_report(&contents, &state.display().to_string(), &names, &next);
-    let report = report.without_answered(is_forecast);
+    let report = report.without_answered(is_answered(&contents.state));
     let report = report.with_orchestrations(&contents, outline);
     let mut written = Vec::new();
     for file in wanted {

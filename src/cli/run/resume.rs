@@ -71,7 +71,7 @@ pub(super) async fn prepare(
     let is_rebound = is_other_lcs(&state, &refresh.runbook);
     let confirms = must_confirm(&state) || is_rebound || given.is_some() || !repeats.is_empty();
     if confirms || arguments.plan.is_some() {
-        let plan = remaining_plan(session, connected, &state).await?;
+        let plan = remaining_plan(session, connected, &state, &backups).await?;
         if let Some(approved) = &arguments.plan {
             plan_file::require_covered(approved, &plan)?;
         }
@@ -156,13 +156,15 @@ fn must_confirm(state: &State) -> bool {
     state.confirmed.is_none() || has_failed || was_unconfirmed
 }
 
-/// Plans what is left of the run.
+/// Plans what is left of the run, with the captures that are sealed first.
 async fn remaining_plan(
     session: &Session,
     connected: &Connected,
     state: &Arc<State>,
+    backups: &[SealBackup],
 ) -> Result<Plan, Failure> {
     let journal = JournalView::from_journal(Arc::clone(state)).for_planning();
+    let journal = seal_backups::with_backups(journal, backups);
     let repair = state.repair.as_ref().map(|repair| repair.step.as_str());
     let steps = repair::only(&connected.steps, repair);
     let (plan, unread) = Plan::as_far_as_readable(steps, journal).await?;
@@ -206,12 +208,11 @@ async fn confirm_remaining(
 ) -> Result<Confirmed, Failure> {
     let runbook = &connected.refresh.runbook;
     let digest = plan.digest(&runbook.pinned_digest());
-    let target = &runbook.target.name.value;
     // `iomcopy plan` showed nothing of it: until now the run had finished.
     if matches!(scope, Scope::Provider(_)) && session.output == Output::Human {
         repair::show_plan(session, connected, plan);
     }
-    let mut confirmed = confirm_target(session, given, target, plan, &digest, scope).await?;
+    let mut confirmed = confirm_target(session, given, runbook, plan, &digest, scope).await?;
     confirmed.destructive.extend(confirmed_keys(state));
     confirmed.destructive.sort();
     confirmed.destructive.dedup();

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::archive::fresh_arguments;
 use crate::base::text::escape;
 use crate::cli::connect::Connected;
 use crate::engine::{Failure, RunbookPlace};
@@ -74,6 +75,9 @@ pub(in crate::cli) fn require_same_binding(
     let dataverse = connected.refresh.target.environment.dataverse.as_ref();
     let organization = dataverse.and_then(|dataverse| dataverse.organization_id.clone());
     let bound = bound_organization(state).filter(|bound| Some(bound) != organization.as_ref());
+    if let (Some(bound), true) = (&bound, differences.is_empty()) {
+        return Err(replaced_target(state, bound, organization.as_deref()));
+    }
     if bound.is_some() {
         differences.push((
             optional("organization", bound.as_deref(), organization.as_deref()),
@@ -188,6 +192,21 @@ fn another_refresh(
     ))
     .with_help("restore the runbook, or give the new refresh another `name`, which names its state file")
     .at(places.collect::<Vec<_>>())
+}
+
+/// The refusal to resume in a target that has another organization, although nothing else differs.
+fn replaced_target(state: &State, bound: &str, organization: Option<&str>) -> Failure {
+    let target = escape(&state.began.pinned.target.name);
+    let now = organization.unwrap_or("none");
+    Failure::refused(format!(
+        "somebody has replaced '{target}' since this run read it last: a copy, restore or reset has \
+         given it another organization (it was {bound}, and is {now})"
+    ))
+    .with_help(format!(
+        "this run cannot be resumed in it; look at the history of '{target}' in the admin center, and \
+         agree with whoever did it; then begin a new run: `iomcopy run RUNBOOK {}`",
+        fresh_arguments(state)
+    ))
 }
 
 /// The organization that the run is bound to: the one that it read at its beginning, and the one

@@ -7,19 +7,23 @@ use serde_json::json;
 
 use super::suggested_commands;
 use crate::base::clock::Clock;
-use crate::base::text::escape;
 use crate::cli::common_arguments::{Output, RunFiles};
 use crate::cli::connect::Connected;
 use crate::cli::exit_code::{DONE, outcome_name};
 use crate::cli::session::{Session, run_ended_event};
 use crate::cli::step_names::step_names;
+use crate::cli::warnings::is_answered;
 use crate::domain::RefreshContext;
-use crate::domain::containment::figures::is_forecast;
 use crate::domain::containment::{Inventory, inventory};
+use crate::domain::lost_orchestrations::lost_finding;
 use crate::domain::summary::{Summary, summary};
 use crate::engine::{Failure, FailureKind, JournalView, Outcome};
 use crate::journal::{self, Closed, Occupancy, OpenStateFile, State};
-use crate::report::{Estimates, NextCommand, TaskCommands, recorded_findings, status_table};
+use crate::report::{
+    Estimates, Findings, NextCommand, TaskCommands, recorded_findings, status_table,
+};
+use crate::runbook::{Keyword as _, StepName};
+use crate::steps;
 
 /// Closes the state file and reports how the run ended. Returns the exit code.
 pub(super) async fn end_run(
@@ -34,7 +38,8 @@ pub(super) async fn end_run(
     let finding = match &result {
         Ok(Outcome::Finished) => {
             let journal = JournalView::from_journal(state_file.journal.state());
-            open_surfaces(connected, &journal, figures.as_mut()).await
+            let open = open_surfaces(connected, &journal, figures.as_mut()).await;
+            joined(open, lost_orchestrations(connected, &journal, files).await)
         }
         _ => None,
     };
@@ -94,16 +99,14 @@ fn next_lines(
     failure: Option<&Failure>,
 ) -> Vec<String> {
     let is_stopped = failure.is_some_and(|failure| failure.kind == FailureKind::Interrupted);
-    let task = state.waiting().next().filter(|_| is_stopped);
+    let task = TaskCommands::of_waiting(files, state).filter(|_| is_stopped);
     let next = match task {
         Some(_) => NextCommand::once_done(TaskCommands::FIRST, command),
         None => next_command(command, failure),
     };
     let next = next.line(&format!("iomcopy run {files}"));
-    let check = task.map(|task| {
-        let commands = TaskCommands::new(files, &escape(&task.waiting.task));
-        format!("  {}", commands.check())
-    });
+    let check = task.and_then(|task| task.check());
+    let check = check.map(|check| format!("  {check}"));
     next.into_iter().chain(check).collect()
 }
 
@@ -132,16 +135,45 @@ pub(super) async fn open_surfaces(
 ) -> Option<Failure> {
     let refresh = &connected.refresh;
     let containment = figures?.containment.as_mut()?;
-    if containment.open == 0 {
-        return None;
-    }
-    let now = Box::pin(inventory_now(refresh, journal)).await;
-    // What cannot be read stays open.
-    if let Ok(now) = now {
-        containment.correct(&now);
+    if containment.open > 0 {
+        let now = Box::pin(inventory_now(refresh, journal)).await;
+        // What cannot be read stays open.
+        if let Ok(now) = now {
+            containment.correct(&now);
+        }
     }
     let file = refresh.runbook.as_argument();
     containment.finding(&refresh.runbook.target.name.value, &file)
+}
+
+/// The finding that orchestrations of the source do not work in the target.
+pub(super) async fn lost_orchestrations(
+    connected: &Connected,
+    journal: &JournalView,
+    files: &RunFiles,
+) -> Option<Failure> {
+    let refresh = &connected.refresh;
+    let step = &refresh.runbook.steps.restore_provider_actions;
+    let name = StepName::RestoreProviderActions.keyword();
+    let mut help = steps::repair_remedy(&files.as_arguments(), name);
+    if step.is_skipped() {
+        help = format!("remove `skip` of {name}; then {help}");
+    }
+    Box::pin(lost_finding(refresh, journal, &help)).await
+}
+
+/// Two findings as one: the message and the help of the second follow those of the first.
+pub(super) fn joined(first: Option<Failure>, second: Option<Failure>) -> Option<Failure> {
+    let (mut first, second) = match (first, second) {
+        (Some(first), Some(second)) => (first, second),
+        (first, second) => return first.or(second),
+    };
+    first.message = format!("{}; {}", first.message, second.message);
+    first.help = match (first.help.take(), second.help) {
+        (Some(mine), Some(theirs)) => Some(format!("{mine}; {theirs}")),
+        (mine, theirs) => mine.or(theirs),
+    };
+    Some(first)
 }
 
 async fn inventory_now(
@@ -164,9 +196,11 @@ pub(super) async fn close(
     let failure = ending.failure();
     let exit = failure.map_or(DONE, |failure| session.exit_code(failure.kind));
     let message = failure.map(|failure| failure.message.clone());
+    let notes = open_warnings(session, &state_file.journal.state());
     let closed = Closed {
         figures: figures.map(|figures| json!(figures)),
-        notes: open_warnings(session, figures),
+        remedies: session.warnings.remedies_of(&notes),
+        notes,
         not_begun: result
             .err()
             .map_or_else(BTreeMap::new, |failure| (*failure.not_begun).clone()),
@@ -182,13 +216,11 @@ pub(super) async fn close(
     exit
 }
 
-/// The warnings of this process that nothing has answered since: the figures answer the forecasts of
-/// preflight about the copy.
-fn open_warnings(session: &Session, figures: Option<&Summary>) -> Vec<String> {
+/// The warnings of this process that the run has not answered since.
+fn open_warnings(session: &Session, state: &State) -> Vec<String> {
+    let is_answered = is_answered(state);
     let mut warnings = session.warnings.all();
-    if figures.is_some_and(|figures| figures.containment.is_some()) {
-        warnings.retain(|warning| !is_forecast(warning));
-    }
+    warnings.retain(|warning| !is_answered(warning));
     warnings
 }
 
@@ -222,9 +254,12 @@ fn print_result(
     let report = format!("iomcopy report {}", files.as_arguments());
     let contents = journal::read_state_file(path);
     // By the state file, which has the warnings of all processes.
-    let warnings = match &contents {
-        Ok(contents) => recorded_findings(contents, is_forecast),
-        Err(_) => open_warnings(session, Some(figures)),
+    let warnings = if let Ok(contents) = &contents {
+        recorded_findings(contents, is_answered(&contents.state))
+    } else {
+        let texts = open_warnings(session, &state_file.journal.state());
+        let remedies = session.warnings.remedies_of(&texts);
+        Findings { texts, remedies }
     };
     if let Ok(contents) = &contents {
         session.end_summary.add_earlier(contents);

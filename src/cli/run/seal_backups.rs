@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::base::text::count;
 use crate::domain::seals;
-use crate::engine::{Failure, FailureKind};
+use crate::engine::{Failure, FailureKind, JournalView, ListedRow};
 use crate::journal::{self, JournalError, OpenStateFile, SealBackup, State};
 use crate::report::Printer;
 
@@ -65,6 +65,20 @@ pub(super) fn without_held(
         }
     }
     Ok(lacking)
+}
+
+/// A view of what the journal will know once these copies are adopted: a plan that lists the target
+/// instead of them would find what the run has changed already.
+pub(super) fn with_backups(journal: JournalView, backups: &[SealBackup]) -> JournalView {
+    backups.iter().fold(journal, |journal, copy| {
+        let rows = copy.captures.iter().map(|row| ListedRow {
+            key: row.key.clone(),
+            etag: row.etag.clone(),
+            text: row.text.clone(),
+            compared: None,
+        });
+        journal.with_given_seal(&copy.seal, rows)
+    })
 }
 
 /// Writes the captures of these copies into a state file that lacks them, sealed and verified

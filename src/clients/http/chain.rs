@@ -274,6 +274,8 @@ mod tests {
             let error = setup.service(&address).send(&request).await.unwrap_err();
             assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
             assert!(error.is_temporary());
+            let help = error.help.unwrap_or_default();
+            assert!(help.contains("`endpoints` of the runbook"), "{help}");
         }
         assert_eq!(setup.waits.all().len(), 10);
     }

@@ -47,7 +47,7 @@ pub(crate) use parsing::{
     ServiceError, WEB_PAGE, has_no_user, is_dns_label, is_local_to_machine, retry_after,
     server_date,
 };
-pub(crate) use policy::{Backoff, UNTRUSTED_CERTIFICATE, is_untrusted_certificate};
+pub(crate) use policy::{Backoff, NOT_REACHED, UNTRUSTED_CERTIFICATE, is_untrusted_certificate};
 pub(crate) use request::{Method, Request, parse_method};
 pub(crate) use response::Response;
 pub(crate) use send::naming_silence;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use url::Url;
 
 use super::chain::Chain;
@@ -99,6 +100,12 @@ impl Service {
     /// The service's name.
     pub fn name(&self) -> &str {
         &self.inner.name
+    }
+
+    /// The services' own time now; `None` before the first response.
+    pub(crate) fn server_time(&self) -> Option<Timestamp> {
+        let since = self.inner.http.server_time()?;
+        Timestamp::UNIX_EPOCH.checked_add(since).ok()
     }
 
     /// Scheme, host and port.

@@ -20,6 +20,8 @@ pub(super) struct Claims {
     pub(super) person: Option<String>,
     /// `appid` or `azp`: the application that asked for it.
     pub(super) application: Option<String>,
+    /// `oid`: the id of the holder's object in the directory.
+    pub(super) object: Option<String>,
 }
 
 impl Claims {
@@ -51,6 +53,7 @@ impl Claims {
             holder,
             person,
             application: text("appid").or_else(|| text("azp")),
+            object: text("oid"),
         })
     }
 }

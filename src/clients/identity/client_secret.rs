@@ -21,7 +21,10 @@ pub struct ClientSecret {
 #[async_trait]
 impl CredentialKind for ClientSecret {
     fn facts(&self) -> KindFacts<'_> {
-        KindFacts::application("client-secret", Some(&self.client))
+        KindFacts {
+            secret_place: self.secret.place(),
+            ..KindFacts::application("client-secret", Some(&self.client))
+        }
     }
 
     async fn fetch(&self, request: TokenRequest<'_>) -> Result<FetchedToken, TokenError> {

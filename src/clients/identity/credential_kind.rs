@@ -32,6 +32,8 @@ pub(super) struct KindFacts<'a> {
     pub(super) lifetime: CredentialLifetime,
     /// Whether its tokens may have another audience than the one that this program asks for.
     pub(super) may_ignore_scope: bool,
+    /// Where its secret or token is, for a message, if it was read from a named place.
+    pub(super) secret_place: Option<&'a str>,
 }
 
 impl<'a> KindFacts<'a> {
@@ -43,6 +45,7 @@ impl<'a> KindFacts<'a> {
             holder: None,
             lifetime: CredentialLifetime::Renewable,
             may_ignore_scope: false,
+            secret_place: None,
         }
     }
 
@@ -70,23 +73,43 @@ pub enum CredentialLifetime {
 /// A secret that can be compared, so that equal credentials share their tokens. No debug text
 /// shows it.
 #[derive(Clone, Debug)]
-pub struct CredentialSecret(SecretString);
+pub struct CredentialSecret {
+    value: SecretString,
+    /// Where it was read, for a message.
+    place: Option<String>,
+}
 
 impl CredentialSecret {
     pub(super) fn expose(&self) -> &str {
-        self.0.expose_secret()
+        self.value.expose_secret()
+    }
+
+    /// The same secret, of which messages say where it was read: `the environment variable NAME`.
+    #[must_use]
+    pub fn read_from(self, place: String) -> Self {
+        Self {
+            place: Some(place),
+            ..self
+        }
+    }
+
+    pub(super) fn place(&self) -> Option<&str> {
+        self.place.as_deref()
     }
 }
 
 impl From<SecretString> for CredentialSecret {
     fn from(secret: SecretString) -> Self {
-        Self(secret)
+        Self {
+            value: secret,
+            place: None,
+        }
     }
 }
 
 impl From<String> for CredentialSecret {
     fn from(secret: String) -> Self {
-        Self(secret.into())
+        SecretString::from(secret).into()
     }
 }
 

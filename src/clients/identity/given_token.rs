@@ -16,6 +16,7 @@ impl CredentialKind for GivenToken {
         KindFacts {
             lifetime: CredentialLifetime::SingleToken,
             may_ignore_scope: true,
+            secret_place: self.0.place(),
             ..KindFacts::new("token")
         }
     }

@@ -22,6 +22,8 @@ pub struct TokenFacts {
     pub person: Option<String>,
     /// The application's id.
     pub application: Option<String>,
+    /// The id of its holder's object in the directory.
+    pub object: Option<String>,
     /// The service that it is for.
     pub audience: Option<String>,
     /// Its remaining lifetime, by the services' own time.
@@ -88,6 +90,7 @@ impl SignIn {
             holder,
             person,
             application,
+            object,
             audience,
             expires,
         } = claims;
@@ -99,6 +102,7 @@ impl SignIn {
             holder: self.holder().or(holder),
             person,
             application,
+            object,
             audience,
             lifetime,
         })

@@ -16,10 +16,7 @@ use super::token_request::{FetchedToken, TokenError, TokenRequest, describe_requ
 use crate::base::secrets;
 use crate::base::sync::lock;
 use crate::clients::error::{Error, ErrorKind};
-use crate::clients::http::{Backoff, Http, Origin, Wait, WaitReason};
-
-const UNAVAILABLE: &str =
-    "check that this machine reaches it (network, proxy, firewall), then run again";
+use crate::clients::http::{Backoff, Http, NOT_REACHED, Origin, Wait, WaitReason};
 
 /// The tokens of one identity for one scope.
 pub(crate) struct TokenSource {
@@ -150,7 +147,8 @@ impl TokenSource {
             let error = error.with_help(
                 "the given token has expired, or is for another service: provide a new one",
             );
-            return Err(self.explain_refusal(token, error));
+            let error = self.explain_refusal(token, error);
+            return Err(self.with_place(error));
         }
         lock(&self.cache).forget(token);
         Ok(())
@@ -181,6 +179,18 @@ impl TokenSource {
             )),
             _ => error,
         }
+    }
+
+    /// The same error, whose help about a secret or a token says where that one was read.
+    fn with_place(&self, mut error: Error) -> Error {
+        let place = self.identity.facts().secret_place;
+        let is_about_it = |help: &&mut String| help.contains("secret") || help.contains("token");
+        if let Some(place) = place
+            && let Some(help) = error.help.as_mut().filter(is_about_it)
+        {
+            *help = format!("{help} (it was read from {place})");
+        }
+        error
     }
 
     /// The `Authorization` header of a fetched token.
@@ -224,12 +234,12 @@ impl TokenSource {
             let TokenError { error, retry_after } = match fetched {
                 Ok(fetched) => return Ok(fetched),
                 Err(failed) if failed.error.kind == ErrorKind::Unavailable => {
-                    failed.or_help(UNAVAILABLE)
+                    failed.or_help(NOT_REACHED)
                 }
                 Err(failed) => failed,
             };
             if !error.is_temporary() {
-                return Err(error);
+                return Err(self.with_place(error));
             }
             let message = error.message.clone();
             let wait = Wait {
@@ -262,7 +272,7 @@ impl fmt::Debug for TokenSource {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clients::identity::Tokens;
+    use crate::clients::identity::{ClientSecret, CredentialSecret, Tokens};
     use crate::clients::testing::{
         FAST, Listener, Reply, Setup, application, authority, silent_limits,
     };
@@ -378,6 +388,27 @@ mod tests {
             "{error}"
         );
         assert_eq!(authority.count(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_invalid_secret_is_explained_with_the_place_where_it_was_read() {
+        let setup = Setup::new(1_000.0);
+        let body = r#"{"error":"invalid_client","error_description":"AADSTS7000222: The provided client secret keys for app '1' are expired.","error_codes":[7000222]}"#;
+        let authority = Listener::replying(vec![Reply::json(401, body)]).await;
+        let secret = CredentialSecret::from("x".to_owned());
+        let identity = Identity::ClientSecret(ClientSecret {
+            tenant: "contoso.onmicrosoft.com".to_owned(),
+            client: "0f0f0f0f-0000-4000-8000-000000000000".to_owned(),
+            secret: secret.read_from("the environment variable MY_SECRET".to_owned()),
+        });
+        let tokens = Tokens::new(&setup.http, &authority.url).unwrap();
+        let source = tokens.source(&identity, "https://org.crm.dynamics.com/.default");
+        let help = source.current().await.unwrap_err().help.unwrap();
+        assert!(help.contains("has expired"), "{help}");
+        assert!(
+            help.contains("the environment variable MY_SECRET"),
+            "{help}"
+        );
     }
 
     #[tokio::test]

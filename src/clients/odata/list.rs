@@ -73,14 +73,27 @@ struct RawPage<'a> {
     next: Option<String>,
 }
 
-/// Adds the rows of a page and returns the link to the next one. The page is counted before it is
-/// parsed, and its rows before any of them is parsed.
+/// Adds the rows of a page and returns the link to the next one.
 fn add_page<T>(
     response: &Response,
     pages: &mut Pages,
     (rows, count): (&mut Vec<T>, &mut usize),
     map: impl Fn(Row) -> Option<T>,
 ) -> Result<Option<String>, Error> {
+    let page = read_page(response, pages, count)?;
+    for raw in page.value {
+        rows.extend(map(Row::parse(raw.get(), response)?));
+    }
+    Ok(page.next)
+}
+
+/// The rows of a page, still as texts. The page is counted before it is parsed, and its rows before
+/// any of them is parsed.
+fn read_page<'a>(
+    response: &'a Response,
+    pages: &mut Pages,
+    count: &mut usize,
+) -> Result<RawPage<'a>, Error> {
     pages.count_page(response)?;
     let page: RawPage<'_> = serde_json::from_slice(response.body()).map_err(|error| {
         let why = format!("it is not a page of rows: {error}");
@@ -88,8 +101,5 @@ fn add_page<T>(
     })?;
     *count += page.value.len();
     pages.check_rows(response, *count)?;
-    for raw in page.value {
-        rows.extend(map(Row::parse(raw.get(), response)?));
-    }
-    Ok(page.next)
+    Ok(page)
 }

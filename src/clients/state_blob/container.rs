@@ -210,16 +210,8 @@ impl Container {
         }
     }
 
-    /// The first `length` bytes of a blob.
-    pub(super) async fn download(
-        &self,
-        name: &str,
-        length: u64,
-    ) -> Result<Vec<u8>, RemoteStateError> {
-        self.read_range(name, 0, length).await
-    }
-
-    async fn read_range(
+    /// `length` bytes of a blob, from its byte `at`.
+    pub(super) async fn read_range(
         &self,
         name: &str,
         at: u64,

@@ -308,7 +308,7 @@ async fn read_parts(container: &Container, name: &str) -> Result<Vec<u8>, Remote
         let name = part_name(name, number);
         match container.part(&name).await? {
             Some(part) if part.length > 0 => {
-                bytes.extend(container.download(&name, part.length).await?);
+                bytes.extend(container.read_range(&name, 0, part.length).await?);
             }
             _ => break,
         }

@@ -44,6 +44,7 @@ pub(crate) async fn change(
             remove(refresh, &table.entity_set, surface.change_key(), removal)
         }
         Closing::Ask {
+            advice,
             instructions,
             evidence,
         } => ManualChange {
@@ -54,7 +55,8 @@ pub(crate) async fn change(
             instructions: instructions.clone(),
             evidence: evidence.clone(),
         }
-        .into_change(),
+        .into_change()
+        .with_advice(advice.iter().cloned()),
     };
     Ok(Some(change))
 }
@@ -82,13 +84,13 @@ fn set(refresh: &Arc<RefreshContext>, table: &Table, key: String, write: &RowWri
     Change {
         key,
         name: write.name.clone(),
-        before,
-        after: fingerprinted(&write.after),
+        before: before.into(),
+        after: fingerprinted(&write.after).into(),
         follows: Vec::new(),
         action: Action::Set(Arc::new(TargetWrite {
             refresh: Arc::clone(refresh),
             reader: RowReader::of_surveyed(refresh, &table.entity_set, id, compared, surveyed),
-            request: move |_: &Reading| Ok(request.clone()),
+            request: Box::new(move |_| Ok(request.clone())),
             settle_timeout: SETTLE_TIMEOUT,
             is_destructive: write.is_destructive,
         })),
@@ -108,19 +110,21 @@ fn refused(surface: &Surface, write: &RowWrite, why: &str) -> Change {
                 surface.name, surface.reach
             ),
             format!("By hand: {}.", write.name),
-            "Or allow it by its name under `containment.allow` in the runbook, then run again."
-                .to_owned(),
         ],
         evidence: format!(
             "'{}' can no longer act, or the runbook allows it",
             surface.name
         ),
     };
-    if write.is_destructive {
+    let change = if write.is_destructive {
         by_hand.into_destructive_change()
     } else {
         by_hand.into_change()
-    }
+    };
+    change.with_advice([
+        "Do what each box says, or allow it by its name under `containment.allow` in the runbook, then \
+         run again.",
+    ])
 }
 
 fn remove(
@@ -140,8 +144,8 @@ fn remove(
     Change {
         key,
         name: removal.name.clone(),
-        before: row.compared(Some(&Fields::new())),
-        after: Value::Null,
+        before: row.compared(Some(&Fields::new())).into(),
+        after: Value::Null.into(),
         follows: Vec::new(),
         action: row.removal(refresh),
     }

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::inventory::Inventory;
 use super::kind::KINDS;
+use super::kinds::openings;
 use super::policy::Policy;
-use super::sealed::SealedSurfaces;
+use super::sealed::{SealedClosing, SealedSurface, SealedSurfaces};
 use super::surface::SurfaceState;
 use crate::base::text::count;
 use crate::domain::seals;
@@ -16,6 +17,9 @@ use crate::runbook::Keyword as _;
 
 /// How many surfaces the figures list; more are only counted.
 const LISTED: usize = 1000;
+
+/// The state of a surface that may have acted.
+const ACTED: &str = "acted";
 
 /// How many open surfaces a line names.
 const NAMED: usize = 5;
@@ -58,6 +62,8 @@ pub(crate) struct ContainmentFigures {
     pub open: usize,
     /// How many a person has to look at, because it is not documented what a copy does to them.
     pub unclear: usize,
+    /// How many may have acted before this run closed them.
+    pub acted: usize,
     /// The surfaces, open ones first.
     pub surfaces: Vec<ListedSurface>,
 }
@@ -72,7 +78,7 @@ pub(crate) struct ListedSurface {
     pub name: String,
     /// What it could do.
     pub reach: String,
-    /// `open`, `unclear`, `allowed`, `replaced` or `closed`.
+    /// `open`, `acted`, `unclear`, `allowed`, `replaced` or `closed`.
     pub state: String,
     /// How, why or by what.
     pub detail: String,
@@ -95,7 +101,8 @@ pub(crate) fn figures(journal: &JournalView, policy: &Policy) -> Option<Containm
         .iter()
         .map(|kind| (kind.key(), kind.title()))
         .collect();
-    for surface in sealed.iter() {
+    let opening = late_opening(journal, &sealed);
+    for surface in sealed.iter().chain(&opening) {
         let state = surface.state_now(journal, policy);
         *figures.number_of(&state) += 1;
         let title = titles.get(surface.kind.as_str());
@@ -110,11 +117,27 @@ pub(crate) fn figures(journal: &JournalView, policy: &Policy) -> Option<Containm
             id: surface.id.clone(),
         });
     }
-    let order = ["open", "unclear", "allowed", "replaced", "closed"];
+    let order = ["open", "acted", "unclear", "allowed", "replaced", "closed"];
     let place = |surface: &ListedSurface| order.iter().position(|word| *word == surface.state);
     figures.surfaces.sort_by_key(place);
     figures.surfaces.truncate(LISTED);
     Some(figures)
+}
+
+/// The opening of the target by somebody else after step 2 had recorded the surfaces.
+fn late_opening(journal: &JournalView, sealed: &SealedSurfaces) -> Option<SealedSurface> {
+    let is_sealed = sealed.iter().any(|surface| surface.kind == openings::KIND);
+    if is_sealed || !openings::was_opened_by_other(journal) {
+        return None;
+    }
+    Some(SealedSurface {
+        kind: openings::KIND.to_owned(),
+        id: openings::NAME.to_owned(),
+        name: openings::NAME.to_owned(),
+        reach: "the target was open when this run was about to open it".to_owned(),
+        state: SurfaceState::Acted(openings::WHY.to_owned()),
+        closing: SealedClosing::Finding(openings::REMEDY.to_owned()),
+    })
 }
 
 impl ContainmentFigures {
@@ -123,6 +146,7 @@ impl ContainmentFigures {
         match state {
             SurfaceState::Open => &mut self.open,
             SurfaceState::Unclear(_) => &mut self.unclear,
+            SurfaceState::Acted(_) => &mut self.acted,
             SurfaceState::Closed(_) => &mut self.closed,
             SurfaceState::Allowed(_) => &mut self.allowed,
             SurfaceState::Replaced(_) => &mut self.replaced,
@@ -177,7 +201,7 @@ impl ContainmentFigures {
     /// allowed it. Takes the target's name and the runbook's file.
     pub(crate) fn finding(&self, target: &str, runbook: &str) -> Option<Failure> {
         if self.open == 0 {
-            return None;
+            return self.acted_finding(target, runbook);
         }
         let named = self.named(SurfaceState::Open.label(), self.open);
         let message = format!(
@@ -192,6 +216,20 @@ impl ContainmentFigures {
         )))
     }
 
+    /// What may have acted before this run closed it.
+    fn acted_finding(&self, target: &str, runbook: &str) -> Option<Failure> {
+        let named = self.named(ACTED, self.acted)?;
+        let message = format!(
+            "{} of what the copy brought to '{target}' may have acted on the outside world before this \
+             run closed it: {named}",
+            count(self.acted, "thing"),
+        );
+        Some(Failure::failed(message).with_help(format!(
+            "`iomcopy report {runbook}` names each with the reason; {}, then run again",
+            openings::REMEDY
+        )))
+    }
+
     /// The figures in one line, and which surfaces are open.
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut line = format!("contained: {} closed", count(self.closed, "surface"));
@@ -201,11 +239,18 @@ impl ContainmentFigures {
             }
         }
         line += &format!(", {} open", self.open);
-        if self.unclear > 0 {
-            line += &format!(", {} unclear", self.unclear);
+        for (things, what) in [(self.acted, "acted before that"), (self.unclear, "unclear")] {
+            if things > 0 {
+                line += &format!(", {things} {what}");
+            }
         }
         let mut lines = vec![line];
-        for (state, things) in [("open", self.open), ("unclear", self.unclear)] {
+        let named = [
+            (SurfaceState::Open.label(), self.open),
+            (ACTED, self.acted),
+            ("unclear", self.unclear),
+        ];
+        for (state, things) in named {
             let named = self.named(state, things);
             lines.extend(named.map(|named| format!("  {state}: {named}")));
         }
@@ -262,7 +307,7 @@ mod tests {
         for kind in KINDS {
             let (found, unread) = (forecast(kind.title()), unread_forecast(kind.title()));
             for warning in [format!("warning: {found}"), format!("unknown: {unread}")] {
-                let warning = format!("{warning} (affects step 2): 2 found");
+                let warning = format!("{warning} (affects step exit-administration-mode): 2 found");
                 assert!(is_forecast(&warning), "{warning}");
             }
         }

@@ -88,34 +88,28 @@ fn surface(rules: &Rules<'_>, is_forecast: bool, id: Uuid, row: &Fields) -> Opti
             (named, state)
         }
     };
-    Some(Surface {
-        kind: CloudFlows.key(),
-        id: id.to_string(),
-        name: flows::name(id, row),
-        reach: describe_references(&named),
-        closing: closing(&state, is_on, keys::flow(id)),
-        state,
-    })
+    let closing = closing(&state, is_on, keys::flow(id));
+    let reach = describe_references(&named);
+    Some(CloudFlows.surface(&id, flows::name(id, row), reach, (state, closing)))
 }
 
-/// The surface of a flow with no fixed address whose recipients are taken from data, by the actions
-/// that send.
+/// The surface of a flow with no fixed address whose recipients, or the addresses that it calls, are
+/// taken from data, by the actions that send.
 fn sending(actions: &[String], id: Uuid, row: &Fields) -> Option<Surface> {
-    (!actions.is_empty()).then(|| Surface {
-        kind: CloudFlows.key(),
-        id: id.to_string(),
-        name: flows::name(id, row),
-        reach: format!(
-            "sends to recipients in the data, in '{}'",
-            actions.join("', '")
-        ),
-        state: SurfaceState::Unclear("the copied data may hold production's addresses".to_owned()),
-        closing: Closing::Finding(
-            "except it under `except` of activate-flows, make the addresses harmless in a step of \
-             your own before it, or allow it by its name under `containment.allow`"
-                .to_owned(),
-        ),
-    })
+    if actions.is_empty() {
+        return None;
+    }
+    let reach = format!(
+        "sends to recipients or addresses in the data, in '{}'",
+        actions.join("', '")
+    );
+    let state = SurfaceState::Unclear("the copied data may hold production's addresses".to_owned());
+    let closing = Closing::Finding(
+        "except it under `except` of activate-flows, make the addresses harmless in a step of your \
+         own before it, or allow it by its name under `containment.allow`"
+            .to_owned(),
+    );
+    Some(CloudFlows.surface(&id, flows::name(id, row), reach, (state, closing)))
 }
 
 fn closing(state: &SurfaceState, is_on: bool, turned_on: String) -> Closing {

@@ -2,6 +2,7 @@
 //! `shop.contoso.com`.
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 /// Schemes of addresses that something can be sent to; `net.tcp` ends like `tcp`.
 const SCHEMES: [&str; 19] = [
@@ -36,6 +37,26 @@ pub(crate) fn hosts_of_address(address: &str) -> BTreeSet<String> {
     }
     let host = host_at(address.trim()).filter(|host| host.contains('.'));
     host.into_iter().collect()
+}
+
+/// The host in a text that is nothing else: a name with a dot in it, or an IP address, in lower case
+/// and with its port. Takes also the forms of SQL Server (`sql.contoso.com,1433`,
+/// `sql.contoso.com\PROD`, `tcp:sql.contoso.com`) and of a file share (`\\files.contoso.com\in`).
+pub(crate) fn bare_host(text: &str) -> Option<String> {
+    let text = text.trim().to_ascii_lowercase();
+    let text = text.strip_prefix("tcp:").unwrap_or(&text);
+    let host = text.trim_start_matches('\\').split([',', '\\']).next()?;
+    let name = host.split_once(':').map_or(host, |(name, _)| name);
+    let labels: Vec<&str> = name.split('.').collect();
+    let is_name = labels.len() > 1
+        && labels.iter().all(|label| !label.is_empty())
+        && host
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':'))
+        && labels.last().is_some_and(|last| {
+            last.len() > 1 && last.starts_with(|c: char| c.is_ascii_alphabetic())
+        });
+    (is_name || name.parse::<Ipv4Addr>().is_ok()).then(|| host.to_owned())
 }
 
 /// Does a text contain a name, and not as a part of a longer one? `audit.contoso.com` does not

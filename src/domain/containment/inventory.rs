@@ -3,6 +3,7 @@
 use futures_util::future::join_all;
 
 use super::kind::{KINDS, SurfaceKind};
+use super::kinds::openings::acted;
 use super::scope::Scope;
 use super::sealed_state::waiver;
 use super::surface::{Closing, Surface, SurfaceState};
@@ -107,13 +108,20 @@ fn with_closed(
         if found.iter().any(|surface| surface.id == sealed.id) {
             continue;
         }
+        let (state, closing) = match sealed.state_gone(scope.journal) {
+            SurfaceState::Acted(why) => match sealed.allowed(&scope.policy) {
+                Some(by) => (SurfaceState::Allowed(by), Closing::Nothing),
+                None => acted(&why),
+            },
+            state => (state, Closing::Nothing),
+        };
         found.push(Surface {
             kind: kind.key(),
             id: sealed.id.clone(),
             name: sealed.name.clone(),
             reach: sealed.reach.clone(),
-            state: sealed.state_gone(scope.journal),
-            closing: Closing::Nothing,
+            state,
+            closing,
         });
     }
     found

@@ -1,10 +1,12 @@
 //! The kinds of surface. A new kind is one file and one line in `KINDS`.
 
+use std::fmt::Display;
+
 use async_trait::async_trait;
 
 use super::kinds;
 use super::scope::Scope;
-use super::surface::Surface;
+use super::surface::{Closing, Surface, SurfaceState};
 use crate::domain::keys;
 use crate::engine::Failure;
 
@@ -27,6 +29,25 @@ pub(crate) trait SurfaceKind: Send + Sync {
     /// allowed or replaced. What step 2 has closed is added from the seal by the inventory. A table
     /// that the environment does not have holds nothing.
     async fn find(&self, scope: &Scope<'_>) -> Result<Vec<Surface>, Failure>;
+
+    /// A surface of this kind: what distinguishes it within the kind, its name, what it could do, and
+    /// whether it can act, with what closes it.
+    fn surface(
+        &self,
+        id: &dyn Display,
+        name: String,
+        reach: String,
+        (state, closing): (SurfaceState, Closing),
+    ) -> Surface {
+        Surface {
+            kind: self.key(),
+            id: id.to_string(),
+            name,
+            reach,
+            state,
+            closing,
+        }
+    }
 }
 
 /// Every kind, in the order in which they are shown.
@@ -42,6 +63,7 @@ pub(crate) const KINDS: &[&dyn SurfaceKind] = &[
     &kinds::emails::WaitingEmails,
     &kinds::callbacks::Callbacks,
     &kinds::jobs::Jobs,
+    &kinds::openings::Openings,
     &kinds::yammer::Yammer,
     &kinds::rows::SHAREPOINT_SITES,
     &kinds::rows::DOCUMENT_LOCATIONS,

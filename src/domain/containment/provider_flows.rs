@@ -105,14 +105,7 @@ impl ProviderFlows {
                  under `containment.allow`"
             )),
         };
-        Some(Surface {
-            kind: self.key(),
-            id: id.to_string(),
-            name,
-            reach: describe_references(&named),
-            state,
-            closing,
-        })
+        Some(self.surface(&id, name, describe_references(&named), (state, closing)))
     }
 }
 

@@ -64,15 +64,16 @@ async fn find_settings(
     if let Err(failure) = kind.require_columns(names) {
         return Ok(vec![unreadable(key, kind, failure)]);
     }
-    let (now, copied, target) = try_join!(
+    let (now, copied) = try_join!(
         NamedRows::read(kind, scope.refresh, scope.view),
         copied_providers(scope),
-        target_rows(kind, scope),
     )?;
+    let copied = copied.unwrap_or_else(|| now.catalogue.provider_ids());
+    let target = target_rows(kind, scope, &copied).await?;
     let judge = Judge {
         scope,
         kind,
-        copied: copied.unwrap_or_else(|| now.catalogue.provider_ids()),
+        copied,
         target,
         production: match scope.journal {
             Some(journal) => kind.production_rows(names, journal)?,
@@ -117,15 +118,20 @@ async fn copied_providers(scope: &Scope<'_>) -> Result<Option<BTreeSet<Uuid>>, F
     scope.ids_in_source(table, None).await.map(Some)
 }
 
-/// The target's rows before the copy; `None` if they are no longer known.
-async fn target_rows(kind: &RowKind, scope: &Scope<'_>) -> Result<Option<RowsByName>, Failure> {
+/// The target's own rows before the copy; `None` if they are no longer known. A provider that had
+/// the id of one in the source came by an earlier copy, whose values are not the target's own.
+async fn target_rows(
+    kind: &RowKind,
+    scope: &Scope<'_>,
+    in_source: &BTreeSet<Uuid>,
+) -> Result<Option<RowsByName>, Failure> {
     let names = &scope.refresh.names;
-    let is_active = |provider: &Provider| provider.active;
+    let is_own = |provider: &Provider| provider.active && !in_source.contains(&provider.id);
     let recorded = scope
         .journal
         .filter(|journal| seals::has_captures(journal, Part::Target, "environment"));
     if let Some(journal) = recorded {
-        return kind.target_rows(names, journal, is_active).map(Some);
+        return kind.target_rows(names, journal, is_own).map(Some);
     }
     if !matches!(scope.view, View::AfterCopy(_)) {
         return Ok(None);
@@ -143,7 +149,7 @@ async fn target_rows(kind: &RowKind, scope: &Scope<'_>) -> Result<Option<RowsByN
         &now.catalogue,
         &now.logical_names,
         &now.rows,
-        is_active,
+        is_own,
     )))
 }
 
@@ -175,14 +181,7 @@ impl Judge<'_> {
         } else {
             ""
         };
-        let is_left_to_step = self.copied.contains(&setting.provider.id)
-            && !self
-                .scope
-                .refresh
-                .runbook
-                .steps
-                .reinstall_providers
-                .is_skipped();
+        let is_left_to_step = self.copied.contains(&setting.provider.id) && !self.stays();
         let closing = match &state {
             SurfaceState::Open if is_left_to_step => Closing::ByStep {
                 step: StepName::ReinstallProviders,
@@ -214,12 +213,19 @@ impl Judge<'_> {
         })
     }
 
-    /// The state of a provider's setting that the copy brought, and that step 6 deletes.
+    /// Do the copied providers stay, because the runbook skips step 6?
+    fn stays(&self) -> bool {
+        let steps = &self.scope.refresh.runbook.steps;
+        steps.reinstall_providers.is_skipped()
+    }
+
+    /// The state of a provider's setting that the copy brought. Step 6 deletes it, and installs the
+    /// provider with the target's own value, if it had one.
     fn copied_state(&self, setting: &Setting<'_>) -> Option<SurfaceState> {
-        if self.is_in_runbook(setting) {
+        if self.is_in_runbook(setting) && !self.stays() {
             return Some(SurfaceState::Replaced("by the runbook's value".to_owned()));
         }
-        if self.own_value(setting).is_some() {
+        if self.own_value(setting).is_some() && !self.stays() {
             return None;
         }
         let taken = takes_production(&self.scope.policy, setting.definition, setting.name);

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::kind::KINDS;
+use super::kinds::{ended_jobs, jobs};
 use super::policy::Policy;
 use super::sealed::{SealedClosing, SealedSurface};
 use super::surface::SurfaceState;
@@ -14,6 +15,10 @@ impl SealedSurface {
     /// Its state as the journal and the runbook show it now. The tenant may show something else: a
     /// person may have opened it since.
     pub(crate) fn state_now(&self, journal: &JournalView, policy: &Policy) -> SurfaceState {
+        if let SurfaceState::Acted(_) = self.state {
+            let allowed = self.allowed(policy).map(SurfaceState::Allowed);
+            return allowed.unwrap_or_else(|| self.state.clone());
+        }
         if self.state != SurfaceState::Open && !self.is_turned_on_since(journal) {
             return self.state.clone();
         }
@@ -39,9 +44,21 @@ impl SealedSurface {
             SealedClosing::ByStep { step, .. } if self.is_left_off(journal) => {
                 SurfaceState::Closed(step.clone())
             }
-            _ if self.has_phase_ended(journal) => self.state_after(),
+            _ if self.has_phase_ended(journal) => self
+                .ended_by_itself(journal)
+                .unwrap_or_else(|| self.state_after()),
             _ => SurfaceState::Open,
         }
+    }
+
+    /// Its state if it is a job that ended although this run did not cancel it.
+    fn ended_by_itself(&self, journal: &JournalView) -> Option<SurfaceState> {
+        let SealedClosing::Change(key) = &self.closing else {
+            return None;
+        };
+        // A request that was sent when the process was killed may have canceled it.
+        let is_job = self.kind == jobs::WORD && journal.set_number(key).is_none();
+        is_job.then(|| SurfaceState::Acted(ended_jobs::ENDED.to_owned()))
     }
 
     /// Was it to stay off when it was recorded, and did the run turn it on since? The runbook may have
@@ -108,7 +125,7 @@ impl SealedSurface {
     }
 
     /// By what the runbook allows it now.
-    fn allowed(&self, policy: &Policy) -> Option<String> {
+    pub(super) fn allowed(&self, policy: &Policy) -> Option<String> {
         let of_definition = || {
             let (definition, _) = self.name.split_once('/')?;
             let is_setting = self.kind == "provider-setting";
@@ -132,9 +149,13 @@ impl SealedSurface {
 
     /// Its state if the target no longer shows it: then it cannot act.
     pub(crate) fn state_gone(&self, journal: Option<&JournalView>) -> SurfaceState {
+        if let SurfaceState::Acted(_) = self.state {
+            return self.state.clone();
+        }
         let made = |maker| self.made_by(journal?, maker);
         made(Maker::Program)
             .or_else(|| made(Maker::Person))
+            .or_else(|| self.ended_by_itself(journal?))
             .unwrap_or_else(|| self.state_after())
     }
 

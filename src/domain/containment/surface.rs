@@ -36,6 +36,9 @@ pub(crate) enum SurfaceState {
     /// Nobody has documented whether it can after a copy, or it cannot be read; why. A person has
     /// to look at it.
     Unclear(String),
+    /// It may have acted before this run closed it; how that shows. Nothing can undo that, so a person
+    /// has to look at it.
+    Acted(String),
     /// It cannot; how it was closed.
     Closed(String),
     /// It can, and the runbook allows it; the entry or default that allows it.
@@ -72,6 +75,8 @@ pub(crate) enum Closing {
     },
     /// A person decides before background operations are on.
     Ask {
+        /// What holds for every such surface, one line each.
+        advice: Vec<String>,
         /// What to do, one line for each instruction.
         instructions: Vec<String>,
         /// What the program reads as evidence.
@@ -263,6 +268,7 @@ impl SurfaceState {
         match self {
             Self::Open => "open",
             Self::Unclear(_) => "unclear",
+            Self::Acted(_) => "acted",
             Self::Closed(_) => "closed",
             Self::Allowed(_) => "allowed",
             Self::Replaced(_) => "replaced",
@@ -274,6 +280,7 @@ impl SurfaceState {
         match self {
             Self::Open => None,
             Self::Unclear(text)
+            | Self::Acted(text)
             | Self::Closed(text)
             | Self::Allowed(text)
             | Self::Replaced(text) => Some(text),

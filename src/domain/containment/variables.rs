@@ -97,16 +97,9 @@ impl SurfaceKind for EnvironmentVariables {
                 (Some(_), Some(_)) => "; the target had another",
                 (Some(_), None) => "; the target had none",
             };
-            found.push(Surface {
-                kind: self.key(),
-                id: schema_name.clone(),
-                name: schema_name.clone(),
-                reach: format!(
-                    "is an environment variable with production's {what}{secret}{before}"
-                ),
-                state,
-                closing,
-            });
+            let reach =
+                format!("is an environment variable with production's {what}{secret}{before}");
+            found.push(self.surface(schema_name, schema_name.clone(), reach, (state, closing)));
         }
         Ok(found)
     }

@@ -280,8 +280,8 @@ pub(crate) fn stop_map(
     Change {
         key: keys::dual_write_map(map, when),
         name: format!("stop dual-write map '{map}'"),
-        before: map_state(linked.map(map)),
-        after: json!({ "state": "stopped" }),
+        before: map_state(linked.map(map)).into(),
+        after: json!({ "state": "stopped" }).into(),
         follows: Vec::new(),
         action: MapSet::action(refresh, map, MapWrite::Action(MapAction::Stop)),
     }

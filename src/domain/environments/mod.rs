@@ -15,7 +15,7 @@ use url::Url;
 use super::{RefreshContext, keys};
 use crate::clients::Environment;
 use crate::engine::{Failure, JournalView};
-use crate::runbook::{FinopsMode, StepName};
+use crate::runbook::{FinopsMode, Keyword as _, StepName};
 
 /// The key of the copy's launch.
 pub(crate) fn copy_key(refresh: &RefreshContext) -> String {
@@ -57,6 +57,21 @@ pub(crate) fn is_replaced(refresh: &RefreshContext, journal: &JournalView) -> bo
     } else {
         journal.is_launch_proved(&refresh_key(refresh))
     }
+}
+
+/// Has this run taken the target out of administration mode? What is made in the target from then on
+/// is the target's own, also if somebody closes it again.
+pub(crate) fn has_opened(refresh: &RefreshContext, journal: &JournalView) -> bool {
+    journal.has_phase_ended(StepName::ExitAdministrationMode.keyword(), keys::OPEN)
+        // A request that was sent when the process was killed may have opened it.
+        || journal.has_begun_set(&keys::administration_mode(refresh.target_id()))
+        || journal.is_step_done(StepName::ReconfigureConnections.keyword())
+}
+
+/// Is it certain that an environment is open: administration mode off, or background operations on?
+pub(crate) fn is_open(environment: &Environment) -> bool {
+    let is_on = |state: &Option<String>| state.as_deref() == Some("Enabled");
+    is_on(&environment.runtime_state) || is_on(&environment.background_operations)
 }
 
 /// What to do about an unfinished run.

@@ -2,8 +2,8 @@
 //! connector actions reach in every environment.
 //!
 //! An address that comes from an environment variable or from data is not fixed. One that an
-//! expression takes from a variable, a `Compose` action or a parameter of the flow is as fixed as the
-//! text that is written there. Names of types and members: Microsoft Learn, *Schema reference for
+//! expression takes from a variable, a `Compose` action or a parameter of the flow, or puts together
+//! from texts, is as fixed as the text that is written there. Names of types and members: Microsoft Learn, *Schema reference for
 //! trigger and action types in workflows*.
 
 use std::collections::BTreeSet;
@@ -11,8 +11,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::origins::Origins;
+use super::recipients::{domains_of_recipients, is_recipient};
 use super::walk::{each_object, each_text, type_of};
-use crate::domain::containment::hosts::hosts_in;
+use crate::domain::containment::hosts::{bare_host, hosts_in};
 use crate::domain::names::Fields;
 
 /// The types whose `uri` is called.
@@ -39,9 +40,6 @@ const HOST_PARAMETERS: [&str; 8] = [
     "server", "host", "hostname", "url", "uri", "site", "dataset", "endpoint",
 ];
 
-/// Parameters of connectors that name recipients, by the end of their keys.
-const RECIPIENTS: [&str; 3] = ["to", "cc", "bcc"];
-
 /// A host that a flow reaches in every environment.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct FixedAddress {
@@ -66,40 +64,17 @@ pub(super) fn fixed_addresses(definition: &Value) -> BTreeSet<FixedAddress> {
     found
 }
 
-/// The actions that send to recipients, if the definition names no recipient: they are taken from
-/// data, and a copy has production's.
-pub(super) fn sending_to_data(definition: &Value) -> BTreeSet<String> {
-    let origins = Origins::from_definition(definition);
-    let mut found = BTreeSet::new();
-    each_object(definition, "", &mut |name, members| {
-        let parameters = members.get("inputs").and_then(|it| it.get("parameters"));
-        let is_connector = type_of(members).is_some_and(|kind| CONNECTOR.contains(&kind.as_str()));
-        let recipients = parameters.filter(|_| is_connector).map(recipients);
-        let is_data = |text: &&str| {
-            // A parameter is an environment variable's value, which is the environment's own.
-            text.contains('@')
-                && !text.contains("parameters('")
-                && origins
-                    .behind(text)
-                    .iter()
-                    .all(|text| domains_of_recipients(text).is_empty())
-        };
-        if recipients.is_some_and(|them| them.iter().any(is_data)) {
-            found.insert(name.to_owned());
-        }
-    });
-    found
+/// Does an action or trigger of this type call a connector?
+pub(super) fn is_connector(kind: &str) -> bool {
+    CONNECTOR.contains(&kind)
 }
 
-/// The texts of an action's parameters that name recipients.
-fn recipients(parameters: &Value) -> Vec<&str> {
-    let mut found = Vec::new();
-    each_text(parameters, "", &mut |key, text| {
-        if RECIPIENTS.contains(&last_part(key).as_str()) {
-            found.push(text);
-        }
-    });
-    found
+/// The addresses that an HTTP action calls, as they are written; none of any other action.
+pub(super) fn called_by<'d>(kind: &str, inputs: &'d Value) -> Vec<&'d str> {
+    let places = HTTP_PLACES.iter().filter(|_| HTTP.contains(&kind));
+    places
+        .filter_map(|place| inputs.pointer(place)?.as_str())
+        .collect()
 }
 
 /// Reads the addresses of one action or trigger; any other object has none.
@@ -107,19 +82,34 @@ fn read_action(members: &Fields, origins: &Origins<'_>, hosts: &mut BTreeSet<Str
     let (Some(kind), Some(inputs)) = (type_of(members), members.get("inputs")) else {
         return;
     };
-    if HTTP.contains(&kind.as_str()) {
-        let places = HTTP_PLACES
-            .iter()
-            .filter_map(|place| inputs.pointer(place)?.as_str());
-        let texts = places.flat_map(|text| origins.behind(text));
-        texts.for_each(|text| hosts.extend(hosts_in(text)));
-    } else if CONNECTOR.contains(&kind.as_str()) {
+    for text in called_by(&kind, inputs) {
+        hosts.extend(hosts_of_call(text, origins));
+    }
+    if is_connector(&kind) {
         for place in CONNECTOR_PLACES {
             if let Some(written) = inputs.pointer(place) {
                 read_parameters(written, place, origins, hosts);
             }
         }
     }
+}
+
+/// The hosts of a text that is called. Where it is put together from several texts, the host may be
+/// one of them.
+pub(super) fn hosts_of_call(text: &str, origins: &Origins<'_>) -> BTreeSet<String> {
+    let texts = origins.behind(text);
+    let hosts: BTreeSet<String> = texts.iter().flat_map(|text| hosts_in(text)).collect();
+    if !hosts.is_empty() || origins.takes_from_environment(text) {
+        return hosts;
+    }
+    let parts = texts.iter().flat_map(|text| parts_of(text));
+    parts.filter_map(bare_host).collect()
+}
+
+/// A text, and the texts in quotes in its expressions.
+fn parts_of(text: &str) -> impl Iterator<Item = &str> {
+    let quoted = text.split('\'').skip(1).step_by(2);
+    std::iter::once(text).chain(quoted.filter(move |_| text.contains('@')))
 }
 
 fn read_parameters(
@@ -132,14 +122,9 @@ fn read_parameters(
         hosts.extend(hosts_in(text));
         let key = last_part(key);
         if HOST_PARAMETERS.contains(&key.as_str()) {
-            let texts = origins.behind(text);
-            hosts.extend(texts.iter().flat_map(|text| hosts_in(text)));
-            // A part of a text that is put together from several may look like a host: `v1.0`.
-            if texts.len() <= 2 {
-                hosts.extend(texts.iter().filter_map(|text| bare_host(text)));
-            }
+            hosts.extend(hosts_of_call(text, origins));
         }
-        if RECIPIENTS.contains(&key.as_str()) {
+        if is_recipient(&key) {
             let texts = origins.behind(text);
             hosts.extend(texts.iter().flat_map(|text| domains_of_recipients(text)));
         }
@@ -147,33 +132,9 @@ fn read_parameters(
 }
 
 /// The end of a parameter's key in lower case: `to` of `emailMessage/To`.
-fn last_part(key: &str) -> String {
+pub(super) fn last_part(key: &str) -> String {
     let end = key.rsplit(['/', '.', '$']).next().unwrap_or(key);
     end.to_ascii_lowercase()
-}
-
-/// A text that is nothing but a host name with a dot in it.
-fn bare_host(text: &str) -> Option<String> {
-    let text = text.trim().to_ascii_lowercase();
-    let labels: Vec<&str> = text.split('.').collect();
-    let is_name = labels.len() > 1
-        && labels.iter().all(|label| !label.is_empty())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':'))
-        && text.contains(|c: char| c.is_ascii_alphabetic());
-    is_name.then_some(text)
-}
-
-/// The domains of the addresses `NAME@DOMAIN` in a text.
-fn domains_of_recipients(text: &str) -> Vec<String> {
-    let lower = text.to_ascii_lowercase();
-    lower
-        .split([';', ',', ' ', '<', '>', '"', '\''])
-        .filter_map(|word| word.split_once('@'))
-        .filter(|(user, _)| !user.is_empty())
-        .filter_map(|(_, domain)| bare_host(domain))
-        .collect()
 }
 
 #[cfg(test)]
@@ -277,23 +238,56 @@ mod tests {
     }
 
     #[test]
-    fn recipients_that_no_text_names_are_taken_from_data() {
-        let sends = |to: &str| {
-            let parameters = json!({"parameters": {"emailMessage/To": to}});
-            let mail = json!({"type": "SetVariable", "inputs": {
-                "name": "desk", "value": "desk@contoso.com"}});
-            let found = sending_to_data(&with_origin(&mail, "OpenApiConnection", &parameters));
-            found.contains("Call")
+    fn an_address_that_is_put_together_from_texts_is_fixed() {
+        let host = |value: Value| {
+            json!({"type": "InitializeVariable", "inputs": {"variables": [
+                {"name": "host", "type": "string", "value": value}]}})
         };
-        assert!(sends("@triggerOutputs()?['body/emailaddress1']"));
-        assert!(sends("@{items('Apply_to_each')?['mail']}"));
-        for fixed in [
-            "warehouse@contoso.com",
-            "@variables('desk')",
-            "@parameters('Shop (contoso_Shop)')",
-            "",
+        let api = host(json!("api.partner.example"));
+        let list = host(json!(["api.partner.example"]));
+        for (origin, uri) in [
+            (&api, "https://@{variables('host')}/orders"),
+            (&list, "https://@{first(variables('host'))}/orders"),
+            (
+                &json!({}),
+                "@concat('https://','api.partner.example','/orders')",
+            ),
         ] {
-            assert!(!sends(fixed), "{fixed}");
+            let http = with_origin(origin, "Http", &json!({ "uri": uri }));
+            assert_eq!(hosts(&http), ["api.partner.example"], "{uri}");
+        }
+        let own = "@concat(parameters('Shop (contoso_Shop)'), '/v1.orders')";
+        let own = with_origin(&json!({}), "Http", &json!({ "uri": own }));
+        assert!(hosts(&own).is_empty());
+    }
+
+    #[test]
+    fn servers_are_found_in_the_forms_that_connectors_take() {
+        for (key, text, host) in [
+            ("server", "sql.partner.example,1433", "sql.partner.example"),
+            ("server", "tcp:sql.partner.example", "sql.partner.example"),
+            ("server", r"sql.partner.example\PROD", "sql.partner.example"),
+            ("server", "203.0.113.7", "203.0.113.7"),
+            (
+                "dataset",
+                r"\\files.partner.example\orders",
+                "files.partner.example",
+            ),
+            (
+                "emailMessage/requiredAttendees",
+                "a@partner.example",
+                "partner.example",
+            ),
+            (
+                "WebhookApprovalCreationInput/assignedTo",
+                "a@partner.example;",
+                "partner.example",
+            ),
+            ("body/recipient", "a@partner.example", "partner.example"),
+        ] {
+            let parameters = json!({"parameters": {key: text}});
+            let found = hosts(&action("OpenApiConnection", &parameters));
+            assert_eq!(found, [host], "{text}");
         }
     }
 

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::addresses::{FixedAddress, fixed_addresses, sending_to_data};
+use super::addresses::{FixedAddress, fixed_addresses};
+use super::recipients::sending_to_data;
 use super::walk::{PARAMETERS, each_object, is_variable};
 use crate::domain::connections::connector_name;
 use crate::domain::names::Fields;
@@ -90,7 +91,7 @@ impl FlowDefinition {
         fixed_addresses(&self.0)
     }
 
-    /// Its actions that send to recipients which are taken from data.
+    /// Its actions that send to recipients, or call addresses, which are taken from data.
     pub(crate) fn sending_to_data(&self) -> BTreeSet<String> {
         sending_to_data(&self.0)
     }

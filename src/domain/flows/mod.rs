@@ -4,6 +4,7 @@
 //! - `definition`: [`FlowDefinition`], its `clientdata`: what calls it, what it calls, what it is
 //!   connected to.
 //! - `addresses`: the fixed addresses that it reaches in every environment.
+//! - `recipients`: to whom it sends, and what it sends to addresses in the data.
 //! - `origins`: where its expressions take their texts from.
 //! - `walk`: every object and every text in it.
 //! - [`reach`]: what of production it names, or which fixed addresses it reaches.
@@ -15,6 +16,7 @@ mod addresses;
 mod definition;
 mod origins;
 pub(crate) mod reach;
+mod recipients;
 mod replacement;
 pub(crate) mod rules;
 mod switch;

@@ -62,6 +62,15 @@ impl<'d> Origins<'d> {
         }
     }
 
+    /// Does the text take something from an environment variable, also through other texts? Its value
+    /// is the environment's own.
+    pub(super) fn takes_from_environment(&self, text: &str) -> bool {
+        let texts = self.behind(text);
+        let named = texts.iter().flat_map(|text| named_in(text));
+        let mut parameters = named.filter(|origin| origin.starts_with("parameter/"));
+        parameters.any(|parameter| !self.0.contains_key(&parameter))
+    }
+
     /// The text itself, and every text that it takes from somewhere else in the definition.
     pub(super) fn behind<'t>(&self, text: &'t str) -> Vec<&'t str>
     where

@@ -96,8 +96,8 @@ impl SwitchChange {
         Change {
             key,
             name,
-            before: self.before,
-            after: self.after,
+            before: self.before.into(),
+            after: self.after.into(),
             follows,
             action: self.action,
         }

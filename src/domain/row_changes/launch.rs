@@ -7,13 +7,13 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::reader::Reader;
-use super::request::Request;
+use super::request::{MakeRequest, Request};
 use crate::base::sync::lock;
 use crate::clients::Error;
 use crate::domain::RefreshContext;
 use crate::domain::failure::launch_error;
 use crate::engine::{
-    Failure, Found, Launch, Progress, Proof, Reading, Repeat, Started, TargetComparison, WriteError,
+    Failure, Found, Launch, Proof, Reading, Repeat, Started, TargetComparison, WriteError,
 };
 
 /// What was read last, until it is used.
@@ -44,11 +44,10 @@ async fn launch(refresh: &RefreshContext, request: &Request) -> Result<Option<St
 }
 
 /// A launch whose end is read from the rows it changes, because the service lists no operation.
-pub(crate) struct TenantLaunch<W> {
+pub(crate) struct TenantLaunch {
     pub(crate) refresh: Arc<RefreshContext>,
     pub(crate) reader: Arc<dyn Reader>,
-    /// Makes the request from what was read.
-    pub(crate) request: W,
+    pub(crate) request: MakeRequest,
     pub(crate) after: Value,
     pub(crate) repeat: Repeat,
     pub(crate) timeout: Duration,
@@ -57,10 +56,7 @@ pub(crate) struct TenantLaunch<W> {
 }
 
 #[async_trait]
-impl<W> Launch for TenantLaunch<W>
-where
-    W: Fn(&Reading) -> Result<Request, Failure> + Send + Sync,
-{
+impl Launch for TenantLaunch {
     fn repeat(&self) -> Repeat {
         self.repeat
     }
@@ -107,11 +103,6 @@ where
 
     fn has_operation(&self) -> bool {
         false
-    }
-
-    async fn poll(&self, _handle: &Value) -> Result<Progress, Failure> {
-        // No operation can be polled; `verify` reads the rows.
-        Ok(Progress::Succeeded(Value::Null))
     }
 
     async fn verify(&self, _handle: &Value) -> Result<Proof, Failure> {

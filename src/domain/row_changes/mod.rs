@@ -19,5 +19,5 @@ mod set;
 
 pub(crate) use launch::{LatestReading, TenantLaunch};
 pub(crate) use reader::{Reader, RowReader, is_whole_row, surveyed, surveyed_version};
-pub(crate) use request::{Request, send};
+pub(crate) use request::{MakeRequest, Request, send};
 pub(crate) use set::{TargetWrite, row_set, surveyed_row_set};

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::base::json_text::JsonText;
 use crate::clients::{DataverseWriter, Row, Table};
 use crate::domain::RefreshContext;
 use crate::domain::names::{Fields, text};
@@ -46,19 +47,20 @@ pub(crate) trait Reader: Send + Sync {
 }
 
 /// Reads one row by id and projects it.
-pub(crate) struct RowReader<P> {
+pub(crate) struct RowReader {
     refresh: Arc<RefreshContext>,
     entity_set: String,
     id: Uuid,
-    /// The compared fields of the row; of `None` if it is not there.
-    project: P,
+    project: Project,
     surveyed: Option<SurveyedReading>,
 }
 
-/// What a survey read. It may find thousands of rows, so the compared fields are kept as their
-/// text: parsed, they would take several times the memory.
+/// Makes the compared fields of a row; of `None` if it is not there.
+type Project = Box<dyn Fn(Option<&Row>) -> Reading + Send + Sync>;
+
+/// What a survey read. It may find thousands of rows, so the compared fields are kept as their text.
 struct SurveyedReading {
-    value: Box<str>,
+    value: JsonText,
     etag: Option<String>,
     basis: Value,
 }
@@ -66,29 +68,29 @@ struct SurveyedReading {
 impl SurveyedReading {
     fn new(reading: Reading) -> Self {
         Self {
-            value: reading.value.to_string().into(),
+            value: reading.value.into(),
             etag: reading.etag,
             basis: reading.basis,
         }
     }
 
-    fn reading(&self) -> Option<Reading> {
-        Some(Reading {
-            value: serde_json::from_str(&self.value).ok()?,
+    fn reading(&self) -> Reading {
+        Reading {
+            value: self.value.value(),
             etag: self.etag.clone(),
             basis: self.basis.clone(),
-        })
+        }
     }
 }
 
-impl<P: Fn(Option<&Row>) -> Reading + Send + Sync + 'static> RowReader<P> {
+impl RowReader {
     /// A reader that several changes can share. Takes the row's entity set and id, and the function
     /// that gives its compared fields.
     pub(crate) fn shared(
         refresh: &Arc<RefreshContext>,
         entity_set: &str,
         id: Uuid,
-        project: P,
+        project: impl Fn(Option<&Row>) -> Reading + Send + Sync + 'static,
     ) -> Arc<dyn Reader> {
         Self::of_surveyed(refresh, entity_set, id, project, None)
     }
@@ -98,14 +100,14 @@ impl<P: Fn(Option<&Row>) -> Reading + Send + Sync + 'static> RowReader<P> {
         refresh: &Arc<RefreshContext>,
         entity_set: &str,
         id: Uuid,
-        project: P,
+        project: impl Fn(Option<&Row>) -> Reading + Send + Sync + 'static,
         surveyed: Option<Reading>,
     ) -> Arc<dyn Reader> {
         Arc::new(Self {
             refresh: Arc::clone(refresh),
             entity_set: entity_set.to_owned(),
             id,
-            project,
+            project: Box::new(project),
             surveyed: surveyed.map(SurveyedReading::new),
         })
     }
@@ -133,7 +135,7 @@ pub(crate) fn surveyed_version(
 }
 
 #[async_trait]
-impl<P: Fn(Option<&Row>) -> Reading + Send + Sync> Reader for RowReader<P> {
+impl Reader for RowReader {
     async fn read(&self) -> Result<Reading, Failure> {
         read_row(
             &self.refresh.target.dataverse,
@@ -145,7 +147,7 @@ impl<P: Fn(Option<&Row>) -> Reading + Send + Sync> Reader for RowReader<P> {
     }
 
     fn surveyed(&self) -> Option<Reading> {
-        self.surveyed.as_ref()?.reading()
+        self.surveyed.as_ref().map(SurveyedReading::reading)
     }
 
     fn answered(&self, path: &str, row: &Row) -> Option<Value> {

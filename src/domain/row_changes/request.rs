@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::clients::{Condition, DataverseWriter, Error, Row};
 use crate::domain::RefreshContext;
 use crate::domain::failure::or_by_hand;
-use crate::engine::{FailureKind, WriteError};
+use crate::engine::{Failure, FailureKind, Reading, WriteError};
 use crate::runbook::{IomRequest, Method};
 
 /// One write to the target's Web API, ready to send.
@@ -108,6 +108,9 @@ impl Request {
         }
     }
 }
+
+/// Makes the request from what was read.
+pub(crate) type MakeRequest = Box<dyn Fn(&Reading) -> Result<Request, Failure> + Send + Sync>;
 
 /// Sends one request to the target's Web API. Takes the version that was read, if any. Returns the
 /// row that a PATCH changed, if the service shows it.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::reader::{Reader, RowReader};
-use super::request::{Request, send_to};
+use super::request::{MakeRequest, Request, send_to};
 use crate::clients::{DataverseWriter, Row};
 use crate::domain::{RefreshContext, service_fields};
 use crate::engine::{Failure, Reading, Set, WriteError, Written};
@@ -40,28 +40,24 @@ pub(crate) fn surveyed_row_set(
     Arc::new(TargetWrite {
         refresh: Arc::clone(refresh),
         reader: RowReader::of_surveyed(refresh, entity_set, id, project, surveyed),
-        request: move |_: &Reading| Ok(request.clone()),
+        request: Box::new(move |_| Ok(request.clone())),
         settle_timeout,
         is_destructive: false,
     })
 }
 
 /// A set on the target: reads by its reader, writes by its request.
-pub(crate) struct TargetWrite<W> {
+pub(crate) struct TargetWrite {
     pub(crate) refresh: Arc<RefreshContext>,
     pub(crate) reader: Arc<dyn Reader>,
-    /// Makes the request from what was read.
-    pub(crate) request: W,
+    pub(crate) request: MakeRequest,
     pub(crate) settle_timeout: Duration,
     /// Does it end something that cannot be restored?
     pub(crate) is_destructive: bool,
 }
 
 #[async_trait]
-impl<W> Set for TargetWrite<W>
-where
-    W: Fn(&Reading) -> Result<Request, Failure> + Send + Sync,
-{
+impl Set for TargetWrite {
     async fn read(&self) -> Result<Reading, Failure> {
         self.reader.read().await
     }

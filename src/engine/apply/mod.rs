@@ -14,7 +14,7 @@ use crate::base::sync::lock;
 use crate::base::text::duration;
 use crate::engine::context::poll_interval;
 use crate::engine::{Change, Context, Failure};
-use crate::journal::{Intent, JsonText};
+use crate::journal::Intent;
 
 /// Where a change is applied: its step and its phase.
 #[derive(Clone, Copy, Debug)]
@@ -72,8 +72,8 @@ pub(super) fn intent(step: &str, phase: &str, change: &Change, detail: Value) ->
         key: change.key.clone(),
         kind: change.kind(),
         name: change.name.clone(),
-        before: JsonText::from(&change.before),
-        after: JsonText::from(&change.after),
+        before: change.before.clone(),
+        after: change.after.clone(),
         detail,
     }
 }

@@ -34,6 +34,7 @@ impl Survey for EveryKind {
                 instructions: vec!["do it".to_owned()],
                 evidence: "it is done".to_owned(),
                 is_destructive,
+                ..ManualTask::default()
             })
         };
         let removal = Action::Remove {
@@ -69,8 +70,8 @@ impl Survey for EveryKind {
             .map(|(key, after, action)| Change {
                 key: key.to_owned(),
                 name: format!("change '{key}'"),
-                before: json!(false),
-                after,
+                before: json!(false).into(),
+                after: after.into(),
                 follows: Vec::new(),
                 action,
             })

@@ -87,8 +87,8 @@ impl Survey for Off {
         let changes = off.map(|number| Change {
             key: key(number),
             name: format!("turn on switch {number}"),
-            before: json!(false),
-            after: json!(true),
+            before: json!(false).into(),
+            after: json!(true).into(),
             follows: Vec::new(),
             action: Action::Set(Arc::new(Numbered(Arc::clone(&self.0), number))),
         });
@@ -190,8 +190,8 @@ impl Survey for Rest {
         let changes = off.map(|key| Change {
             key: key.clone(),
             name: format!("turn on '{key}'"),
-            before: json!(false),
-            after: json!(true),
+            before: json!(false).into(),
+            after: json!(true).into(),
             follows: Vec::new(),
             action: Action::Set(Arc::new(Switch(Arc::clone(&self.0), key.clone()))),
         });

@@ -115,8 +115,8 @@ impl Survey for Pair {
             .map(|(name, awaits)| Change {
                 key: name.to_owned(),
                 name: name.to_owned(),
-                before: Value::Null,
-                after: json!(true),
+                before: Value::Null.into(),
+                after: json!(true).into(),
                 follows: Vec::new(),
                 action: Action::Launch(Arc::new(Half {
                     shared: Arc::clone(&self.0),

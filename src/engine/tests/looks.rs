@@ -42,10 +42,6 @@ impl Launch for Button {
         false
     }
 
-    async fn poll(&self, _handle: &Value) -> Result<Progress, Failure> {
-        Ok(Progress::Succeeded(Value::Null))
-    }
-
     async fn compare_target(&self, _probed: &Value) -> Result<TargetComparison, Failure> {
         self.0.lock().unwrap().changes += 1;
         Ok(TargetComparison::Same)
@@ -77,8 +73,8 @@ impl Survey for Pressed {
         Ok(vec![Change {
             key: "press".to_owned(),
             name: "press".to_owned(),
-            before: Value::Null,
-            after: json!(true),
+            before: Value::Null.into(),
+            after: json!(true).into(),
             follows: Vec::new(),
             action: Action::Launch(Arc::new(Button(Arc::clone(&self.0)))),
         }])

@@ -138,8 +138,8 @@ impl Survey for All {
                 Change {
                     key: key.to_owned(),
                     name: key.to_owned(),
-                    before: Value::Null,
-                    after: json!(true),
+                    before: Value::Null.into(),
+                    after: json!(true).into(),
                     follows: Vec::new(),
                     action: if self.are_sets {
                         Action::Set(Arc::new(change))

@@ -82,8 +82,8 @@ fn change(key: &str, action: Action) -> Change {
     Change {
         key: key.to_owned(),
         name: format!("turn on '{key}'"),
-        before: json!(false),
-        after: json!(true),
+        before: json!(false).into(),
+        after: json!(true).into(),
         follows: Vec::new(),
         action,
     }

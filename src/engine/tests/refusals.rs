@@ -15,7 +15,7 @@ impl Survey for ByHand {
                 change.action = Action::ManualTask(ManualTask {
                     instructions: vec![format!("do it by hand: {why}")],
                     evidence: "it is filled".to_owned(),
-                    is_destructive: false,
+                    ..ManualTask::default()
                 });
             }
         }

@@ -56,8 +56,8 @@ impl Survey for Once {
         Ok(vec![Change {
             key: "endless".to_owned(),
             name: "endless".to_owned(),
-            before: Value::Null,
-            after: json!(true),
+            before: Value::Null.into(),
+            after: json!(true).into(),
             follows: Vec::new(),
             action: Action::Launch(Arc::new(Endless {
                 polls: Arc::clone(&self.0),
@@ -67,8 +67,9 @@ impl Survey for Once {
     }
 }
 
-/// The waits that one process reports, and how it ends.
-async fn process(stage: &mut Stage, polls: &Arc<Mutex<u32>>) -> (Vec<f64>, Failure) {
+/// The waits that one process reports, how often it says that it goes on with an operation, and how it
+/// ends.
+async fn process(stage: &mut Stage, polls: &Arc<Mutex<u32>>) -> (Vec<f64>, usize, Failure) {
     stage.cancellation = Cancellation::new();
     let opening = stage.open();
     let (mut executor, events_seen) = stage.executor(&opening, stage.wanted(vec![]));
@@ -81,7 +82,10 @@ async fn process(stage: &mut Stage, polls: &Arc<Mutex<u32>>) -> (Vec<f64>, Failu
         EventKind::Progress { elapsed, .. } => Some(*elapsed),
         _ => None,
     });
-    (waits.collect(), failure)
+    let resumed = events_seen.iter().filter(
+        |event| matches!(event, EventKind::OperationResumed { name, .. } if name == "endless"),
+    );
+    (waits.collect(), resumed.count(), failure)
 }
 
 #[tokio::test]
@@ -90,12 +94,14 @@ async fn a_resumed_wait_continues_its_duration_and_its_timeout() {
     // So slow that a busy machine does not delay a poll much in the program's time.
     stage.clock = Clock::new(50.0);
     let polls = Arc::default();
-    let (first, failure) = process(&mut stage, &polls).await;
+    let (first, resumed, failure) = process(&mut stage, &polls).await;
     assert_eq!(failure.kind, FailureKind::Interrupted);
+    assert_eq!(resumed, 0, "it has requested the operation itself");
     let waited = first.last().copied().unwrap_or_default();
     assert!(waited >= 10.0, "{first:?}");
-    let (second, failure) = process(&mut stage, &polls).await;
+    let (second, resumed, failure) = process(&mut stage, &polls).await;
     assert_eq!(failure.kind, FailureKind::Temporary, "{failure}");
+    assert_eq!(resumed, 1, "it says once what it found");
     assert!(
         second.iter().all(|elapsed| *elapsed >= waited),
         "{second:?}"

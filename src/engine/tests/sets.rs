@@ -151,8 +151,8 @@ impl Survey for Fill {
             changes.push(Change {
                 key: (*key).to_owned(),
                 name: format!("fill cell '{key}'"),
-                before: json!({ "value": text }),
-                after: json!({ "value": WANTED }),
+                before: json!({ "value": text }).into(),
+                after: json!({ "value": WANTED }).into(),
                 follows: first.map(|first| first.key.clone()).into_iter().collect(),
                 action: Action::Set(Arc::new(Cell(Arc::clone(&self.sheet), key, surveyed))),
             });

@@ -89,8 +89,8 @@ impl Survey for UntilEnd {
         let change = Change {
             key: "key".to_owned(),
             name: "copy it".to_owned(),
-            before: Value::Null,
-            after: json!(true),
+            before: Value::Null.into(),
+            after: json!(true).into(),
             follows: Vec::new(),
             action: Action::Launch(Arc::new(Operation {
                 service: Arc::clone(&self.service),

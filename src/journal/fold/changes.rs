@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Refusal;
-use crate::journal::json_text::JsonText;
+use crate::base::json_text::JsonText;
 use crate::journal::payload::{ChangeKind, Done, Ended, Intent, LaunchOutcome, Launched, Verified};
 use crate::journal::record::Entry;
 use crate::journal::state::{ChangeState, LaunchState, Moment, Stamped, State};

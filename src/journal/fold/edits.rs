@@ -65,7 +65,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::journal::json_text::JsonText;
+    use crate::base::json_text::JsonText;
     use crate::journal::payload::{ChangeKind, Intent};
     use crate::journal::record::Record;
     use crate::journal::testing::{

@@ -43,9 +43,16 @@ impl State {
     /// The steps that a record opens again have not ended, and their changes are counted from there. A
     /// skipped step stays skipped.
     fn reopen_steps(&mut self, entry: &Entry, names: &[String], by: ReopenedBy) {
-        let done = names.iter().map(|name| self.all_done_changes(name));
-        let done: Vec<usize> = done.collect();
-        for (name, changes) in names.iter().zip(done) {
+        let before = names.iter().map(|name| {
+            let step = self.step(name);
+            let took = step.map(|step| {
+                let earlier = step.took_before_reopening();
+                earlier.saturating_add(self.step_duration(step))
+            });
+            (self.all_done_changes(name), took.unwrap_or_default())
+        });
+        let before: Vec<_> = before.collect();
+        for (name, (changes, took)) in names.iter().zip(before) {
             let mut steps = self.steps.iter_mut();
             let Some(step) = steps.find(|step| step.step == *name) else {
                 continue;
@@ -58,6 +65,7 @@ impl State {
                 number: entry.number,
                 by,
                 worked: step.worked,
+                took,
                 changes,
                 waits: true,
             });

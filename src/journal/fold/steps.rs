@@ -12,7 +12,7 @@ impl State {
     pub(super) fn step_began(&mut self, entry: &Entry, began: &StepBegan) -> Result<(), Refusal> {
         self.require_no_step()?;
         self.running = Some((began.step.clone(), None));
-        self.work.begin(entry.time, began.speed, self.openings);
+        self.work.begin(entry.time, began, self.openings);
         let step = self.step_entry(entry, &began.step);
         step.earlier = step.outcome.map(|outcome| EndedStep {
             ended: step.ended,

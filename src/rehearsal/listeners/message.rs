@@ -1,6 +1,6 @@
 //! A request and a response.
 
-use axum::http::HeaderMap;
+use hyper::HeaderMap;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
 //! The tenant's services over HTTP, one file per service.
 //!
 //! - `message`: a request and a response.
-//! - `serve`: sockets, the handling of a request, faults.
-//! - `connection`: connections that end when the tenant stops; `tls`: connections with TLS.
+//! - `connection`: sockets, and connections that end when the tenant stops; `tls`: the certificates.
+//! - `serve`: the handling of a request, faults.
 //! - `authentication`: tokens and their callers.
 //! - `authority`: the token endpoint; `assertions`: the assertions that it accepts instead of a
 //!   secret.

@@ -1,27 +1,24 @@
-//! Sockets, the handling of a request, and faults.
+//! The handling of a request, and faults.
 //!
 //! The tenant handles one request at a time: it runs the timers that are due, lets the service
 //! respond, applies a fault if one matches, writes the request's line, and only then sends the
 //! response.
 
 use std::future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::State;
-use axum::http::{self, StatusCode};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::StatusCode;
+use hyper::body::Incoming;
 use serde_json::Value;
-use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
 
-use super::connection::StoppableListener;
 use super::dataverse::aliases::RenamedRequest;
 use super::dataverse::batch;
 use super::message::{Request, Response};
-use super::{Listener, Origins, RequestContext, authentication, tls};
+use super::{Listener, Origins, RequestContext, authentication};
 use crate::rehearsal::behaviour::due_timers;
 use crate::rehearsal::behaviour::operations::FAILURE_MODE;
 use crate::rehearsal::clock::Moment;
@@ -67,67 +64,44 @@ enum Handled {
     Disconnect,
 }
 
-/// Serves a socket, with TLS if the tenant uses it, until the token is cancelled.
-pub(crate) async fn serve(
-    tenant: Arc<Tenant>,
+/// The HTTP response to a request. An error ends the connection without a response.
+pub(super) async fn respond(
+    tenant: &Tenant,
     listener: Listener,
-    socket: TcpListener,
-    tls: Option<TlsAcceptor>,
-    stop_token: CancellationToken,
-) {
-    let router = Router::new()
-        .fallback(handle)
-        .with_state((tenant, listener));
-    let plain = StoppableListener::new(socket, stop_token.clone());
-    // Serving ends only with accepting, which never ends by itself.
-    let Some(acceptor) = tls.filter(|_| listener != Listener::Machine) else {
-        tokio::select! {
-            () = stop_token.cancelled() => {}
-            _result = axum::serve(plain, router) => {}
-        }
-        return;
-    };
-    // A socket without a local address cannot be served.
-    let Ok((secured, securing)) = tls::secure(plain, acceptor) else {
-        return;
-    };
-    tokio::select! {
-        () = stop_token.cancelled() => {}
-        () = securing => {}
-        _result = axum::serve(secured, router) => {}
-    }
-}
-
-async fn handle(
-    State((tenant, listener)): State<(Arc<Tenant>, Listener)>,
-    request: axum::extract::Request,
-) -> http::Response<Body> {
+    request: hyper::Request<Incoming>,
+) -> io::Result<hyper::Response<Full<Bytes>>> {
     let (parts, body) = request.into_parts();
-    let response = match axum::body::to_bytes(body, BODY_LIMIT).await {
-        Err(_) => Response::error(413, "RequestEntityTooLarge", "The body is too large."),
-        Ok(body) => {
-            let request = Request::new(
-                parts.method.as_str(),
-                parts.uri.path(),
-                parts.uri.query(),
-                parts.headers,
-                body.to_vec(),
-            );
-            // The response is on its way: meanwhile the tenant handles other requests.
-            let handled = tenant.handle(listener, &request);
-            // Even a sleep of no time takes a tick of the timer, a millisecond.
-            if !tenant.latency.is_zero() {
-                tokio::time::sleep(tenant.latency).await;
-            }
-            match handled {
-                Ok(Handled::Respond(response)) => response,
-                Ok(Handled::Hold) => future::pending().await,
-                Ok(Handled::Disconnect) => return disconnect(),
-                Err(error) => Response::error(500, "InternalServerError", &error.to_string()),
-            }
+    let body = match Limited::new(body, BODY_LIMIT).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => {
+            let (code, text) = ("RequestEntityTooLarge", "The body is too large.");
+            return Ok(into_http(Response::error(413, code, text)));
         }
+        // The client broke off.
+        Err(error) => return Err(io::Error::other(error)),
     };
-    into_http(response)
+    let request = Request::new(
+        parts.method.as_str(),
+        parts.uri.path(),
+        parts.uri.query(),
+        parts.headers,
+        body.into(),
+    );
+    let handled = tenant.handle(listener, &request);
+    // The response is on its way: meanwhile the tenant handles other requests. Even a sleep of no
+    // time takes a tick of the timer, a millisecond.
+    if !tenant.latency.is_zero() {
+        tokio::time::sleep(tenant.latency).await;
+    }
+    match handled {
+        Ok(Handled::Respond(response)) => Ok(into_http(response)),
+        Ok(Handled::Hold) => future::pending().await,
+        Ok(Handled::Disconnect) => Err(io::ErrorKind::ConnectionReset.into()),
+        Err(error) => {
+            let response = Response::error(500, "InternalServerError", &error.to_string());
+            Ok(into_http(response))
+        }
+    }
 }
 
 /// Whether a fault with a duration has not ended; one that has not started starts now. Faults
@@ -198,27 +172,18 @@ fn cut_in_the_middle(mut response: Response) -> Response {
     response
 }
 
-/// A response whose body fails: the connection ends.
-fn disconnect() -> http::Response<Body> {
-    let body = futures_util::stream::once(async {
-        Err::<Vec<u8>, std::io::Error>(std::io::ErrorKind::ConnectionReset.into())
-    });
-    http::Response::new(Body::from_stream(body))
-}
-
-fn into_http(response: Response) -> http::Response<Body> {
-    let mut builder = http::Response::builder().status(response.status);
+fn into_http(response: Response) -> hyper::Response<Full<Bytes>> {
+    let mut builder = hyper::Response::builder().status(response.status);
     for (name, value) in response.headers {
         builder = builder.header(name, value);
     }
-    builder
-        .body(response.body.map_or_else(Body::empty, Body::from))
-        .unwrap_or_else(|_| {
-            // An invalid header; the tenant sends none.
-            let mut failed = http::Response::new(Body::empty());
-            *failed.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-            failed
-        })
+    let body = response.body.map(Bytes::from).unwrap_or_default();
+    builder.body(Full::new(body)).unwrap_or_else(|_| {
+        // An invalid header; the tenant sends none.
+        let mut failed = hyper::Response::default();
+        *failed.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        failed
+    })
 }
 
 impl Tenant {

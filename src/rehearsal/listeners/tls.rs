@@ -1,25 +1,15 @@
 //! TLS: a root certificate that the program must trust, and a certificate for this machine. Both
 //! are created with a new world and stored in it, so that clients still trust a restarted tenant.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::serve::Listener as _;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::server::TlsStream;
-
-use super::connection::{StoppableConnection, StoppableListener};
-
-/// The maximum number of connections that wait to be served.
-const MAX_WAITING: usize = 64;
 
 /// Why TLS cannot be set up. No user error can be the cause.
 #[derive(Debug, thiserror::Error)]
@@ -76,60 +66,6 @@ fn make() -> Result<Certificates, rcgen::Error> {
         certificate: certificate.pem(),
         key: key.serialize_pem(),
     })
-}
-
-/// A TLS connection and its client's address.
-type Secured = (TlsStream<StoppableConnection>, SocketAddr);
-
-/// Yields TLS connections after their handshakes.
-#[derive(Debug)]
-pub(crate) struct SecureListener {
-    connections: mpsc::Receiver<Secured>,
-    address: SocketAddr,
-}
-
-/// A listener for TLS connections, and a future that runs their handshakes. Each handshake is a
-/// separate task, so that a stalled one does not block the others.
-pub(crate) fn secure(
-    mut listener: StoppableListener,
-    acceptor: TlsAcceptor,
-) -> io::Result<(SecureListener, impl Future<Output = ()>)> {
-    let address = listener.local_addr()?;
-    let (sender, connections) = mpsc::channel(MAX_WAITING);
-    let securing = async move {
-        loop {
-            let (connection, from) = listener.accept().await;
-            let (sender, acceptor) = (sender.clone(), acceptor.clone());
-            tokio::spawn(async move {
-                // The handshake fails for clients without TLS and those that do not trust the root.
-                if let Ok(stream) = acceptor.accept(connection).await {
-                    drop(sender.send((stream, from)).await);
-                }
-            });
-        }
-    };
-    let secured = SecureListener {
-        connections,
-        address,
-    };
-    Ok((secured, securing))
-}
-
-impl axum::serve::Listener for SecureListener {
-    type Io = TlsStream<StoppableConnection>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        match self.connections.recv().await {
-            Some(secured) => secured,
-            // The handshakes have stopped because the tenant stops.
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        Ok(self.address)
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The tenant over HTTP, with a plain client: what the end-to-end tests of the program do not show.
 
 mod batch;
+mod connections;
 mod copies;
 mod dataverse;
 mod dual_write;

@@ -2,10 +2,11 @@
 //! come from the type, so they always agree.
 //!
 //! - `status`: the document of `status`; `fleet`: that of `fleet`.
+//! - `findings`: what needs a look, in the documents of `status` and `report`.
 //! - `graph`: the document of `graph`.
 //! - `state_file`: the documents of `state check`, `state cut` and `state export`.
 //! - `setup`: the documents of `rehearsal`, `init` and `import-har`.
-//! - `schema`: the JSON Schema of a command's document.
+//! - `schema`: the JSON Schema of a command's document. A test generates `schemas.json`.
 //!
 //! Every document has `"v": 1` and kebab-case keys. Keys may be added within a version; they are
 //! never removed, and their meaning stays.
@@ -19,6 +20,7 @@ use crate::engine::{Failure, FailureItem, FailureKind, PlannedChange, RunbookPla
 use crate::journal::TimeSource;
 use crate::report::PlanReport;
 
+mod findings;
 mod fleet;
 mod graph;
 mod schema;
@@ -26,6 +28,7 @@ mod setup;
 mod state_file;
 mod status;
 
+pub use findings::Findings;
 pub use fleet::{FleetDocument, FleetRun};
 pub(in crate::report) use fleet::{Waits, Whom};
 pub use graph::GraphDocument;
@@ -157,6 +160,8 @@ pub struct PlanDocument {
     window_hours: u64,
     /// Each step in order.
     steps: Vec<PlanStep>,
+    /// The providers that the plan deletes and does not reinstall, each with the reason.
+    not_reinstalled: Vec<String>,
     /// What the plan changes and does not turn on, one line for each kind.
     left_off: Vec<String>,
     /// Why a run may make other changes, one line for each reason.
@@ -211,6 +216,7 @@ impl PlanDocument {
             total_seconds: total.map_or(0, |total| total.takes.as_secs()),
             window_hours: total.map_or(0, |total| total.window().as_secs() / 3600),
             steps: steps.collect(),
+            not_reinstalled: report.lost_providers.names.clone(),
             left_off: report.left_off.clone(),
             differences: report.differences.clone(),
             unknowns: report.unknowns.clone(),

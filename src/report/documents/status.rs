@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Version;
+use super::{Findings, Version};
+use crate::engine::WorksheetThing;
 use crate::journal::{PinnedTarget, ReopenedBy, TimeSource};
 
 /// What `status` writes.
@@ -38,7 +39,8 @@ pub struct StatusDocument {
     /// What a person must do for each of them.
     pub(in crate::report) worksheets: Vec<Worksheet>,
     /// What needs a look, as the run's report lists it.
-    pub(in crate::report) findings: Vec<String>,
+    #[serde(flatten)]
+    pub(in crate::report) findings: Findings,
     /// The failures that are still open.
     pub(in crate::report) failures: Vec<StepFailure>,
     /// How the last process ended, if its exit code was not 0.
@@ -151,6 +153,8 @@ pub(in crate::report) struct StepStatus {
     pub(in crate::report) by_hand_waived: usize,
     /// Changes that were done before the step was opened again. Some may have been made again.
     pub(in crate::report) changes_before: usize,
+    /// How long it had taken, in seconds, before it was opened again.
+    pub(in crate::report) seconds_before: u64,
     /// Which flag opened it again for the last time, if one did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::report) reopened_by: Option<ReopenedBy>,
@@ -190,10 +194,17 @@ pub(in crate::report) struct Worksheet {
     pub(in crate::report) things: Vec<String>,
     /// How many more things are done since it was handed out.
     pub(in crate::report) things_done: usize,
-    /// What to do, one line for each instruction.
+    /// What to do, one line for each instruction: the advice, then the lines of each thing.
     pub(in crate::report) instructions: Vec<String>,
+    /// What the person must know or do first, one line each.
+    pub(in crate::report) advice: Vec<String>,
+    /// The things that are left, with what to do for each.
+    pub(in crate::report) to_do: Vec<WorksheetThing>,
     /// What is read as evidence, one line for each.
     pub(in crate::report) evidence: Vec<String>,
+    /// Does nothing in the tenant show that one of the things is done? Then the task is completed
+    /// with a waiver.
+    pub(in crate::report) needs_waiver: bool,
 }
 
 /// How the last process ended.

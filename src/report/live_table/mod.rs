@@ -75,7 +75,7 @@ pub(super) fn table(
         let (word, paint) = condition(shown_condition(step), palette);
         let row = with_longest_form(
             &format!("{name}{word:<7}  "),
-            &describe(step, moment),
+            &describe(run, step, moment),
             columns,
         );
         lines.push(match row.strip_prefix(&format!("{name}{word}")) {
@@ -92,7 +92,7 @@ pub(super) fn table(
         .running_step()
         .map(|step| {
             let name = format!("{}: ", step.name);
-            with_longest_form(&name, &describe(step, moment), columns)
+            with_longest_form(&name, &describe(run, step, moment), columns)
         })
         .into_iter()
         .chain(now)
@@ -122,7 +122,10 @@ fn head(run: &LiveRun, target: &str, moment: &Moment) -> String {
     let at = run
         .running
         .map_or_else(|| run.steps.iter().filter(ended).count(), |at| at + 1);
-    let worked: Duration = run.steps.iter().map(|step| time_of(step, moment)).sum();
+    let worked = run.steps.iter();
+    let worked: Duration = worked
+        .map(|step| step.before.saturating_add(time_of(step, moment)))
+        .sum();
     let end = if moment.is_stopping {
         Some(", stopping: no new change begins".to_owned())
     } else if run.current.task.is_some() {
@@ -224,8 +227,23 @@ fn condition(condition: Condition, palette: Palette) -> (&'static str, Paint) {
     }
 }
 
-/// What is known about a step, beside its condition: the whole text, then shorter ones.
-fn describe(step: &LiveStep, moment: &Moment) -> Vec<String> {
+/// What is known about a step, beside its condition: the whole text, then shorter ones. Of a step that
+/// is opened again and has not ended, the first text also has the time before, which is part of the
+/// run's time.
+fn describe(run: &LiveRun, step: &LiveStep, moment: &Moment) -> Vec<String> {
+    let mut forms = describe_now(run, step, moment);
+    let is_open = matches!(step.condition, Condition::Waiting | Condition::Running);
+    if is_open
+        && !step.before.is_zero()
+        && let Some(first) = forms.first()
+    {
+        let whole = format!("{first}; {} before", duration(step.before));
+        forms.insert(0, whole);
+    }
+    forms
+}
+
+fn describe_now(run: &LiveRun, step: &LiveStep, moment: &Moment) -> Vec<String> {
     let changes_and_time = |changes: String, time: String| {
         let whole = format!("{changes}, {time}");
         vec![whole, time]
@@ -234,6 +252,12 @@ fn describe(step: &LiveStep, moment: &Moment) -> Vec<String> {
         Condition::Running if step.again => {
             let survey = rough(step.since_begin(moment.now));
             vec![format!("surveyed again for {survey}"), survey]
+        }
+        // When a person has done the task is as unknown here as above the steps.
+        Condition::Running if run.current.task.is_some() => {
+            let so_far = rough(step.elapsed(moment.now));
+            let waits = "waits for you".to_owned();
+            vec![format!("{waits}, {so_far} so far"), waits]
         }
         Condition::Running => describe_running(step, moment),
         Condition::Waiting if step.again => {
@@ -298,9 +322,9 @@ fn current(run: &LiveRun, moment: &Moment, columns: usize, palette: Palette) -> 
     for object in objects(now, moment) {
         lines.extend(whole(&object, &|line| palette.bold(line)));
     }
-    if now.task.is_some() {
-        let text = "the worksheet is above; when it is done, the run continues by itself";
-        lines.extend(whole(text, &notable));
+    if let Some(after) = &now.task {
+        let text = format!("the worksheet is above; when it is done, {after}");
+        lines.extend(whole(&text, &notable));
     }
     if let Some((done, all)) = run.progress() {
         let bar = bar(done, all, (columns / 3).clamp(10, 30));

@@ -32,6 +32,7 @@ fn run(events: Vec<(u64, EventKind)>) -> LiveRun {
         run: "01a2".to_owned(),
         resumed: false,
         target: "Contoso UAT".to_owned(),
+        arguments: "w.yaml".to_owned(),
         steps,
     };
     let copied = change_done(COPY, "copy 'Contoso Prod' onto 'Contoso UAT'");
@@ -335,7 +336,10 @@ fn a_manual_task_names_its_worksheet_and_counts_what_a_person_did() {
         task: task.to_owned(),
         things: 3,
         instructions: Vec::new(),
+        advice: Vec::new(),
+        to_do: Vec::new(),
         evidence: Vec::new(),
+        needs_waiver: false,
     };
     events.push((6000, asked));
     let progress = |left: usize| EventKind::Progress {
@@ -351,6 +355,8 @@ fn a_manual_task_names_its_worksheet_and_counts_what_a_person_did() {
     let text = lines(&run(events), 6600, (24, 80));
     let head = "\nContoso UAT: step 2 of 4, 1 h 50 min, waits for a person\n";
     assert!(text.starts_with(head), "{text}");
+    let row = "reinstall-providers       running  waits for you, 10 min so far\n";
+    assert!(text.contains(row), "{text}");
     assert!(
         text.ends_with(
             "\nreinstall-providers/vanished: 2 things left for you to do (10 min so far)\n\
@@ -362,12 +368,64 @@ fn a_manual_task_names_its_worksheet_and_counts_what_a_person_did() {
 }
 
 #[test]
+fn the_time_of_the_run_has_what_steps_took_before_they_were_opened_again() {
+    let again = |name: &str, worked| StepLine {
+        worked_seconds: Some(worked),
+        seconds_before: Some(46_260),
+        ..line(name, Some(14), Some(60))
+    };
+    let steps = vec![
+        StepLine {
+            ended: Some(StepOutcome::Done),
+            worked_seconds: Some(6000),
+            ..line(COPY, Some(1), Some(95))
+        },
+        again(REINSTALL, 0),
+    ];
+    let mut run = LiveRun::default();
+    let began = EventKind::RunBegan {
+        run: "01a2".to_owned(),
+        resumed: true,
+        target: "Contoso UAT".to_owned(),
+        arguments: "w.yaml".to_owned(),
+        steps,
+    };
+    run.update(&began, Duration::ZERO);
+    run.update(&step_began(REINSTALL), Duration::ZERO);
+    let text = lines(&run, 600, (24, 100));
+    assert!(
+        text.contains("Contoso UAT: step 2 of 2, 14 h 41 min"),
+        "{text}"
+    );
+    assert!(text.contains("; 12 h 51 min before\n"), "{text}");
+}
+
+#[test]
+fn a_task_without_evidence_does_not_promise_that_the_run_continues() {
+    let asked = EventKind::ManualTask {
+        task: "call-finance/by-hand".to_owned(),
+        things: 1,
+        instructions: Vec::new(),
+        advice: Vec::new(),
+        to_do: Vec::new(),
+        evidence: Vec::new(),
+        needs_waiver: true,
+    };
+    let events = vec![(6000, step_began(REINSTALL)), (6000, asked)];
+    let text = lines(&run(events), 6600, (24, 200));
+    let after = "the worksheet is above; when it is done, stop the run (Ctrl-C), then iomcopy complete \
+                 w.yaml call-finance/by-hand --waive \"who, when\"";
+    assert!(text.contains(after), "{text}");
+}
+
+#[test]
 fn the_bar_of_a_resumed_phase_counts_what_was_done_before() {
     let bar = |planned: Option<usize>| {
         let began = EventKind::RunBegan {
             run: "01a2".to_owned(),
             resumed: true,
             target: "Contoso UAT".to_owned(),
+            arguments: "w.yaml".to_owned(),
             steps: vec![line(REINSTALL, planned, None)],
         };
         let mut events = vec![(0, began), (0, step_began(REINSTALL))];
@@ -398,6 +456,7 @@ fn a_step_of_an_earlier_process_is_only_surveyed_again() {
         run: "01a2".to_owned(),
         resumed: true,
         target: "Contoso UAT".to_owned(),
+        arguments: "w.yaml".to_owned(),
         steps,
     };
     run.update(&began, Duration::ZERO);

@@ -33,6 +33,8 @@ pub struct PlanReport<'a> {
     /// The step that replaces the target: while it has something to do, the changes of later steps
     /// are a forecast. None where nothing is replaced.
     pub replacing_step: Option<&'a str>,
+    /// The providers that are deleted and not reinstalled.
+    pub lost_providers: LostProviders,
     /// What the plan changes and does not turn on, one line for each kind.
     pub left_off: Vec<String>,
     /// Why a run may make other changes, one line for each reason.
@@ -43,6 +45,15 @@ pub struct PlanReport<'a> {
     pub expected: BTreeMap<String, StepForecast>,
     /// The names that are shown with ids.
     pub names: BTreeMap<String, String>,
+}
+
+/// Providers that a plan deletes and does not reinstall.
+#[derive(Clone, Debug, Default)]
+pub struct LostProviders {
+    /// Each with the reason: `'BigCommerce 1' (it is not active)`.
+    pub names: Vec<String>,
+    /// How many they are, and which; none for none.
+    pub line: Option<String>,
 }
 
 /// What a page says in addition to the changes.
@@ -71,6 +82,7 @@ impl<'a> PlanReport<'a> {
             plan,
             target,
             replacing_step: None,
+            lost_providers: LostProviders::default(),
             left_off: Vec::new(),
             differences: Vec::new(),
             unknowns: Vec::new(),
@@ -122,7 +134,7 @@ fn is_by_hand(change: &PlannedChange) -> bool {
 
 /// The values of a change, as a reader compares them.
 fn values_of(report: &PlanReport<'_>, change: &PlannedChange) -> Vec<ValueChange> {
-    value_changes(&change.before, &change.after, &report.names)
+    value_changes(&change.before.value(), &change.after.value(), &report.names)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::{Effect, PlanFacts, PlanReport, is_by_hand, values_of};
+use super::{Effect, LostProviders, PlanFacts, PlanReport, is_by_hand, values_of};
 use crate::base::text::count;
 use crate::engine::{PlannedChange, PlannedStep};
 use crate::report::duration;
@@ -28,7 +28,7 @@ pub fn plan_page(report: &PlanReport<'_>, facts: &PlanFacts<'_>) -> String {
         section(
             "Cannot be undone",
             "final",
-            (!ended.is_empty()).then(|| final_changes(&ended)),
+            (!ended.is_empty()).then(|| final_changes(&report.lost_providers, &ended)),
         ),
         section(
             "By hand",
@@ -65,6 +65,8 @@ fn head(report: &PlanReport<'_>, facts: &PlanFacts<'_>) -> Markup {
             }
             @let ended = report.final_changes().len();
             @if ended > 0 { li.bad { b { span.sign { "!" } (ended) } "cannot be undone" } }
+            @let lost = report.lost_providers.names.len();
+            @if lost > 0 { li.bad { b { span.sign { "!" } (lost) } (noun(lost, "provider")) " deleted and not reinstalled" } }
             li { b { (by_hand) } "by hand" }
         }
         table.facts {
@@ -122,8 +124,9 @@ fn steps(report: &PlanReport<'_>) -> Markup {
     table(&head, rows)
 }
 
-fn final_changes(ended: &[&PlannedChange]) -> Markup {
+fn final_changes(lost: &LostProviders, ended: &[&PlannedChange]) -> Markup {
     html! {
+        @if let Some(line) = &lost.line { p { strong { (breakable(line)) } } }
         p { "A run asks for the target's name before it begins. What it removes or ends is recorded first." }
         ul { @for change in ended { li { (signed(change)) @if is_by_hand(change) { (tag("by hand", "notable")) } } } }
     }

@@ -82,6 +82,9 @@ fn legend(report: &PlanReport<'_>) -> String {
             count(ended.len(), "change")
         );
     }
+    if let Some(line) = &report.lost_providers.line {
+        text += &format!("  ! {line}\n");
+    }
     text
 }
 
@@ -125,6 +128,7 @@ fn notes(heading: &str, notes: &[String]) -> String {
 mod tests {
     use super::super::tests::{plan, report};
     use super::*;
+    use crate::report::{LostProviders, PlanDocument};
 
     #[test]
     fn counts_come_first_each_effect_has_its_sign_and_forecasts_are_marked() {
@@ -159,6 +163,23 @@ Not known yet:
         let detailed = plan_text(&report(&plan), Palette::plain(), true);
         let lines = "    ~ set parameter 'x'\n        value: nothing → sha256:1234\n";
         assert!(detailed.contains(lines), "{detailed}");
+    }
+
+    #[test]
+    fn a_plan_says_above_its_steps_which_provider_is_not_reinstalled() {
+        let plan = plan();
+        let line = "1 provider is deleted and not reinstalled: 'P 1' (it is not active)";
+        let report = PlanReport {
+            lost_providers: LostProviders {
+                names: vec!["'P 1' (it is not active)".to_owned()],
+                line: Some(line.to_owned()),
+            },
+            ..report(&plan)
+        };
+        let text = plan_text(&report, Palette::plain(), false);
+        assert!(text.contains(&format!("\n  ! {line}\n")), "{text}");
+        let document = serde_json::to_value(PlanDocument::new(&report, "d")).unwrap();
+        assert_eq!(document["not-reinstalled"][0], "'P 1' (it is not active)");
     }
 
     #[test]

@@ -12,7 +12,9 @@ use super::pictures::Pictures;
 use crate::journal::{ChangeCounts, ChangeKind};
 use crate::report::change_counts::StepCounts;
 use crate::report::current_work::{is_short, not_read};
-use crate::report::documents::{RunState, StepCondition, StepFailure, StepStatus, Target, Version};
+use crate::report::documents::{
+    Findings, RunState, StepCondition, StepFailure, StepStatus, Target, Version,
+};
 use crate::report::duration;
 use crate::report::durations::{real_time, unread_time};
 
@@ -42,8 +44,12 @@ pub struct RunReport {
     pub(super) tasks: Vec<TaskReport>,
     /// The figures of the last process that ended; none if none has ended.
     pub(super) figures: Option<Figures>,
-    /// What was found and stopped nothing, one line for each finding.
-    pub(super) findings: Vec<String>,
+    /// What needs a look.
+    #[serde(flatten)]
+    pub(super) findings: Findings,
+    /// What did not succeed at first and did in the end, in the processes that have ended, one line
+    /// each.
+    pub(super) hindrances: Vec<String>,
     /// What the reader should know about the run or its state file, one line for each warning.
     pub(super) warnings: Vec<String>,
     /// The failures that are still open.
@@ -124,6 +130,19 @@ pub(super) struct Process {
     pub(super) began: String,
     /// How it ended; none while it runs, and none if it was killed.
     pub(super) ending: Option<Ending>,
+    /// Does it work on the run now?
+    pub(super) running: bool,
+}
+
+impl Process {
+    /// What is known of its end if no end is recorded, as text.
+    pub(super) fn describe_no_ending(&self) -> &'static str {
+        if self.running {
+            "running"
+        } else {
+            "no end recorded"
+        }
+    }
 }
 
 /// How a process ended.
@@ -205,6 +224,7 @@ impl StepReport {
                     waived: status.by_hand_waived,
                     planned: status.changes_planned,
                     before: status.changes_before,
+                    time_before: Duration::from_secs(status.seconds_before),
                     reopened_by: status.reopened_by,
                 };
                 let rest = counts.describe_rest(condition);
@@ -289,6 +309,9 @@ impl ChangeReport {
             (ChangeKind::ManualTask, ChangeResult::Done, _) => "done by hand",
             (ChangeKind::ManualTask, _, _) => "left for a person",
             (_, ChangeResult::Begun, Some(since)) => return not_read(since),
+            (_, ChangeResult::Done, _) if self.attempt > 1 => {
+                return format!("done at attempt {}", self.attempt);
+            }
             (_, result, _) => result.as_text(),
         };
         text.to_owned()

@@ -21,6 +21,10 @@ pub(super) struct Figures {
     pub(super) drafts: Vec<String>,
     /// How many providers were reinstalled.
     pub(super) providers: usize,
+    /// Providers that were deleted and are not reinstalled, name and reason; nothing if an earlier
+    /// version of the program wrote the figures.
+    #[serde(default)]
+    pub(super) providers_not_reinstalled: Vec<(String, String)>,
     /// How many cloud flows were turned on.
     pub(super) flows_on: usize,
     /// Cloud flows left off: name and reason.
@@ -52,6 +56,9 @@ pub(super) struct ContainmentFigures {
     pub(super) open: usize,
     /// How many a person has to look at, because nobody has documented what a copy does to them.
     pub(super) unclear: usize,
+    /// How many may have acted before the run closed them.
+    #[serde(default)]
+    pub(super) acted: usize,
     /// The surfaces, open ones first; at most 1000.
     pub(super) surfaces: Vec<SurfaceReport>,
 }
@@ -66,7 +73,7 @@ pub(super) struct SurfaceReport {
     pub(super) name: String,
     /// What it could do.
     pub(super) reach: String,
-    /// `open`, `unclear`, `allowed`, `replaced` or `closed`.
+    /// `open`, `acted`, `unclear`, `allowed`, `replaced` or `closed`.
     pub(super) state: String,
     /// How, why or by what.
     pub(super) detail: String,
@@ -75,8 +82,12 @@ pub(super) struct SurfaceReport {
 impl ContainmentFigures {
     /// The numbers in one line.
     pub(super) fn line(&self) -> String {
+        let acted = match self.acted {
+            0 => String::new(),
+            acted => format!(", {acted} acted before that"),
+        };
         format!(
-            "purpose {}: {} closed, {} replaced, {} allowed, {} open, {} unclear",
+            "purpose {}: {} closed, {} replaced, {} allowed, {} open, {} unclear{acted}",
             self.purpose, self.closed, self.replaced, self.allowed, self.open, self.unclear
         )
     }
@@ -87,6 +98,7 @@ impl SurfaceReport {
     pub(super) fn outcome(&self) -> String {
         let state = match self.state.as_str() {
             "unclear" => "unclear, a person has to look",
+            "acted" => "may have acted",
             state => state,
         };
         match self.detail.as_str() {
@@ -155,6 +167,14 @@ impl Figures {
             0 => all.to_string(),
             by_hand => format!("{all} ({by_hand} by hand)"),
         };
+        let lost = self.providers_not_reinstalled.iter();
+        let lost: Vec<String> = lost
+            .map(|(name, why)| format!("'{name}' ({why})"))
+            .collect();
+        let lost = match lost.len() {
+            0 => "0".to_owned(),
+            number => format!("{number}: {}", lost.join(", ")),
+        };
         vec![
             (
                 "Slots restored to new provider actions",
@@ -168,6 +188,7 @@ impl Figures {
                 "Providers reinstalled",
                 number(self.providers, hand.providers),
             ),
+            ("Providers deleted and not reinstalled", lost),
             (
                 "Orchestrations published",
                 number(self.published.len(), hand.published),

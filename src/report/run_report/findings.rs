@@ -9,6 +9,7 @@ use super::notes::Notes;
 use crate::base::text::count;
 use crate::journal::{Closed, Record, StateFileContents};
 use crate::report::current_work::operation_line;
+use crate::report::documents::Findings;
 use crate::report::status::{simulation_note, torn_note};
 
 /// The last record of each process that closed the file, in order.
@@ -55,47 +56,40 @@ pub(super) fn figures(contents: &StateFileContents) -> Option<Figures> {
 }
 
 /// What needs a look in a run, as its report lists it: by its state file, so that every process and
-/// every command count the same. Takes what the figures answer once the copy was read.
+/// every command count the same, whether or not a process works on the run. Takes which findings the
+/// run has answered since.
 pub fn recorded_findings(
     contents: &StateFileContents,
-    is_forecast: impl Fn(&str) -> bool,
-) -> Vec<String> {
-    let figures = figures(contents);
-    let mut findings = findings(contents, figures.as_ref());
-    retain_unanswered(&mut findings, figures.as_ref(), is_forecast);
+    is_answered: impl Fn(&str) -> bool,
+) -> Findings {
+    let mut findings = findings(contents, figures(contents).as_ref());
+    findings.texts.retain(|finding| !is_answered(finding));
     findings
 }
 
-/// Drops the forecasts that the figures answer.
-pub(super) fn retain_unanswered(
-    findings: &mut Vec<String>,
-    figures: Option<&Figures>,
-    is_forecast: impl Fn(&str) -> bool,
-) {
-    if figures.is_some_and(|figures| figures.containment.is_some()) {
-        findings.retain(|finding| !is_forecast(finding));
-    }
-}
-
-/// The warnings of all processes, in order, that nothing has replaced since.
-fn notes(contents: &StateFileContents) -> impl Iterator<Item = String> {
+/// What needs a look: the warnings of all processes that nothing has replaced since, and the dangling
+/// slots of these figures. Only versions that did not record those as a warning need the figures; the
+/// figures change whenever a process ends, so they count only when the run has finished.
+pub(super) fn findings(contents: &StateFileContents, figures: Option<&Figures>) -> Findings {
     let mut notes = Notes::default();
     for entry in &contents.entries {
         notes.add(&entry.record);
     }
-    notes.found.into_iter().map(|note| note.text)
-}
-
-/// What needs a look: the warnings of all processes, and the dangling slots of these figures.
-pub(super) fn findings(contents: &StateFileContents, figures: Option<&Figures>) -> Vec<String> {
-    let mut findings: Vec<String> = Vec::new();
-    let dangling = figures.into_iter().flat_map(|figures| &figures.dangling);
-    let dangling =
-        dangling.map(|slot| format!("dangling before the refresh, left unchanged: {slot}"));
-    let notes = notes(contents).map(|note| clean(&note));
-    for finding in notes.chain(dangling) {
-        if !findings.contains(&finding) {
-            findings.push(finding);
+    let mut findings = Findings::default();
+    for (text, remedy) in notes.with_remedies() {
+        let text = clean(text);
+        if let Some(remedy) = remedy {
+            findings.remedies.insert(text.clone(), clean(remedy));
+        }
+        if !findings.texts.contains(&text) {
+            findings.texts.push(text);
+        }
+    }
+    let figures = figures.filter(|_| contents.state.finished.is_some());
+    for slot in figures.into_iter().flat_map(|figures| &figures.dangling) {
+        let finding = format!("dangling before the refresh, left unchanged: {slot}");
+        if !findings.texts.iter().any(|text| text.ends_with(&finding)) {
+            findings.texts.push(finding);
         }
     }
     findings
@@ -153,7 +147,8 @@ fn record_warning(record: &Record) -> Option<String> {
             clean(&abandoned.reason)
         )),
         Record::Reopened(reopened) => Some(format!(
-            "{} reopened steps 5 to 7 for the provider {}",
+            "{} reopened the steps from detach-provider-actions to restore-provider-actions for the \
+             provider {}",
             clean(&reopened.who),
             clean(&reopened.provider)
         )),
@@ -172,10 +167,13 @@ fn record_warning(record: &Record) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::super::gather_report;
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::base::clock::Clock;
     use crate::journal::testing::{open, phase_began, step_began};
-    use crate::journal::{PhaseEnded, read_state_file};
+    use crate::journal::{Noted, PhaseEnded, read_state_file};
+    use crate::report::run_report::ReportFormat;
 
     #[tokio::test]
     async fn the_warnings_of_all_processes_are_findings_once_also_those_of_a_killed_one() {
@@ -202,8 +200,57 @@ mod tests {
         }
         let contents = read_state_file(&path).unwrap();
         let expected = ["s: killed", "s: first", "s: both", "s: last"];
-        assert_eq!(recorded_findings(&contents, |_| false), expected);
+        assert_eq!(recorded_findings(&contents, |_| false).texts, expected);
         let report = gather_report(&contents, "s", &["s"], "iomcopy run");
-        assert_eq!(report.findings, expected);
+        assert_eq!(report.findings.texts, expected);
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_process_changes_no_number_of_findings() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.iomcopy.jsonl");
+        let opening = open(&path, &Clock::new(1.0));
+        let remedies = BTreeMap::from([("look".to_owned(), "turn it on".to_owned())]);
+        let noted = Noted {
+            notes: ["forecast", "look"].map(str::to_owned).to_vec(),
+            remedies: remedies.clone(),
+            ..Noted::default()
+        };
+        let failed = Noted {
+            step: Some("s".to_owned()),
+            notes: vec!["refused".to_owned()],
+            ..Noted::default()
+        };
+        let records = vec![noted.into(), step_began("s"), failed.into()];
+        opening.journal.append_all(records).await.unwrap();
+        let found = || {
+            let contents = read_state_file(&path).unwrap();
+            let report = gather_report(&contents, "s", &["s"], "iomcopy run");
+            let found = recorded_findings(&contents, |note| note == "forecast");
+            let markdown = report.render(ReportFormat::Markdown);
+            assert!(
+                markdown.contains("- look\n  - fix: turn it on"),
+                "{markdown}"
+            );
+            let page = report.render(ReportFormat::Html);
+            assert!(page.contains("fix: turn it on"), "{page}");
+            let json = report.render(ReportFormat::Json);
+            assert!(json.contains("turn it on"), "{json}");
+            (found.texts, found.remedies)
+        };
+        let expected = ["look", "s: refused"].map(str::to_owned).to_vec();
+        assert_eq!(found(), (expected.clone(), remedies.clone()), "it works");
+        let figures = serde_json::json!({
+            "slots-restored": 0, "slots-recorded": 1, "dangling": ["a slot"], "published": [],
+            "drafts": [], "providers": 0, "flows-on": 0, "flows-off": [],
+            "dual-write": {"ran": 0, "run-again": 0, "left-stopped": 0},
+        });
+        let closed = Closed {
+            figures: Some(figures),
+            notes: expected.clone(),
+            ..Closed::new("interrupted", 130, None)
+        };
+        opening.journal.append(closed).await.unwrap();
+        assert_eq!(found(), (expected, remedies), "it was stopped");
     }
 }

@@ -7,17 +7,18 @@ use super::content::{
     ChangeReport, ChangeResult, Confirmation, Ending, PhaseReport, Process, RunFacts, RunReport,
     StepReport,
 };
-use super::findings::{figures, findings, retain_unanswered, warnings};
+use super::findings::{figures, findings, warnings};
 use super::manual_tasks::tasks;
 use super::pictures::{self, GraphOutline};
 use super::values::value_changes;
 use crate::base::clock::between;
 use crate::journal::{
-    ChangeState, ChangeTime, Intent, LaunchOutcome, LaunchState, Record, Stamped, State,
+    ChangeState, ChangeTime, Intent, LaunchOutcome, LaunchState, Occupancy, Record, Stamped, State,
     StateFileContents,
 };
 use crate::report::current_work::{elapsed, pauses, unread_since};
 use crate::report::documents::{RunState, StepFailure, Version};
+use crate::report::hindrances::all_hindrances;
 use crate::report::status::{condition, step_failures, step_not_begun, step_status};
 
 /// The report of a run. Takes the content and the path of its state file, the names of all steps in
@@ -31,6 +32,7 @@ pub fn gather_report(
     let state = &contents.state;
     let (text, condition) = condition(contents);
     let figures = figures(contents);
+    let hindrances = all_hindrances(contents).lines();
     let mut step_reports: Vec<StepReport> =
         steps.iter().map(|name| step_report(state, name)).collect();
     if let Some(since) = unread_since(contents) {
@@ -49,6 +51,7 @@ pub fn gather_report(
         tasks: tasks(state),
         findings: findings(contents, figures.as_ref()),
         figures,
+        hindrances: hindrances.iter().map(|line| clean(line)).collect(),
         warnings: warnings(contents),
         failures: failures(state),
         next: Some(next.to_owned()),
@@ -58,11 +61,10 @@ pub fn gather_report(
 }
 
 impl RunReport {
-    /// The same without the forecasts that the figures answer: an earlier process of the run may have
-    /// recorded them before the copy was read.
+    /// The same without the findings that the run has answered since.
     #[must_use]
-    pub fn without_answered(mut self, is_forecast: impl Fn(&str) -> bool) -> Self {
-        retain_unanswered(&mut self.findings, self.figures.as_ref(), is_forecast);
+    pub fn without_answered(mut self, is_answered: impl Fn(&str) -> bool) -> Self {
+        self.findings.texts.retain(|finding| !is_answered(finding));
         self
     }
 
@@ -188,6 +190,7 @@ fn processes(contents: &StateFileContents) -> Vec<Process> {
                 program: clean(&opened.program),
                 began: at(entry.time),
                 ending: None,
+                running: false,
             }),
             Record::Closed(closed) => {
                 if let Some(process) = processes.last_mut() {
@@ -201,6 +204,11 @@ fn processes(contents: &StateFileContents) -> Vec<Process> {
             }
             _ => {}
         }
+    }
+    if contents.occupancy != Occupancy::Free
+        && let Some(last) = processes.last_mut()
+    {
+        last.running = last.ending.is_none();
     }
     processes
 }
@@ -304,9 +312,8 @@ mod tests {
     use super::*;
     use crate::base::clock::Clock;
     use crate::journal::testing::{done, intent, open, phase_began, step_began};
-    use crate::journal::{
-        ChangeKind, Closed, Ended, Failed, Occupancy, OpenStateFile, Verified, read_state_file,
-    };
+    use crate::journal::{ChangeKind, Ended, Failed, OpenStateFile, Verified, read_state_file};
+    use crate::report::run_report::ReportFormat;
 
     /// A run that has requested its copy.
     async fn requested_copy(path: &Path) -> OpenStateFile {
@@ -357,35 +364,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_forecast_that_the_figures_answer_is_no_finding() {
+    async fn a_process_without_an_end_runs_or_was_killed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s.iomcopy.jsonl");
+        drop(open(&path, &Clock::new(1.0)));
         let opening = open(&path, &Clock::new(1.0));
-        let notes = ["forecast", "look"].map(str::to_owned).to_vec();
-        let interrupted = Closed {
-            notes,
-            ..Closed::new("interrupted", 130, None)
+        let ends = |contents: &StateFileContents| {
+            let report = gather_report(contents, "s", &["s"], "iomcopy run");
+            let ends = report.processes.iter().map(Process::describe_no_ending);
+            (
+                ends.collect::<Vec<_>>(),
+                report.render(ReportFormat::Markdown),
+            )
         };
-        opening.journal.append(interrupted).await.unwrap();
+        let (now, markdown) = ends(&read_state_file(&path).unwrap());
+        assert_eq!(now, ["no end recorded", "running"]);
+        assert!(markdown.contains("| running |"), "{markdown}");
         drop(opening);
-        let contents = read_state_file(&path).unwrap();
-        let findings = |containment: Option<Value>| {
-            let mut report = gather_report(&contents, "s", &["s"], "iomcopy run");
-            let mut figures = serde_json::json!({
-                "slots-restored": 0, "slots-recorded": 0, "dangling": [], "published": [],
-                "drafts": [], "providers": 0, "flows-on": 0, "flows-off": [],
-                "dual-write": {"ran": 0, "run-again": 0, "left-stopped": 0},
-            });
-            if let Some(containment) = containment {
-                figures["containment"] = containment;
-            }
-            report.figures = Some(serde_json::from_value(figures).unwrap());
-            report.without_answered(|note| note == "forecast").findings
-        };
-        assert_eq!(findings(None), ["forecast", "look"]);
-        let read = serde_json::json!({"purpose": "test", "closed": 0, "replaced": 0, "allowed": 0,
-            "open": 0, "unclear": 0, "surfaces": []});
-        assert_eq!(findings(Some(read)), ["look"]);
+        let (later, _) = ends(&read_state_file(&path).unwrap());
+        assert_eq!(later, ["no end recorded", "no end recorded"]);
     }
 
     #[tokio::test]

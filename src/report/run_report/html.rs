@@ -23,7 +23,8 @@ use super::pictures::planned_wires;
 use super::{HOW_TO_READ, NEEDS_A_LOOK, describe_seconds, last_ending, lines};
 use crate::base::text::count;
 use crate::engine::Plan;
-use crate::report::documents::{RunState, StepCondition};
+use crate::report::documents::{Findings, RunState, StepCondition};
+use crate::report::hindrances::AT_FIRST;
 use crate::report::page::{Page, Section, breakable, cell, list, row, safe, table, time, values};
 
 /// How many changes may be unfolded at once: more would hide what comes after them.
@@ -106,7 +107,8 @@ fn sections(report: &RunReport) -> Vec<Section> {
             "figures",
             report.figures.as_ref().map(figures_section),
         ),
-        section(NEEDS_A_LOOK, "findings", texts(&report.findings)),
+        section(NEEDS_A_LOOK, "findings", findings(&report.findings)),
+        section(AT_FIRST, "hindrances", texts(&report.hindrances)),
         section(HOW_TO_READ, "warnings", texts(&report.warnings)),
         section(
             "Containment",
@@ -309,6 +311,17 @@ fn change(change: &ChangeReport) -> Vec<Markup> {
     ]
 }
 
+/// What needs a look, each with what to do about it.
+fn findings(findings: &Findings) -> Option<Markup> {
+    let items = html! { ul { @for (finding, remedy) in findings.with_remedies() {
+        li {
+            (breakable(finding))
+            @if let Some(remedy) = remedy { br; "fix: " (breakable(remedy)) }
+        }
+    } } };
+    (!findings.texts.is_empty()).then_some(items)
+}
+
 fn processes(report: &RunReport) -> Markup {
     let rows = report.processes.iter().map(|process| {
         let mut cells = vec![
@@ -321,7 +334,7 @@ fn processes(report: &RunReport) -> Markup {
                 time(&ending.time),
                 html! { (safe(&ending.reason)) " (exit " (ending.exit) ")" },
             ],
-            None => [cell(""), cell("no end recorded")],
+            None => [cell(""), cell(process.describe_no_ending())],
         });
         cells
     });
@@ -441,6 +454,9 @@ mod tests {
             things: Vec::new(),
             outcomes: Vec::new(),
             instructions: vec!["do it".to_owned()],
+            advice: Vec::new(),
+            to_do: Vec::new(),
+            needs_waiver: false,
             expected_evidence: Vec::new(),
             completed: None,
             who: None,

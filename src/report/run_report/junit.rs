@@ -16,6 +16,7 @@ use super::manual_tasks::{TaskReport, TaskState};
 use super::{break_commands, lines};
 use crate::base::text::{count, escape};
 use crate::report::documents::StepCondition;
+use crate::report::worksheet_text;
 
 /// The report as XML.
 pub(super) fn render(report: &RunReport) -> String {
@@ -68,6 +69,7 @@ fn containment_suite(figures: &ContainmentFigures, has_finished: bool) -> TestSu
         let status = match surface.state.as_str() {
             "open" if has_finished => failed(&format!("it can act: {}", surface.reach), None),
             "open" => skipped("the run has not come to it yet"),
+            "acted" => failed(&surface.outcome(), None),
             "unclear" => skipped(&surface.outcome()),
             _ => TestCaseStatus::success(),
         };
@@ -175,12 +177,7 @@ fn task_case(step: &StepReport, task: &TaskReport) -> TestCase {
         }
     };
     let mut case = case(step, phase, &format!("manual task {}", task.task), status);
-    let checklist: Vec<String> = task
-        .instructions
-        .iter()
-        .flat_map(|line| lines(line).collect::<Vec<_>>())
-        .map(|line| format!("[ ] {line}"))
-        .collect();
+    let checklist = worksheet_text(&task.advice, &task.to_do);
     if task.state == TaskState::Waiting && !checklist.is_empty() {
         case.set_system_out(valid_xml_lines(&checklist));
     }

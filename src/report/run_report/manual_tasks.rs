@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::clean;
 use super::gather::at;
-use crate::engine::{Thing, ThingState, things};
+use crate::engine::{Thing, ThingState, WorksheetThing, things};
 use crate::journal::{State, TaskState as Task};
 use crate::report::status::worksheet;
 
@@ -24,8 +24,15 @@ pub(super) struct TaskReport {
     pub(super) things: Vec<String>,
     /// All its things, and what is known about each.
     pub(super) outcomes: Vec<ThingReport>,
-    /// What to do, one line for each instruction.
+    /// What to do, one line for each instruction: the advice, then the lines of each thing.
     pub(super) instructions: Vec<String>,
+    /// What the person must know or do first, one line each.
+    pub(super) advice: Vec<String>,
+    /// The things to do, with what to do for each.
+    pub(super) to_do: Vec<WorksheetThing>,
+    /// Does nothing in the tenant show that one of the things is done? Then the task is completed
+    /// with a waiver.
+    pub(super) needs_waiver: bool,
     /// What is read as evidence, one line for each.
     #[serde(rename = "proof")]
     pub(super) expected_evidence: Vec<String>,
@@ -164,6 +171,9 @@ fn task_report(state: &State, task: &Task, is_current: bool) -> TaskReport {
         things,
         outcomes,
         instructions: clean_each(&sheet.instructions),
+        advice: clean_each(&sheet.advice),
+        to_do: sheet.to_do.iter().map(clean_thing).collect(),
+        needs_waiver: sheet.needs_waiver,
         expected_evidence: clean_each(&sheet.evidence),
         completed: completed.map(|completed| at(completed.time)),
         who: completed.map(|completed| clean(&completed.who)),
@@ -171,6 +181,13 @@ fn task_report(state: &State, task: &Task, is_current: bool) -> TaskReport {
             .filter(|_| waived.is_none())
             .map(|completed| describe_evidence(&completed.evidence)),
         waived: waived.map(clean),
+    }
+}
+
+fn clean_thing(thing: &WorksheetThing) -> WorksheetThing {
+    WorksheetThing {
+        name: clean(&thing.name),
+        instructions: thing.instructions.iter().map(|line| clean(line)).collect(),
     }
 }
 

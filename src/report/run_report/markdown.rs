@@ -5,6 +5,8 @@ use super::figures::{ContainmentFigures, Figures};
 use super::manual_tasks::TaskReport;
 use super::{HOW_TO_READ, NEEDS_A_LOOK, describe_seconds, last_ending, lines};
 use crate::base::text::{count, escape};
+use crate::report::documents::Findings;
+use crate::report::hindrances::AT_FIRST;
 use crate::report::page::{InstructionPart, instruction_parts};
 
 /// How much the report contains.
@@ -22,7 +24,8 @@ pub(super) fn render(report: &RunReport, extent: Extent) -> String {
     parts.push(tasks(&report.tasks));
     parts.extend(report.figures.as_ref().map(figures));
     parts.extend(report.containment().map(containment));
-    parts.push(list(&format!("## {NEEDS_A_LOOK}"), &report.findings));
+    parts.push(findings(&report.findings));
+    parts.push(list(&format!("## {AT_FIRST}"), &report.hindrances));
     parts.push(list(&format!("## {HOW_TO_READ}"), &report.warnings));
     if extent == Extent::Whole {
         parts.push(changes(&report.steps));
@@ -142,11 +145,26 @@ fn tasks(tasks: &[TaskReport]) -> String {
     let mut sheets = String::new();
     for task in tasks.iter().filter(|task| task.is_open()) {
         sheets += &format!("\n\n### To do: {}\n", code(&task.task));
-        for line in &task.instructions {
-            sheets += &format!("\n- [ ] {}", instruction(line));
-        }
+        sheets += &boxes(task);
     }
     format!("## Manual tasks\n\n{table}{sheets}")
+}
+
+/// What to do in an open task: the advice as paragraphs, then a box for each thing. It begins with a
+/// line break.
+pub(super) fn boxes(task: &TaskReport) -> String {
+    let mut text = String::new();
+    for line in &task.advice {
+        text += &format!("\n{}\n", instruction(line));
+    }
+    for thing in &task.to_do {
+        let (head, below) = thing.lines();
+        text += &format!("\n- [ ] {}", instruction(head));
+        for line in below {
+            text += &format!("\n  - {}", instruction(line));
+        }
+    }
+    text
 }
 
 /// The things of a task, with what is known about each.
@@ -207,6 +225,18 @@ fn list(heading: &str, items: &[String]) -> String {
     format!("{heading}\n{}", items.collect::<String>())
 }
 
+/// What needs a look, each with what to do about it.
+fn findings(findings: &Findings) -> String {
+    if findings.texts.is_empty() {
+        return String::new();
+    }
+    let items = findings.with_remedies().map(|(finding, remedy)| {
+        let remedy = remedy.map(|remedy| format!("\n  - fix: {}", text(remedy)));
+        format!("\n- {}{}", text(finding), remedy.unwrap_or_default())
+    });
+    format!("## {NEEDS_A_LOOK}\n{}", items.collect::<String>())
+}
+
 fn changes(steps: &[StepReport]) -> String {
     let mut parts = vec!["## Changes".to_owned()];
     for (at, step) in steps
@@ -261,7 +291,7 @@ fn history(report: &RunReport) -> String {
             format!("{} on {}", process.pid, text(&process.host)),
             text(&process.program),
             ending.map(|ending| text(&ending.time)).unwrap_or_default(),
-            ending.map_or("no end recorded".to_owned(), |ending| {
+            ending.map_or(process.describe_no_ending().to_owned(), |ending| {
                 format!("{} (exit {})", text(&ending.reason), ending.exit)
             }),
         ]
@@ -281,7 +311,7 @@ fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String
 }
 
 /// An instruction of a worksheet: an address to copy as code, the record as a link.
-pub(super) fn instruction(line: &str) -> String {
+fn instruction(line: &str) -> String {
     let part = |part| match part {
         InstructionPart::Text(given) => text(given),
         InstructionPart::Address(address) => code(address),

@@ -1,6 +1,6 @@
 //! The warnings of a run's processes: each stays until what it is about has ended again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::journal::{Record, StepOutcome};
 
@@ -11,6 +11,8 @@ pub(super) struct Notes<'a> {
     pub(super) found: Vec<Note<'a>>,
     /// What this process has recorded already. The record of its end repeats it.
     of_process: BTreeSet<String>,
+    /// What to do about a warning, by its text, as a process last recorded it.
+    remedies: BTreeMap<&'a str, &'a str>,
 }
 
 /// A warning.
@@ -24,7 +26,7 @@ pub(super) struct Note<'a> {
 enum Origin<'a> {
     /// The next end of this phase, which looks at everything again. Holds the step and the phase.
     Phase(&'a str, &'a str),
-    /// Only the end of a process has it, so its phase failed: the end of its step replaces it.
+    /// Its phase failed and has no end: the end of its step replaces it.
     Process,
     /// Nothing.
     Lasting,
@@ -36,8 +38,12 @@ impl<'a> Notes<'a> {
         match record {
             Record::Opened(_) => self.of_process.clear(),
             Record::Noted(noted) => {
+                self.add_remedies(&noted.remedies);
                 for note in &noted.notes {
-                    self.push(note.clone(), Origin::Lasting);
+                    match &noted.step {
+                        None => self.push(note.clone(), Origin::Lasting),
+                        Some(step) => self.push(format!("{step}: {note}"), Origin::Process),
+                    }
                 }
             }
             Record::PhaseEnded(ended) => {
@@ -63,6 +69,7 @@ impl<'a> Notes<'a> {
                 }
             }
             Record::Closed(closed) => {
+                self.add_remedies(&closed.remedies);
                 for note in &closed.notes {
                     if !self.of_process.contains(note) {
                         self.push(note.clone(), Origin::Process);
@@ -71,6 +78,20 @@ impl<'a> Notes<'a> {
             }
             _ => {}
         }
+    }
+
+    /// The warnings in order, each with what to do about it if that is known.
+    pub(super) fn with_remedies(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.found.iter().map(|note| {
+            let remedy = self.remedies.get(note.text.as_str()).copied();
+            (note.text.as_str(), remedy)
+        })
+    }
+
+    fn add_remedies(&mut self, remedies: &'a BTreeMap<String, String>) {
+        let remedies = remedies.iter();
+        let remedies = remedies.map(|(note, remedy)| (note.as_str(), remedy.as_str()));
+        self.remedies.extend(remedies);
     }
 
     fn push(&mut self, text: String, origin: Origin<'a>) {
@@ -171,6 +192,7 @@ mod tests {
     fn a_killed_process_keeps_what_it_found_before_its_first_step() {
         let noted = Record::from(Noted {
             notes: vec!["warning: look".to_owned()],
+            ..Noted::default()
         });
         let killed = [opened(), noted];
         assert_eq!(texts(&killed), ["warning: look"]);

@@ -2,7 +2,7 @@
 
 use super::content::RunReport;
 use super::manual_tasks::{TaskReport, TaskState, ThingOutcome, ThingReport};
-use super::markdown::{code, instruction, text};
+use super::markdown::{boxes, code, text};
 use crate::base::text::count;
 
 /// All manual tasks, open ones first, without a final line break.
@@ -38,9 +38,7 @@ fn to_do(task: &TaskReport, next: Option<&str>) -> String {
         code(&task.task),
         text(&task.since)
     );
-    for line in &task.instructions {
-        sheet += &format!("\n- [ ] {}", instruction(line));
-    }
+    sheet += &boxes(task);
     let done: Vec<&ThingReport> = task
         .outcomes
         .iter()
@@ -108,6 +106,7 @@ fn line_of(task: &TaskReport, thing: &ThingReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::WorksheetThing;
     use crate::report::not_begun_report;
 
     fn thing(name: &str, state: ThingOutcome) -> ThingReport {
@@ -135,12 +134,23 @@ mod tests {
                 thing("delete 'A|B'", ThingOutcome::Done),
                 thing("delete 'C'", left),
             ],
-            instructions: vec![
-                "sign in as svc@contoso.com".to_owned(),
-                "set it to https://x.example/a_b, save it (open \
-                 https://org.example/main.aspx?pagetype=entityrecord&id=1)"
-                    .to_owned(),
+            instructions: Vec::new(),
+            advice: vec!["sign in as svc@contoso.com".to_owned()],
+            to_do: vec![
+                WorksheetThing {
+                    name: "delete 'C'".to_owned(),
+                    instructions: vec![
+                        "set it to https://x.example/a_b, save it (open \
+                         https://org.example/main.aspx?pagetype=entityrecord&id=1)"
+                            .to_owned(),
+                    ],
+                },
+                WorksheetThing {
+                    name: "stop 'D'".to_owned(),
+                    instructions: vec!["open it".to_owned(), "press Stop".to_owned()],
+                },
             ],
+            needs_waiver: false,
             expected_evidence: vec!["it is gone".to_owned()],
             completed: when_done("2026-11-29T14:00:00Z"),
             who: when_done("Ann"),
@@ -150,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_task_has_a_box_for_each_line_and_a_completed_one_who_and_when() {
+    fn an_open_task_has_a_box_for_each_thing_and_a_completed_one_who_and_when() {
         let mut report = not_begun_report("uat", "s.jsonl", &["copy"], "iomcopy run uat.yaml");
         report.tasks = vec![task(TaskState::Waived), task(TaskState::Waiting)];
         let expected = "# Worksheets: uat
@@ -161,8 +171,12 @@ Run : 2 manual tasks, 1 open
 
 Waits since 2026-11-29T13:44:13Z.
 
-- [ ] sign in as svc&#64;contoso.com
+sign in as svc&#64;contoso.com
+
 - [ ] set it to `https://x.example/a_b`, save it ([open the record](<https://org.example/main.aspx?pagetype=entityrecord&id=1>))
+- [ ] stop 'D'
+  - open it
+  - press Stop
 
 Done so far:
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::kind::Kind;
+use super::kind::{Form, Kind, how_to_write};
 use super::{Binder, Field};
 use crate::base::suggestions::misspelled;
 use crate::runbook::model::keywords::Keyword;
@@ -112,6 +112,16 @@ impl<'k> Keys<'k> {
         }
     }
 
+    fn of_field(binder: &'k mut Binder, field: Field<'k>, help: &str) -> Option<Self> {
+        let entries = binder.entries(field, help)?;
+        let (of, span) = if field.is_item {
+            (format!("an item of {}", field.title()), field.node.span)
+        } else {
+            (field.title(), field.key)
+        };
+        Some(Keys::new(of, span, Some(Reading { binder, entries })))
+    }
+
     /// Reads the map under a key, and reports unknown and missing keys. No value is an empty map.
     pub(in crate::runbook) fn read<T>(
         binder: &'k mut Binder,
@@ -119,13 +129,7 @@ impl<'k> Keys<'k> {
         help: &str,
         visit: impl Fn(&mut Keys<'_>) -> Option<T>,
     ) -> Option<T> {
-        let entries = binder.entries(field, help)?;
-        let (of, span) = if field.is_item {
-            (format!("an item of {}", field.title()), field.node.span)
-        } else {
-            (field.title(), field.key)
-        };
-        Keys::new(of, span, Some(Reading { binder, entries })).finish(visit)
+        Keys::of_field(binder, field, help)?.finish(visit)
     }
 
     /// Reads the map at the top of the document.
@@ -147,9 +151,9 @@ impl<'k> Keys<'k> {
 
     /// The schema of a map: these keys and no others. A map without a required key may be left
     /// empty.
-    pub(in crate::runbook) fn describe<T>(visit: impl Fn(&mut Keys<'_>) -> Option<T>) -> Value {
+    pub(in crate::runbook) fn describe(visit: &dyn Fn(&mut Keys<'_>)) -> Value {
         let mut keys = Keys::new(String::new(), Span::default(), None);
-        drop(visit(&mut keys));
+        visit(&mut keys);
         let mut schema = json!({ "type": "object" });
         if keys.required.is_empty() {
             schema["type"] = json!(["object", "null"]);
@@ -163,7 +167,7 @@ impl<'k> Keys<'k> {
     }
 
     /// The schema of a map that holds exactly one of its keys.
-    pub(in crate::runbook) fn describe_one<T>(visit: impl Fn(&mut Keys<'_>) -> Option<T>) -> Value {
+    pub(in crate::runbook) fn describe_one(visit: &dyn Fn(&mut Keys<'_>)) -> Value {
         let mut schema = Keys::describe(visit);
         schema["type"] = json!("object");
         schema["minProperties"] = json!(1);
@@ -178,18 +182,30 @@ impl<'k> Keys<'k> {
         documentation: &str,
         kind: &Kind<T>,
     ) -> Optional<T> {
+        let (binder, field) = self.find(name, documentation, &kind.form)?;
+        match field {
+            Some(field) => kind.read(binder, field).map(Some),
+            None => Some(None),
+        }
+    }
+
+    /// Finds the field of a key, and where its problems are reported. While describing, describes
+    /// the key and finds nothing.
+    fn find(
+        &mut self,
+        name: &'static str,
+        documentation: &str,
+        form: &Form,
+    ) -> Option<(&mut Binder, Option<Field<'k>>)> {
         self.known.push(name);
         let Some(reading) = &mut self.reading else {
-            let described = kind.described(documentation);
+            let described = form.described(documentation);
             self.properties.insert(name.to_owned(), described);
             return None;
         };
         // A key that appears twice was reported already; its first value is read.
         let found = reading.entries.iter().find(|it| it.key.value == name);
-        found.map_or(Some(None), |entry| {
-            kind.read(reading.binder, Field::from_entry(entry))
-                .map(Some)
-        })
+        Some((reading.binder, found.map(Field::from_entry)))
     }
 
     /// A key that must be there.
@@ -202,8 +218,7 @@ impl<'k> Keys<'k> {
         self.required.push(name);
         let found = self.optional(name, documentation, kind)?;
         if found.is_none() {
-            let help = format!("write `{name}: {}`", kind.example());
-            self.missing.push((name, help));
+            self.report_missing(name, how_to_write(name, kind.example()));
         }
         found
     }
@@ -217,7 +232,7 @@ impl<'k> Keys<'k> {
         default: T,
     ) -> Option<Located<T>> {
         let found = self.optional(name, documentation, kind);
-        self.describe_default(name, &default);
+        self.describe_default(name, json!(default));
         Some(found?.unwrap_or_else(|| Located::new(default, self.span)))
     }
 
@@ -229,7 +244,7 @@ impl<'k> Keys<'k> {
         kind: &Kind<T>,
     ) -> Option<T> {
         let found = self.or_default(name, documentation, kind);
-        self.describe_default(name, &T::default());
+        self.describe_default(name, json!(T::default()));
         found
     }
 
@@ -255,15 +270,15 @@ impl<'k> Keys<'k> {
         for word in K::ALL {
             let name = word.keyword();
             let found = self.optional(name, word.description(), &kind(*word));
-            self.describe_default(name, &default(*word));
+            self.describe_default(name, default(*word));
             values = with(values, *word, found);
         }
         values
     }
 
-    fn describe_default(&mut self, name: &str, default: &impl Serialize) {
+    fn describe_default(&mut self, name: &str, default: Value) {
         if let Some(described) = self.properties.get_mut(name) {
-            described["default"] = json!(default);
+            described["default"] = default;
         }
     }
 

@@ -16,11 +16,32 @@ type Read<T> = dyn Fn(&mut Binder, Field<'_>) -> Option<T>;
 /// A kind of value. Cloning it is cheap.
 pub(in crate::runbook) struct Kind<T> {
     read: Rc<Read<T>>,
+    pub(super) form: Form,
+}
+
+/// The form of a value, as the schema and messages describe it.
+#[derive(Clone)]
+pub(super) struct Form {
     schema: Rc<dyn Fn() -> Value>,
     /// The value in a message that shows how to write the key.
     example: &'static str,
     /// What the allowed keywords mean, if the value is a keyword.
     keywords: Option<fn() -> String>,
+}
+
+impl Form {
+    /// The schema, its documentation first.
+    pub(super) fn described(&self, documentation: &str) -> Value {
+        let description = match self.keywords {
+            Some(explain) => format!("{}: {}.", documentation.trim_end_matches('.'), explain()),
+            None => documentation.to_owned(),
+        };
+        let mut all = Map::from_iter([("description".to_owned(), json!(description))]);
+        if let Value::Object(members) = (self.schema)() {
+            all.extend(members);
+        }
+        Value::Object(all)
+    }
 }
 
 impl<T: 'static> Kind<T> {
@@ -31,31 +52,30 @@ impl<T: 'static> Kind<T> {
     ) -> Self {
         Self {
             read: Rc::new(read),
-            schema: Rc::new(schema),
-            example: "VALUE",
-            keywords: None,
+            form: Form {
+                schema: Rc::new(schema),
+                example: "VALUE",
+                keywords: None,
+            },
         }
     }
 
     /// The same with an example.
-    pub(in crate::runbook) fn with_example(self, example: &'static str) -> Self {
-        Self { example, ..self }
+    pub(in crate::runbook) fn with_example(mut self, example: &'static str) -> Self {
+        self.form.example = example;
+        self
     }
 
     /// The same with a list of its keywords for the documentation.
-    pub(in crate::runbook) fn with_keywords(self, explain: fn() -> String) -> Self {
-        Self {
-            keywords: Some(explain),
-            ..self
-        }
+    pub(in crate::runbook) fn with_keywords(mut self, explain: fn() -> String) -> Self {
+        self.form.keywords = Some(explain);
+        self
     }
 
     /// The same with another schema.
-    pub(in crate::runbook) fn described_by(self, schema: impl Fn() -> Value + 'static) -> Self {
-        Self {
-            schema: Rc::new(schema),
-            ..self
-        }
+    pub(in crate::runbook) fn described_by(mut self, schema: impl Fn() -> Value + 'static) -> Self {
+        self.form.schema = Rc::new(schema);
+        self
     }
 
     /// The same, described by its name under the schema's `definitions`.
@@ -71,9 +91,7 @@ impl<T: 'static> Kind<T> {
     ) -> Kind<U> {
         Kind {
             read: Rc::new(read),
-            schema: self.schema,
-            example: self.example,
-            keywords: self.keywords,
+            form: self.form,
         }
     }
 
@@ -104,24 +122,11 @@ impl<T: 'static> Kind<T> {
     }
 
     pub(in crate::runbook) fn schema(&self) -> Value {
-        (self.schema)()
+        (self.form.schema)()
     }
 
     pub(in crate::runbook) fn example(&self) -> &'static str {
-        self.example
-    }
-
-    /// The schema, its documentation first.
-    pub(super) fn described(&self, documentation: &str) -> Value {
-        let description = match self.keywords {
-            Some(explain) => format!("{}: {}.", documentation.trim_end_matches('.'), explain()),
-            None => documentation.to_owned(),
-        };
-        let mut all = Map::from_iter([("description".to_owned(), json!(description))]);
-        if let Value::Object(members) = self.schema() {
-            all.extend(members);
-        }
-        Value::Object(all)
+        self.form.example
     }
 }
 
@@ -136,9 +141,7 @@ impl<T> Clone for Kind<T> {
     fn clone(&self) -> Self {
         Self {
             read: Rc::clone(&self.read),
-            schema: Rc::clone(&self.schema),
-            example: self.example,
-            keywords: self.keywords,
+            form: self.form.clone(),
         }
     }
 }
@@ -155,14 +158,23 @@ pub(in crate::runbook) fn map_of<T: 'static>(
 ) -> Kind<T> {
     let visit_again = visit.clone();
     let read = move |binder: &mut Binder, field: Field<'_>| {
-        let help = if field.is_item {
-            format!("write `{example}`")
-        } else {
-            format!("write `{}: {example}`", field.name)
-        };
-        Keys::read(binder, field, &help, &visit)
+        Keys::read(binder, field, &map_help(field, example), &visit)
     };
-    Kind::new(read, move || Keys::describe(&visit_again)).with_example(example)
+    let schema = move || Keys::describe(&|keys| drop(visit_again(keys)));
+    Kind::new(read, schema).with_example(example)
+}
+
+fn map_help(field: Field<'_>, example: &str) -> String {
+    if field.is_item {
+        format!("write `{example}`")
+    } else {
+        how_to_write(field.name, example)
+    }
+}
+
+/// Help for a key that is missing or has a wrong value.
+pub(super) fn how_to_write(name: &str, example: &str) -> String {
+    format!("write `{name}: {example}`")
 }
 
 /// A list. One invalid item makes the list invalid; the others are read anyway.

@@ -133,24 +133,34 @@ impl Binder {
         expected: &str,
         help: &str,
     ) -> Option<T> {
+        self.report_wrong_type(field, expected, help);
+        None
+    }
+
+    fn report_wrong_type(&mut self, field: Field<'_>, expected: &str, help: &str) {
         let name = field.title();
         let message = match field.node.content {
-            Content::Broken => return None,
+            Content::Broken => return,
             Content::Empty => format!("{name} has no value"),
             _ => format!("{name} must be {expected}, not {}", field.node.kind()),
         };
-        self.refuse(field.span(), message, help)
+        self.error(field.span(), message, help);
     }
 
     /// Reports a scalar that its key does not accept.
     pub(super) fn invalid<T>(&mut self, field: Field<'_>, expected: &str, help: &str) -> Option<T> {
+        self.report_invalid(field, expected, help);
+        None
+    }
+
+    fn report_invalid(&mut self, field: Field<'_>, expected: &str, help: &str) {
         let Some(given) = field.text() else {
-            return self.wrong_type(field, expected, help);
+            return self.report_wrong_type(field, expected, help);
         };
         let given = self.quoted(field.node.span, given);
         let given = given.map(|given| format!(": {given}")).unwrap_or_default();
         let message = format!("{} is not {expected}{given}", field.title());
-        self.refuse(field.node.span, message, help)
+        self.error(field.node.span, message, help);
     }
 
     /// Reports a word that its key does not accept; the help is the word that was probably meant,
@@ -162,13 +172,25 @@ impl Binder {
         words: &[&str],
         help: &str,
     ) -> Option<T> {
+        self.report_unknown_keyword(field, given, words, help);
+        None
+    }
+
+    fn report_unknown_keyword(
+        &mut self,
+        field: Field<'_>,
+        given: &str,
+        words: &[&str],
+        help: &str,
+    ) {
         if given.is_empty() {
-            return self.refuse(field.node.span, format!("{} is empty", field.title()), help);
+            let message = format!("{} is empty", field.title());
+            return self.error(field.node.span, message, help);
         }
         let subject = self.subject(field.node.span, given);
         let message = format!("{subject} is not a valid value for {}", field.title());
         let help = did_you_mean(given, words.iter().copied()).unwrap_or_else(|| help.to_owned());
-        self.refuse(field.node.span, message, help)
+        self.error(field.node.span, message, help);
     }
 
     /// Reports a key that its map does not have; returns the one that was probably meant. The key's

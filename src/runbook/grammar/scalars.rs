@@ -131,10 +131,7 @@ fn is_domain(value: &str) -> bool {
 
 /// A keyword of a fixed list.
 pub(in crate::runbook) fn keyword<K: Keyword>() -> Kind<Located<K>> {
-    let schema = || {
-        let words: Vec<&str> = K::ALL.iter().map(|choice| choice.keyword()).collect();
-        json!({ "enum": words })
-    };
+    let schema = || json!({ "enum": keywords::all_keywords::<K>() });
     Kind::new(read_keyword, schema).with_keywords(keywords::explain_keywords::<K>)
 }
 
@@ -142,15 +139,23 @@ pub(in crate::runbook) fn read_keyword<K: Keyword>(
     binder: &mut Binder,
     field: Field<'_>,
 ) -> Option<Located<K>> {
-    let allowed = || format!("allowed: {}", keywords::list_keywords::<K>());
+    let word = read_word(binder, field, &keywords::all_keywords::<K>())?;
+    keywords::find_keyword(word).map(|choice| Located::new(choice, field.node.span))
+}
+
+/// One of these words.
+fn read_word<'a>(binder: &mut Binder, field: Field<'a>, words: &[&str]) -> Option<&'a str> {
+    let allowed = || {
+        let words = words.iter().copied();
+        format!("allowed: {}", keywords::quoted_list(words))
+    };
     let Some(given) = field.text() else {
         return binder.wrong_type(field, "a word", &allowed());
     };
-    if let Some(choice) = keywords::find_keyword(given) {
-        return Some(Located::new(choice, field.node.span));
+    if words.contains(&given) {
+        return Some(given);
     }
-    let words: Vec<&str> = K::ALL.iter().map(|choice| choice.keyword()).collect();
-    binder.unknown_keyword(field, given, &words, &allowed())
+    binder.unknown_keyword(field, given, words, &allowed())
 }
 
 /// `true` or `false`, without quotes, in the three spellings of YAML's core schema.

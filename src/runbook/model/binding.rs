@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::keywords::{Keyword as _, find_keyword, quoted_list};
+use super::keywords::{Keyword as _, all_keywords, find_keyword, quoted_list};
 use super::request::{IomRequest, Method, Placeholder};
 use super::template::{RequestBinding, RequestTemplate, first_placeholder, json_pieces};
 use crate::runbook::grammar::keys::{Keys, Optional};
@@ -116,7 +116,7 @@ fn read_template(keys: &mut Keys<'_>, request: IomRequest) -> Option<RequestBind
 
 /// The schema of a template: its keys, and what the method and the placeholders demand.
 fn describe_template(request: IomRequest) -> Value {
-    let mut template = Keys::describe(|keys| Some(visit_template(keys, request)));
+    let mut template = Keys::describe(&|keys| drop(visit_template(keys, request)));
     let mut rules = vec![
         json!({
             "if": { "properties": { "method": { "const": Method::Delete.keyword() } } },
@@ -178,7 +178,7 @@ fn path_schema(placeholders: &[Placeholder]) -> Value {
     } else {
         format!("<(?!(?:{})>)[A-Za-z0-9_-]+>", names.join("|"))
     };
-    let all: Vec<&str> = Placeholder::ALL.iter().map(|it| it.keyword()).collect();
+    let all = all_keywords::<Placeholder>();
     let dot = "(?:\\.|%2[eE])";
     let end = "(?:/|\\?|$)";
     let refused = [

@@ -140,7 +140,7 @@ impl Credential {
 pub(super) fn identity() -> Kind<Identity> {
     let example = "{ tenant: contoso.onmicrosoft.com, default: { … } }";
     map_of(example, visit_identity).described_by(|| {
-        let mut schema = Keys::describe(visit_identity);
+        let mut schema = Keys::describe(&|keys| drop(visit_identity(keys)));
         schema["anyOf"] = json!([
             { "required": [ServiceKey::Default.keyword()] },
             { "required": ALWAYS_CALLED.map(ServiceKey::keyword) },
@@ -183,11 +183,10 @@ fn visit_identity(keys: &mut Keys<'_>) -> Option<Identity> {
 /// A credential: a map with one key, which is its kind.
 pub(in crate::runbook) fn credential() -> Kind<Located<Credential>> {
     let schema = || {
-        Keys::describe_one(|keys| {
+        Keys::describe_one(&|keys| {
             for kind in CredentialKind::ALL {
                 drop(keys.optional(kind.keyword(), kind.description(), &of_kind(*kind)));
             }
-            None::<()>
         })
     };
     Kind::new(read_credential, schema)

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::base::text;
-
 /// A value that a runbook names by a keyword of a fixed list.
 pub trait Keyword: Copy + 'static {
     /// Every value, in the order in which they are offered to a person.
@@ -16,19 +14,14 @@ pub trait Keyword: Copy + 'static {
     fn description(self) -> &'static str;
 }
 
-/// A keyword that is not in the list it should come from.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{given}` is not one of {allowed}", given = text::escape(.given))]
-pub struct UnknownKeyword {
-    /// What was given.
-    pub given: String,
-    /// The allowed keywords, each in backquotes, with commas.
-    pub allowed: String,
+/// All keywords of a list.
+pub(in crate::runbook) fn all_keywords<K: Keyword>() -> Vec<&'static str> {
+    K::ALL.iter().map(|choice| choice.keyword()).collect()
 }
 
 /// All keywords of a list for a message: each in backquotes, with commas.
 pub(in crate::runbook) fn list_keywords<K: Keyword>() -> String {
-    quoted_list(K::ALL.iter().map(|choice| choice.keyword()))
+    quoted_list(all_keywords::<K>().into_iter())
 }
 
 /// Words for a message: each in backquotes, with commas.
@@ -41,25 +34,22 @@ pub(in crate::runbook) fn quoted_list<'a>(words: impl Iterator<Item = &'a str>) 
 
 /// All keywords of a list for the documentation, each with its meaning.
 pub(in crate::runbook) fn explain_keywords<K: Keyword>() -> String {
-    let words = K::ALL.iter().map(|choice| {
-        let meaning = choice.description().trim_end_matches('.');
-        format!("`{}` ({meaning})", choice.keyword())
-    });
-    words.collect::<Vec<_>>().join(", ")
+    let choices = K::ALL.iter();
+    let words: Vec<_> = choices.map(|it| (it.keyword(), it.description())).collect();
+    explain_words(&words)
 }
 
-/// The value that a keyword names.
-pub(in crate::runbook) fn find_keyword<K: Keyword>(keyword: &str) -> Option<K> {
+fn explain_words(words: &[(&str, &str)]) -> String {
+    let explained = words
+        .iter()
+        .map(|(word, meaning)| format!("`{word}` ({})", meaning.trim_end_matches('.')));
+    explained.collect::<Vec<_>>().join(", ")
+}
+
+/// The value that a keyword names; none if the list does not have it.
+pub fn find_keyword<K: Keyword>(keyword: &str) -> Option<K> {
     let mut values = K::ALL.iter().copied();
     values.find(|value| value.keyword() == keyword)
-}
-
-/// The error of a keyword that is not in its list.
-pub(in crate::runbook) fn unknown_keyword<K: Keyword>(given: &str) -> UnknownKeyword {
-    UnknownKeyword {
-        given: given.to_owned(),
-        allowed: list_keywords::<K>(),
-    }
 }
 
 /// Writes a keyword; what [`Display`](fmt::Display) of every list does.
@@ -70,8 +60,8 @@ pub(in crate::runbook) fn write_keyword<K: Keyword>(
     formatter.pad(value.keyword())
 }
 
-/// Declares an enum whose variants are keywords of the runbook, with its `Keyword`, `Display`,
-/// `FromStr` and `Serialize`, so that a list, its keywords and their meanings are in one place.
+/// Declares an enum whose variants are keywords of the runbook, with its `Keyword`, `Display` and
+/// `Serialize`, so that a list, its keywords and their meanings are in one place.
 macro_rules! keywords {
     (
         $(#[$attribute:meta])*
@@ -104,15 +94,6 @@ macro_rules! keywords {
         impl std::fmt::Display for $name {
             fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 $crate::runbook::model::keywords::write_keyword(*self, formatter)
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = $crate::runbook::UnknownKeyword;
-
-            fn from_str(keyword: &str) -> Result<Self, Self::Err> {
-                $crate::runbook::model::keywords::find_keyword(keyword)
-                    .ok_or_else(|| $crate::runbook::model::keywords::unknown_keyword::<Self>(keyword))
             }
         }
 

@@ -180,9 +180,8 @@ fn owner() -> Kind<Located<Owner>> {
         })
     };
     let schema = || {
-        Keys::describe_one(|keys| {
+        Keys::describe_one(&|keys| {
             visit_owner(keys);
-            None::<()>
         })
     };
     Kind::new(read, schema).at_key()

@@ -177,7 +177,7 @@ pub(in crate::runbook) fn secret() -> Kind<Located<Secret>> {
 /// The same with its whole schema.
 pub(in crate::runbook) fn secret_in_full() -> Kind<Located<Secret>> {
     let schema = || {
-        Keys::describe_one(|keys| {
+        Keys::describe_one(&|keys| {
             let variable =
                 || json!({ "type": ["string", "boolean"], "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" });
             let env = Kind::new(|_, _| None::<()>, variable);
@@ -188,7 +188,7 @@ pub(in crate::runbook) fn secret_in_full() -> Kind<Located<Secret>> {
             );
             let documentation = "The file that holds the secret, relative to the runbook: one line, \
                                  readable by its owner alone.";
-            keys.optional("file", documentation, &text())
+            drop(keys.optional("file", documentation, &text()));
         })
     };
     Kind::new(read_secret, schema)

@@ -258,20 +258,18 @@ pub(super) fn steps() -> Kind<Steps> {
 /// once, nor in which order.
 fn describe_steps() -> Value {
     let (first, others) = StepName::ALL.split_at(1);
-    let copy = Keys::describe_one(|keys| {
+    let copy = Keys::describe_one(&|keys| {
         for name in first {
             Steps::describe(keys, *name);
         }
-        Some(())
     });
-    let any = Keys::describe_one(|keys| {
+    let any = Keys::describe_one(&|keys| {
         for name in others {
             Steps::describe(keys, *name);
         }
         for kind in CustomStepKind::ALL {
             kind.describe(keys);
         }
-        Some(())
     });
     let each = others
         .iter()

@@ -22,7 +22,7 @@ use crate::domain::containment::Policy;
 use crate::domain::flows::rules::Rules;
 use crate::domain::flows::{CLOUD_FLOWS, cloud_flows, for_message, is_named, is_on, replaced};
 use crate::domain::names::{Fields, text};
-use crate::domain::row_changes::{Request, RowReader, TargetWrite};
+use crate::domain::row_changes::{MakeRequest, Request, RowReader, TargetWrite};
 use crate::domain::seals::Part;
 use crate::domain::{RefreshContext, failure_at, keys, seals};
 use crate::engine::{
@@ -150,8 +150,8 @@ impl TextWriter<'_> {
         Ok(Some(Change {
             key: keys::flow_definition(id),
             name: format!("replace text in cloud flow '{}'", name_of(row)),
-            before: difference(&pairs, data),
-            after: difference(&pairs, &new),
+            before: difference(&pairs, data).into(),
+            after: difference(&pairs, &new).into(),
             follows: Vec::new(),
             action,
         }))
@@ -297,13 +297,13 @@ pub(super) fn replace_text(
     pairs: &[(String, String)],
     acting_as: Option<Uuid>,
 ) -> Action {
-    let request = {
+    let request: MakeRequest = {
         let (entity_set, pairs) = (entity_set.to_owned(), pairs.to_vec());
-        move |reading: &Reading| {
+        Box::new(move |reading| {
             let data = reading.basis.as_str().unwrap_or_default();
             let body = json!({ "clientdata": apply(&pairs, data) });
             Ok(Request::patch(&entity_set, id, &body).acting_as(acting_as))
-        }
+        })
     };
     let pairs = pairs.to_vec();
     Action::Set(Arc::new(TargetWrite {

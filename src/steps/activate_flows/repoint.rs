@@ -70,10 +70,11 @@ impl<'a> Repointing<'a> {
         }
         let keeps_references = references_of(&new) == Some(definition.references());
         let by_hand = ManualTask {
-            instructions: self.instructions(&name_of(row), &moved),
+            advice: vec![sign_in_instruction(self.refresh)],
+            instructions: instructions(&name_of(row), &moved),
             evidence: "no cloud flow that should be on names a custom connector of the source"
                 .to_owned(),
-            is_destructive: false,
+            ..ManualTask::default()
         };
         let change = Change {
             key: keys::flow_connectors(id),
@@ -81,8 +82,8 @@ impl<'a> Repointing<'a> {
                 "repoint cloud flow '{}' to the custom connectors of this environment",
                 name_of(row)
             ),
-            before: difference(&pairs, &data),
-            after: difference(&pairs, &new),
+            before: difference(&pairs, &data).into(),
+            after: difference(&pairs, &new).into(),
             follows: Vec::new(),
             action: replace_text(self.refresh, &self.entity_set, id, &pairs, self.acting_as),
         };
@@ -94,19 +95,18 @@ impl<'a> Repointing<'a> {
             Change { action, ..change }
         })
     }
+}
 
-    fn instructions(&self, flow: &str, moved: &[(String, String)]) -> Vec<String> {
-        let edits = moved.iter().map(|(used, here)| {
-            format!(
-                "Power Automate > Solutions > Default Solution > Cloud flows > '{flow}' > Edit: \
-                 leave the flow off; replace each action of custom connector {used}, and save the \
-                 flow with the same actions of {here}"
-            )
-        });
-        std::iter::once(sign_in_instruction(self.refresh))
-            .chain(edits)
-            .collect()
-    }
+/// The edits of a flow by hand, one line for each connector.
+fn instructions(flow: &str, moved: &[(String, String)]) -> Vec<String> {
+    let edits = moved.iter().map(|(used, here)| {
+        format!(
+            "Power Automate > Solutions > Default Solution > Cloud flows > '{flow}' > Edit: leave \
+             the flow off; replace each action of custom connector {used}, and save the flow with \
+             the same actions of {here}"
+        )
+    });
+    edits.collect()
 }
 
 /// The texts to replace: each identifier as the definition writes it, the longest first, because one

@@ -155,8 +155,8 @@ impl RunCommand {
         Change {
             key: keys::own_command(&self.step.name),
             name: format!("run {}{condition}", self.command_line()),
-            before: state(true),
-            after: state(false),
+            before: state(true).into(),
+            after: state(false).into(),
             follows: Vec::new(),
             action: Action::Set(Arc::new(Needed {
                 command: self.clone(),

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::join;
 
+use super::requester::{OwnRequest, describe_request};
 use super::{database_refresh, manual_refresh};
 use crate::clients::{
     CopyRequest, CopyType, Environment, Operation, OperationError, OperationHandle, OperationState,
@@ -16,7 +17,7 @@ use crate::domain::RefreshContext;
 use crate::domain::environments::finance_replacement::{
     FINANCE_BEFORE, finance_before, finance_replaced,
 };
-use crate::domain::environments::{copy_key, is_guided, is_lcs_managed, refresh_key};
+use crate::domain::environments::{copy_key, is_guided, is_lcs_managed, is_open, refresh_key};
 use crate::domain::failure::launch_error;
 use crate::domain::operation_progress::operation_progress;
 use crate::domain::verdict::Answer;
@@ -24,7 +25,7 @@ use crate::engine::{
     Action, Barrier, Change, Failure, Found, JournalView, Launch, Progress, Proof, Repeat, Started,
     Survey, TargetComparison, WriteError,
 };
-use crate::runbook::{CopyApi, SecurityGroup};
+use crate::runbook::{CopyApi, SecurityGroup, ServiceKey};
 
 /// How long a copy may take if the runbook sets no timeout (Microsoft Learn, *Copy an
 /// environment*: up to 24 hours with much data).
@@ -56,7 +57,7 @@ impl Survey for CopySurvey {
                 source.display_name.as_deref().unwrap_or("the source"),
                 refresh.runbook.target.name
             ),
-            before: json!({ "organization": organization }),
+            before: json!({ "organization": organization }).into(),
             after: json!({
                 "source": request.source.to_string(),
                 "type": "full",
@@ -64,7 +65,8 @@ impl Survey for CopySurvey {
                 "skip-audit-data": request.skip_audit_data,
                 "name": request.name,
                 "security-group": request.security_group,
-            }),
+            })
+            .into(),
             follows: Vec::new(),
             action: Action::Launch(Arc::new(EnvironmentCopy {
                 refresh: Arc::clone(refresh),
@@ -131,7 +133,8 @@ async fn untouched_finance(
         )],
         Some(Answer::Unknown(found)) => vec![format!(
             "it is not proved that the copy replaced Finance and Operations of '{target}' ({found}): \
-             check there whether its data are the source's; `iomcopy verify` tries again"
+             check there whether its data are the source's; `iomcopy verify {}` tries again",
+            refresh.runbook.as_argument()
         )],
     })
 }
@@ -181,6 +184,19 @@ impl EnvironmentCopy {
         options.api.value == CopyApi::PowerPlatform
     }
 
+    /// What the intent records of this run's own request.
+    async fn describe_request(&self) -> [(&'static str, Value); 2] {
+        let key = if self.by_power_platform() {
+            ServiceKey::PowerPlatform
+        } else {
+            ServiceKey::Bap
+        };
+        let mut sign_ins = self.refresh.caller.sign_ins.iter();
+        let sign_in = sign_ins.find(|(known, _)| *known == key);
+        let at = self.refresh.services.power_platform.service_time();
+        describe_request(sign_in.map(|(_, sign_in)| sign_in), at).await
+    }
+
     async fn target(&self) -> Result<Option<Environment>, Failure> {
         let target = self.refresh.target_id();
         Ok(self.refresh.services.bap.environment(target).await?)
@@ -193,6 +209,30 @@ impl EnvironmentCopy {
         } else {
             services.bap.operations(target).await?
         })
+    }
+
+    /// Reads whether the target shows the end of the copy. Takes the organization that the target had
+    /// before, if the operation reported success: then an open target with another one proves it too.
+    async fn read_end(&self, before: Option<&Value>) -> Result<Proof, Failure> {
+        let Some(target) = self.target().await? else {
+            return Ok(Proof::NotYet("the target is not listed".to_owned()));
+        };
+        if let Some(why) = why_not_ready(&target) {
+            return Ok(Proof::NotYet(why));
+        }
+        let organization = organization_id(&target);
+        let is_new = organization.is_some() && before.is_some_and(|it| *it != json!(organization));
+        if !(is_closed(&target) || is_open(&target) && is_new) {
+            return Ok(Proof::NotYet(why_not_ended(&target)));
+        }
+        // The target now has the source's tables.
+        self.refresh.target.dataverse.clear_metadata();
+        Ok(Proof::Proved(json!({
+            "runtime": target.runtime_state,
+            "background-operations": target.background_operations,
+            "organization": organization,
+            "unique-name": target.dataverse.as_ref().and_then(|d| d.unique_name.clone()),
+        })))
     }
 
     /// Why a copy failed, with the reason that Finance and Operations gives: the operation itself
@@ -261,12 +301,51 @@ fn why_not_ready(environment: &Environment) -> Option<String> {
     (!is_ready).then(|| format!("the target's state is {}", environment.describe_states()))
 }
 
+/// Is administration mode on, and are background operations off? A copy leaves its target so.
+fn is_closed(target: &Environment) -> bool {
+    target.runtime_state.as_deref() == Some("AdminMode")
+        && target.background_operations.as_deref() == Some("Disabled")
+}
+
+/// What the target still lacks to show the end of a copy; for a person, if only a person can change
+/// it.
+fn why_not_ended(target: &Environment) -> String {
+    let states = target.describe_states();
+    if is_open(target) {
+        return format!(
+            "the target is OPEN ({states}): put it into administration mode and turn background \
+             operations off (admin center > Environments), then run again"
+        );
+    }
+    format!("the target is not in administration mode with background operations off ({states})")
+}
+
 /// Is it certain that this operation is not a copy? These known kinds leave the target's content
 /// unchanged; an unknown kind may be a copy under another name.
 fn is_certainly_not_a_copy(operation: &Operation) -> bool {
     const HARMLESS: [&str; 5] = ["edit", "backup", "convert", "enable", "disable"];
     let kind = operation.kind.as_deref().map(str::to_ascii_lowercase);
     kind.is_some_and(|kind| HARMLESS.contains(&kind.as_str()))
+}
+
+/// Operations, one of which may be this run's, each with what contradicts that.
+fn describe_unclear(operations: &[(&Operation, Vec<String>)]) -> String {
+    let described = operations.iter().map(|(operation, contradictions)| {
+        let kind = operation.kind.as_deref().unwrap_or("operation");
+        match contradictions.as_slice() {
+            [] => format!("{kind} {}", operation.id),
+            why => format!("{kind} {} ({})", operation.id, why.join("; ")),
+        }
+    });
+    let described: Vec<String> = described.collect();
+    let is_contradicted = operations.iter().any(|(_, why)| !why.is_empty());
+    let possibilities = if is_contradicted {
+        ": either this run's request began nothing and somebody else is overwriting the target, or the \
+         service shows this run's copy in another way"
+    } else {
+        ""
+    };
+    described.join(", ") + possibilities
 }
 
 /// Is it a copy, by its kind? The kinds are not published, so any that contains the word counts.
@@ -314,6 +393,9 @@ impl Launch for EnvironmentCopy {
         let target = target?;
         let organization = target.as_ref().and_then(organization_id);
         let mut probed = json!({ OPERATIONS_BEFORE: listed, ORGANIZATION_BEFORE: organization });
+        for (member, value) in self.describe_request().await {
+            probed[member] = value;
+        }
         if let Some(before) = finance? {
             probed[FINANCE_BEFORE] = before;
         }
@@ -357,17 +439,18 @@ impl Launch for EnvironmentCopy {
             .filter(|operation| !before.contains(&operation.id.as_str()))
             .filter(|operation| !is_certainly_not_a_copy(operation))
             .collect();
-        match new.as_slice() {
-            [] => Ok(Found::Absent),
-            [one] if is_copy(one) => Ok(Found::Operation(json!({ "id": one.id }))),
-            several => Ok(Found::Ambiguous(
-                several
-                    .iter()
-                    .map(|o| format!("{} {}", o.kind.as_deref().unwrap_or("operation"), o.id))
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            )),
-        }
+        let request = OwnRequest::from_intent(probed, self.request.source);
+        let new: Vec<(&Operation, Vec<String>)> = new
+            .into_iter()
+            .map(|operation| (operation, request.contradictions(operation)))
+            .collect();
+        Ok(match new.as_slice() {
+            [] => Found::Absent,
+            [(one, contradictions)] if is_copy(one) && contradictions.is_empty() => {
+                Found::Operation(json!({ "id": one.id }))
+            }
+            several => Found::Ambiguous(describe_unclear(several)),
+        })
     }
 
     fn probed_with(&self, probed: &Value, handle: &Value) -> Option<Value> {
@@ -451,29 +534,13 @@ impl Launch for EnvironmentCopy {
     }
 
     async fn verify(&self, _handle: &Value) -> Result<Proof, Failure> {
-        let Some(target) = self.target().await? else {
-            return Ok(Proof::NotYet("the target is not listed".to_owned()));
-        };
-        if let Some(why) = why_not_ready(&target) {
-            return Ok(Proof::NotYet(why));
-        }
-        let closed = target.runtime_state.as_deref() == Some("AdminMode")
-            && target.background_operations.as_deref() == Some("Disabled");
-        let observed = json!({
-            "runtime": target.runtime_state,
-            "background-operations": target.background_operations,
-            "organization": organization_id(&target),
-            "unique-name": target.dataverse.as_ref().and_then(|d| d.unique_name.clone()),
-        });
-        if closed {
-            // The target now has the source's tables.
-            self.refresh.target.dataverse.clear_metadata();
-            return Ok(Proof::Proved(observed));
-        }
-        Ok(Proof::NotYet(format!(
-            "the target is not in administration mode with background operations off ({})",
-            target.describe_states()
-        )))
+        self.read_end(None).await
+    }
+
+    /// After the operation's success, the new organization proves the copy also if somebody has
+    /// opened the target since: step 2 then closes what can act, and reports it.
+    async fn verify_success(&self, probed: &Value, _handle: &Value) -> Result<Proof, Failure> {
+        self.read_end(probed.get(ORGANIZATION_BEFORE)).await
     }
 
     fn service_duration(&self, reported: &Value, _observed: &Value) -> Option<Duration> {

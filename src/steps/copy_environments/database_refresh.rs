@@ -49,8 +49,8 @@ pub(super) fn refresh_change(refresh: &Arc<RefreshContext>) -> Option<Change> {
             "refresh the Finance and Operations database of '{}' through LCS",
             refresh.runbook.target.name
         ),
-        before: json!({ "lcs-environment": target }),
-        after: json!({ "database-of": source }),
+        before: json!({ "lcs-environment": target }).into(),
+        after: json!({ "database-of": source }).into(),
         follows: Vec::new(),
         action: Action::Launch(Arc::new(DatabaseRefresh {
             refresh: Arc::clone(refresh),

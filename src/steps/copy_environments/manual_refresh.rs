@@ -58,8 +58,7 @@ impl Survey for ManualRefresh {
                 "Finance and Operations shows that every user except Admin is disabled",
             ),
         };
-        let instructions = vec![
-            format!("LCS > {environments}: Maintain > Move database > Refresh database"),
+        let advice = [
             "an environment allows three refreshes and exports a day; a refresh cannot be stopped"
                 .to_owned(),
             if pair.is_some() {
@@ -75,10 +74,13 @@ impl Survey for ManualRefresh {
                 name: format!("refresh the Finance and Operations database of '{target}' in LCS"),
                 before: json!({ "refreshed": false }),
                 after: json!({ "refreshed": true }),
-                instructions,
+                instructions: vec![format!(
+                    "LCS > {environments}: Maintain > Move database > Refresh database"
+                )],
                 evidence: evidence.to_owned(),
             }
-            .into_destructive_change(),
+            .into_destructive_change()
+            .with_advice(advice),
         ])
     }
 }

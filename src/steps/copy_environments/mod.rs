@@ -37,6 +37,7 @@
 //! stop_maps.rs         stop-maps
 //! manual_refresh.rs    refresh-by-hand
 //! copy.rs              the copy of the environment
+//! requester.rs         whether a listed copy may be this run's
 //! database_refresh.rs  the refresh of the database in Lifecycle Services
 //! put_back.rs          put-back
 //! ```
@@ -46,6 +47,7 @@ mod copy;
 mod database_refresh;
 mod manual_refresh;
 mod put_back;
+mod requester;
 mod stop_maps;
 
 use std::sync::Arc;

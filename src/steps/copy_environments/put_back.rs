@@ -41,7 +41,7 @@ impl Survey for PutBack {
                 return Ok(Vec::new());
             };
             let forecast = FinanceUsers::read(source).await?.after_refresh();
-            return Ok(self.changes(finance, &recorded, &forecast, true));
+            return Ok(self.changes(finance, &recorded, &forecast, |_| false));
         }
         match finance.reachability().await? {
             Reachability::NotSignedIn(message) | Reachability::Forbidden(message) => {
@@ -50,7 +50,10 @@ impl Survey for PutBack {
             // An unavailable service makes the reading below fail, and that error is retryable.
             Reachability::Reachable | Reachability::NotReady(_) => {
                 let now = FinanceUsers::read(finance).await?;
-                Ok(self.changes(finance, &recorded, &now, journal.is_planning()))
+                // Only a plan shows an application whose user does not exist yet; of a user that
+                // was waived it shows none.
+                let waits = |user: &str| !journal.is_planning() || is_waived(journal, user);
+                Ok(self.changes(finance, &recorded, &now, waits))
             }
         }
     }
@@ -60,15 +63,26 @@ impl Survey for PutBack {
             return Ok(Vec::new());
         };
         let recorded = FinanceUsers::recorded(journal);
-        let added = added_applications(&recorded, &FinanceUsers::read(finance).await?);
-        if added.is_empty() {
-            return Ok(Vec::new());
+        let now = FinanceUsers::read(finance).await?;
+        let mut notes = Vec::new();
+        let added = added_applications(&recorded, &now);
+        if !added.is_empty() {
+            notes.push(format!(
+                "applications of the source are now registered in the target; remove those that must \
+                 not sign in to it: {}",
+                added.join(", ")
+            ));
         }
-        Ok(vec![format!(
-            "applications of the source are now registered in the target; remove those that must not \
-             sign in to it: {}",
-            added.join(", ")
-        )])
+        let waived = |user: &str| now.user(user).is_none() && is_waived(journal, user);
+        let lost = lost_applications(missing(&recorded, &now, self.act_as()), waived);
+        if !lost.is_empty() {
+            notes.push(format!(
+                "applications are not registered again, because the task to recreate their users was \
+                 waived: {}",
+                lost.join(", ")
+            ));
+        }
+        Ok(notes)
     }
 }
 
@@ -145,24 +159,44 @@ fn added_applications(recorded: &FinanceUsers, now: &FinanceUsers) -> Vec<String
         .collect()
 }
 
+/// The applications among what is missing whose user was waived.
+fn lost_applications(missing: Vec<Missing>, is_waived: impl Fn(&str) -> bool) -> Vec<String> {
+    let lost = missing.into_iter().filter_map(|missing| match missing {
+        Missing::Application {
+            application, user, ..
+        } if is_waived(&user) => Some(format!("'{}' as '{user}'", application.name)),
+        _ => None,
+    });
+    lost.collect()
+}
+
+/// Did a person waive to recreate this user?
+fn is_waived(journal: &JournalView, user: &str) -> bool {
+    journal.waived_task_of(&keys::finance_user(user)).is_some()
+}
+
 impl PutBack {
-    /// The changes that restore what is missing. Only a plan shows an application whose user does
-    /// not exist yet.
+    /// The user that the run acts as.
+    fn act_as(&self) -> Option<&str> {
+        let act_as = self.0.runbook.act_as.as_ref();
+        act_as.map(|name| name.value.as_str())
+    }
+
+    /// The changes that restore what is missing. `waits` tells of a user that does not exist whether
+    /// its applications are left out.
     fn changes(
         &self,
         finance: &FinanceOperationsWriter,
         recorded: &FinanceUsers,
         now: &FinanceUsers,
-        is_planning: bool,
+        waits: impl Fn(&str) -> bool,
     ) -> Vec<Change> {
-        let act_as = self.0.runbook.act_as.as_ref();
-        let act_as = act_as.map(|name| name.value.as_str());
-        missing(recorded, now, act_as)
+        missing(recorded, now, self.act_as())
             .into_iter()
             .filter_map(|missing| match missing {
                 Missing::User(user) => Some(self.create_user(&user)),
                 Missing::Enabled(user) => Some(enable_user(finance, &user)),
-                Missing::Application { user, .. } if now.user(&user).is_none() && !is_planning => {
+                Missing::Application { user, .. } if now.user(&user).is_none() && waits(&user) => {
                     None
                 }
                 Missing::Application {
@@ -187,18 +221,16 @@ impl PutBack {
             name: format!("recreate user '{user}' in Finance and Operations of '{target}'"),
             before: json!({ "enabled": null }),
             after: json!({ "enabled": true }),
-            instructions: vec![
-                format!(
-                    "Finance and Operations of '{target}' > System administration > Users: the \
-                     source has no user '{user}'; create it, give it the security roles it had, \
-                     and enable it"
-                ),
-                "programs sign in as this user; its application is registered again afterwards"
-                    .to_owned(),
-            ],
+            instructions: vec![format!(
+                "Finance and Operations of '{target}' > System administration > Users: the source \
+                 has no user '{user}'; create it, give it the security roles it had, and enable it"
+            )],
             evidence: format!("{USERS} lists '{user}' as enabled"),
         }
         .into_change()
+        .with_advice([
+            "programs sign in as these users; their applications are registered again afterwards",
+        ])
     }
 
     /// Finance and Operations refuses the program itself: a person lets it in again.
@@ -236,8 +268,8 @@ fn enable_user(finance: &FinanceOperationsWriter, user: &str) -> Change {
     Change {
         key: keys::finance_user(user),
         name: format!("enable user '{user}' of Finance and Operations, which programs sign in as"),
-        before: json!({ "enabled": false }),
-        after: json!({ "enabled": true }),
+        before: json!({ "enabled": false }).into(),
+        after: json!({ "enabled": true }).into(),
         follows: Vec::new(),
         action: Action::Set(Arc::new(EnableUser::new(finance, user))),
     }
@@ -255,8 +287,8 @@ fn register_application(
             "register application '{}' ({}) in Finance and Operations as user '{user}' again",
             application.name, application.id
         ),
-        before: json!({ "user": current_user }),
-        after: json!({ "user": user }),
+        before: json!({ "user": current_user }).into(),
+        after: json!({ "user": user }).into(),
         // The user comes first: a registration needs it.
         follows: vec![keys::finance_user(user)],
         action: Action::Set(Arc::new(RegisterApplication {
@@ -383,6 +415,10 @@ mod tests {
         assert!(missing(&recorded, &recorded, Some("cleo@contoso.com")).is_empty());
         let acting = missing(&recorded, &now, Some("Cleo@contoso.com"));
         assert!(acting.contains(&Missing::Enabled("cleo".to_owned())));
+        assert_eq!(
+            lost_applications(missing(&recorded, &now, None), |user| user == "wms"),
+            ["'app-w' as 'wms'"]
+        );
         // A user that was disabled in the target is not enabled.
         assert_eq!(missing(&recorded, &now, Some("old@contoso.com")).len(), 5);
     }

@@ -61,18 +61,17 @@ impl StopMaps {
                 name: format!("stop dual-write map '{map}'"),
                 before: json!({ "state": shown }),
                 after: json!({ "state": "stopped" }),
-                instructions: vec![
-                    format!(
-                        "Finance and Operations of '{}' > Data management > Dual-write: stop these \
-                         maps; do not pause them",
-                        self.0.runbook.target.name
-                    ),
-                    format!("  stop '{map}'"),
-                ],
+                instructions: vec![format!("stop '{map}'")],
                 evidence: "no project of Finance and Operations is enabled or queues, and \
                            Dataverse has no active runtime configuration"
                     .to_owned(),
-            }.into_change()
+            }
+            .into_change()
+            .with_advice([format!(
+                "Finance and Operations of '{}' > Data management > Dual-write: stop these maps; do \
+                 not pause them",
+                self.0.runbook.target.name
+            )])
             })
             .collect())
     }

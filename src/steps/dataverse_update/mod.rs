@@ -64,7 +64,7 @@ struct Update {
 
 /// The rows that a step's filter selects, and what each of them gets.
 struct Selected {
-    table: Table,
+    table: Arc<Table>,
     rows: Vec<Row>,
     resolved: Resolved,
 }
@@ -215,7 +215,7 @@ impl Update {
     }
 
     /// The outcome for each selected row that has another value.
-    async fn judge(&self, journal: &JournalView) -> Result<(Table, Vec<RowOutcome>), Failure> {
+    async fn judge(&self, journal: &JournalView) -> Result<(Arc<Table>, Vec<RowOutcome>), Failure> {
         let Selected {
             table,
             rows,
@@ -299,8 +299,8 @@ impl Update {
         Change {
             key: self.row_key(id),
             name: format!("set {} of {} {id}", columns.join(", "), table.logical_name),
-            before,
-            after,
+            before: before.into(),
+            after: after.into(),
             follows: Vec::new(),
             action: Action::Set(if is_recorded {
                 set

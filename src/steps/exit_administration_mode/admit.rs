@@ -1,4 +1,4 @@
-//! Phase `admit`: the caller is a user of the copied organization.
+//! Phase `admit`: the caller is a user of the copied organization, which holds the source's rows.
 //!
 //! A copied organization refuses the caller for some minutes, until it has provisioned that user.
 //! It refuses permanently if the source does not know the caller, because the copy replaces the
@@ -11,10 +11,13 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use crate::clients::{Error, ErrorKind};
+use crate::domain::copied_content::require_sources_content;
+use crate::domain::environments::has_opened;
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys, service_fields};
 use crate::engine::{
-    Action, Change, Failure, FailureKind, JournalView, Reading, Set, Survey, WriteError, Written,
+    Action, Barrier, Change, Failure, FailureKind, JournalView, Reading, Set, Survey, WriteError,
+    Written,
 };
 
 /// How long a copied organization may take to provision a caller that the copy brought.
@@ -73,6 +76,17 @@ impl Survey for Admit {
             (Refusal::NotRefused, _) => Err(error.into()),
         }
     }
+
+    /// Once the organization answers: nothing is changed or opened in a target with another content.
+    async fn barrier(&self, journal: &JournalView) -> Result<Barrier, Failure> {
+        let refresh = &self.0;
+        if let View::AsIs(_) = refresh.view(journal)
+            && !has_opened(refresh, journal)
+        {
+            require_sources_content(refresh, journal).await?;
+        }
+        Ok(Barrier::Passed)
+    }
 }
 
 /// The failure of a caller that the organization refuses. A caller without a user or a role lacks
@@ -100,8 +114,8 @@ fn add_application_user(refresh: &Arc<RefreshContext>, client: &str) -> Change {
             "add application {client} as a user of '{}'",
             refresh.runbook.target.name
         ),
-        before: json!({ "admitted": false }),
-        after: json!({ "admitted": true }),
+        before: json!({ "admitted": false }).into(),
+        after: json!({ "admitted": true }).into(),
         follows: Vec::new(),
         action: Action::Set(Arc::new(ApplicationUser {
             refresh: Arc::clone(refresh),

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::base::text::count;
 use crate::domain::dual_write::capture::RUNTIME_CONFIGURATION;
-use crate::domain::environments::read_target;
+use crate::domain::environments::{has_opened, read_target};
 use crate::domain::flows::rules::Rules;
 use crate::domain::flows::{FlowDefinition, SurveyedFlow, SwitchColumns, cloud_flows, switch};
 use crate::domain::names::{Fields, text};
@@ -36,7 +36,7 @@ impl Survey for Close {
         let view = refresh.view(journal);
         let running = async {
             if let View::AsIs(_) = view
-                && is_in_administration_mode(refresh).await?
+                && is_before_opening(refresh, journal).await?
             {
                 return self.running_flows(journal, view).await;
             }
@@ -50,7 +50,7 @@ impl Survey for Close {
     async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
         let refresh = &self.0;
         let view = refresh.view(journal);
-        if !is_in_administration_mode(refresh).await? {
+        if !is_before_opening(refresh, journal).await? {
             return Ok(Vec::new());
         }
         let (_, rows) = runtime_configuration(view).await?.unwrap_or_default();
@@ -126,8 +126,13 @@ impl Close {
     }
 }
 
-async fn is_in_administration_mode(refresh: &RefreshContext) -> Result<bool, Failure> {
-    Ok(read_target(refresh).await?.runtime_state.as_deref() != Some("Enabled"))
+/// Is administration mode on, or was the target opened by somebody else and not by this run?
+async fn is_before_opening(
+    refresh: &RefreshContext,
+    journal: &JournalView,
+) -> Result<bool, Failure> {
+    Ok(!has_opened(refresh, journal)
+        || read_target(refresh).await?.runtime_state.as_deref() != Some("Enabled"))
 }
 
 /// The source's runtime configuration in the first seal.
@@ -143,7 +148,7 @@ async fn runtime_configuration(
         return Ok(None);
     };
     let rows = view.by_id(RUNTIME_CONFIGURATION).await?;
-    Ok(Some((table.entity_set, rows.into_iter().collect())))
+    Ok(Some((table.entity_set.clone(), rows.into_iter().collect())))
 }
 
 fn remove_configuration(
@@ -163,8 +168,8 @@ fn remove_configuration(
     Change {
         key: keys::runtime_configuration(id),
         name: format!("remove the source's dual-write runtime configuration of '{map}'"),
-        before: copied.compared(Some(row)),
-        after: Value::Null,
+        before: copied.compared(Some(row)).into(),
+        after: Value::Null.into(),
         follows: Vec::new(),
         action: copied.removal(refresh),
     }

@@ -2,7 +2,7 @@
 //!
 //! | Phase | Reads | Changes |
 //! |---|---|---|
-//! | `admit` | whether the target knows the caller | adds the caller's application user, if the copy removed it |
+//! | `admit` | whether the target knows the caller, and holds the source's rows | adds the caller's application user, if the copy removed it |
 //! | `record-surfaces` | everything that could act on the outside world | nothing; seals `surfaces` |
 //! | `disable-steps` | plug-in steps, service endpoints, classic workflows: what acts on writes | disables what calls the outside, or replaces its address |
 //! | `contain` | mailboxes, trigger registrations, sites, data sources and everything else that could act | turns it off, replaces its address, deletes it if the runbook says so; notes what stays open |
@@ -69,7 +69,7 @@ fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
         Phase::changes("close", close::Close(Arc::clone(refresh))),
         Phase::changes("variables", variables::Variables::new(refresh)),
         contain(refresh, keys::JOBS),
-        Phase::changes("open", open::Open(Arc::clone(refresh))),
+        Phase::changes(keys::OPEN, open::Open(Arc::clone(refresh))),
     ]);
     phases
 }

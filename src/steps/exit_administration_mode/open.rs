@@ -52,8 +52,8 @@ impl Survey for Open {
                 "take '{}' out of administration mode",
                 refresh.runbook.target.name
             ),
-            before,
-            after,
+            before: before.into(),
+            after: after.into(),
             follows: Vec::new(),
             action: Action::Set(Arc::new(RuntimeState(Arc::clone(refresh)))),
         }])

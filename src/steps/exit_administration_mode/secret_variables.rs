@@ -63,20 +63,18 @@ fn by_hand(change: Change, schema_name: &str, place: &str) -> Change {
     ManualChange {
         key: keys::variable_by_hand(schema_name),
         name: change.name,
-        before: change.before,
-        after: change.after,
-        instructions: vec![
-            format!(
-                "maker portal > Solutions > Default Solution > Environment variables > '{name}': set \
-                 the current value to {place}"
-            ),
-            "the person who saves it needs the role 'Key Vault Secrets User' on the vault that the \
-             value names"
-                .to_owned(),
-        ],
+        before: change.before.value(),
+        after: change.after.value(),
+        instructions: vec![format!(
+            "maker portal > Solutions > Default Solution > Environment variables > '{name}': set the \
+             current value to {place}"
+        )],
         evidence: format!("secret environment variable '{name}' has the target's own value"),
     }
     .into_change()
+    .with_advice([
+        "the person who saves a value needs the role 'Key Vault Secrets User' on the vault that it names",
+    ])
 }
 
 /// Does repeating not change the answer?
@@ -102,8 +100,8 @@ mod tests {
         let change = || Change {
             key: keys::variable("contoso_Key"),
             name: "restore it".to_owned(),
-            before: Value::Null,
-            after: json!({"value": "sha256:1"}),
+            before: Value::Null.into(),
+            after: json!({"value": "sha256:1"}).into(),
             follows: Vec::new(),
             action: Action::Set(Arc::new(Refusing(failure.clone()))),
         };

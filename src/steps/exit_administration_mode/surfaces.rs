@@ -13,17 +13,19 @@ use async_trait::async_trait;
 use crate::base::text::{count, list_first};
 use crate::domain::containment::sealed::{SURFACE, SealedSurface};
 use crate::domain::containment::{Closing, Inventory, Scope, Surface, SurfaceState, changes};
-use crate::domain::environments::read_target;
+use crate::domain::environments::{has_opened, read_target};
 use crate::domain::seals::{self, Part};
 use crate::domain::{RefreshContext, view::View};
 use crate::engine::{CaptureSource, Change, Failure, JournalView, ListedRow, Listing, Survey};
 
-/// Is the target before phase `open`: administration mode on, or background operations off?
+/// Is the target before phase `open`, or closed again? Until this run has opened it, what the copy
+/// brought is closed also if somebody else has opened it.
 async fn is_before_opening(
     refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Result<bool, Failure> {
-    if let View::AfterCopy(_) = refresh.view(journal) {
+    let is_forecast = matches!(refresh.view(journal), View::AfterCopy(_));
+    if is_forecast || !has_opened(refresh, journal) {
         return Ok(true);
     }
     let target = read_target(refresh).await?;
@@ -129,6 +131,7 @@ fn notes(title: &str, surfaces: &[Surface]) -> Vec<String> {
         };
         let how = match &surface.state {
             SurfaceState::Unclear(why) => format!("to look at, because {why}"),
+            SurfaceState::Acted(why) => format!("may have acted: {why}"),
             _ => "left open".to_owned(),
         };
         let named = format!("'{}': {}", surface.name, surface.reach);

@@ -81,8 +81,8 @@ impl Survey for Variables {
             let change = Change {
                 key,
                 name: format!("restore environment variable '{}'", escape(schema_name)),
-                before,
-                after: compared(Some(wanted)),
+                before: before.into(),
+                after: compared(Some(wanted)).into(),
                 follows: Vec::new(),
                 action: Action::Set(surveyed_row_set(
                     &self.0,
@@ -225,8 +225,8 @@ impl Variables {
         Change {
             key,
             name: title,
-            before,
-            after,
+            before: before.into(),
+            after: after.into(),
             follows: Vec::new(),
             action: Action::Set(row_set(
                 &self.0,
@@ -265,8 +265,8 @@ impl Variables {
                  none",
                 escape(schema_name)
             ),
-            before: copied.compared(now),
-            after: Value::Null,
+            before: copied.compared(now).into(),
+            after: Value::Null.into(),
             follows: Vec::new(),
             action: copied.removal(&self.0),
         }

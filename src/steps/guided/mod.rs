@@ -91,30 +91,25 @@ impl ByHand {
     }
 
     fn change(&self) -> Change {
-        let task = format!("{}/{BY_HAND}", self.step.name);
         let mut instructions: Vec<String> = vec![self.options.title.value.clone()];
         let lines = self.options.instructions.iter();
         instructions.extend(lines.map(|line| line.value.clone()));
         let evidence = match &self.options.evidence.value {
             Evidence::Rows(rows) => describe_evidence(rows),
-            Evidence::None => {
-                instructions.push(format!(
-                    "nothing in the tenant shows that it is done: end the run with Ctrl-C if it \
-                     waits, and confirm it with `iomcopy complete RUNBOOK {task} --waive \"who did \
-                     it, and when\"`"
-                ));
-                "none; a person confirms it with --waive".to_owned()
-            }
+            Evidence::None => "none; a person confirms with --waive that it is done".to_owned(),
         };
-        ManualChange {
+        let change = ManualChange {
             key: keys::own_task(&self.step.name),
             name: escape(&self.options.title).into_owned(),
             before: json!({ "done": false }),
             after: json!({ "done": true, "evidence": evidence }),
             instructions,
             evidence,
+        };
+        match &self.options.evidence.value {
+            Evidence::Rows(_) => change.into_change(),
+            Evidence::None => change.into_unprovable_change(),
         }
-        .into_change()
     }
 }
 

@@ -54,8 +54,9 @@ impl Survey for ActivateSystem {
             after,
             request: IomRequest::ActivateSystem,
             by_hand: vec![
-                "IOM app > Core settings > Admin home > Connection references".to_owned(),
-                "press 'Activate system'; if it times out, press it again".to_owned(),
+                "IOM app > Core settings > Admin home > Connection references: press 'Activate \
+                 system'; if it times out, press it again"
+                    .to_owned(),
             ],
             evidence: "every system connection reference is active and every platform flow is on"
                 .to_owned(),

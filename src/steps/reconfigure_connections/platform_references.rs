@@ -14,7 +14,7 @@ use crate::domain::connections::{
     OwnerRow, connection_url, connector_of_url, find_acting_user, find_owner, is_in_environment,
     owner_id, reference_key,
 };
-use crate::domain::iom_change::{Fill, IomChange, with_preface};
+use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::names::{Fields, text};
 use crate::domain::row_changes::{RowReader, surveyed};
 use crate::domain::{RefreshContext, keys};
@@ -86,7 +86,7 @@ impl Survey for PlatformReferences {
                         .to_owned(),
                 settle_timeout: Duration::from_mins(1),
             };
-            changes.push(with_preface(change.filled(refresh, reader, fill), &PREFACE));
+            changes.push(change.filled(refresh, reader, fill).with_advice(PREFACE));
         }
         Ok(changes)
     }

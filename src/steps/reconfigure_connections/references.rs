@@ -101,7 +101,7 @@ impl References {
 struct Writes<'a> {
     refresh: &'a Arc<RefreshContext>,
     journal: &'a JournalView,
-    table: Table,
+    table: Arc<Table>,
     owner: Option<OwnerRow>,
     acting_as: Option<Uuid>,
 }
@@ -148,8 +148,8 @@ impl Writes<'_> {
         let change = Change {
             key: keys::connection_reference(logical_name),
             name: format!("connect connection reference '{logical_name}'"),
-            before,
-            after,
+            before: before.into(),
+            after: after.into(),
             follows: Vec::new(),
             action: Action::Set(surveyed_row_set(
                 self.refresh,
@@ -307,22 +307,19 @@ fn by_hand(
     chosen: &ChosenConnection,
     owner: Option<&OwnerRow>,
 ) -> ManualTask {
-    let instructions = vec![
-        sign_in_instruction(refresh),
-        format!(
+    ManualTask {
+        advice: vec![sign_in_instruction(refresh)],
+        instructions: vec![format!(
             "Power Apps > Solutions > Default Solution > Connection references > '{logical_name}' > \
              Edit: save it with {}the connection of custom connector {} with the id {}",
             OwnerRow::instruction(owner),
             chosen.connector,
             chosen.connection
-        ),
-    ];
-    ManualTask {
-        instructions,
+        )],
         evidence:
             "the connection reference has the target's connection, its connector and the owner"
                 .to_owned(),
-        is_destructive: false,
+        ..ManualTask::default()
     }
 }
 

@@ -82,8 +82,8 @@ pub(super) fn empty_again(
         name: format!(
             "empty connection reference '{logical_name}', which had no connection in the target"
         ),
-        before,
-        after: json!({ "connection": Value::Null, "owner": reference.owner }),
+        before: before.into(),
+        after: json!({ "connection": Value::Null, "owner": reference.owner }).into(),
         follows: Vec::new(),
         action: Action::Set(surveyed_row_set(
             refresh,

@@ -210,8 +210,8 @@ impl Access {
         Change {
             key: keys::dual_write_role(kind.word, holder, wanted),
             name: format!("give {} '{name}' the role {wanted}", kind.word),
-            before: json!({ "has": false }),
-            after: json!({ "has": true }),
+            before: json!({ "has": false }).into(),
+            after: json!({ "has": true }).into(),
             follows: Vec::new(),
             action: Action::Set(Arc::new(TargetWrite {
                 refresh: Arc::clone(&self.0),
@@ -221,7 +221,7 @@ impl Access {
                     holder,
                     role,
                 }),
-                request: move |_: &Reading| Ok(request.clone()),
+                request: Box::new(move |_| Ok(request.clone())),
                 settle_timeout: SETTLE_TIMEOUT,
                 is_destructive: false,
             })),
@@ -261,8 +261,8 @@ impl Access {
                 "make '{}' the default owning team of company {code}",
                 name.unwrap_or_default()
             ),
-            before: json!({ "team": null }),
-            after: json!({ "team": team }),
+            before: json!({ "team": null }).into(),
+            after: json!({ "team": team }).into(),
             follows: Vec::new(),
             action: Action::Set(row_set(
                 &self.0,

@@ -122,18 +122,14 @@ async fn by_versions(
 
 fn set_filters(map: &RecordedMap, now: &Filters, wanted: &Filters) -> Change {
     let describe = |filter: &Option<String>| filter.clone().unwrap_or_else(|| "none".to_owned());
-    let mut instructions = vec![
-        "Finance and Operations > Data management > Dual-write: open these maps and set their filters; \
-         then save them as a version in a solution, so that the next refresh brings them"
-            .to_owned(),
-    ];
+    let mut instructions = Vec::new();
     for (side, now, wanted) in [
         ("Dataverse", &now.dataverse, &wanted.dataverse),
         ("Finance and Operations", &now.finance, &wanted.finance),
     ] {
         if now != wanted {
             instructions.push(format!(
-                "  '{}', rows of {side}: {}",
+                "'{}', rows of {side}: {}",
                 map.name,
                 describe(wanted)
             ));
@@ -141,7 +137,7 @@ fn set_filters(map: &RecordedMap, now: &Filters, wanted: &Filters) -> Change {
     }
     if order_management_filter(map.table.as_deref()).is_some() {
         instructions.push(
-            "  and msdyn_isreadytosync on it: Finance and Operations to Dataverse, transform Default, \
+            "and msdyn_isreadytosync on it: Finance and Operations to Dataverse, transform Default, \
              value true"
                 .to_owned(),
         );
@@ -155,6 +151,10 @@ fn set_filters(map: &RecordedMap, now: &Filters, wanted: &Filters) -> Change {
         evidence: "the filters of the maps' active versions".to_owned(),
     }
     .into_change()
+    .with_advice([
+        "Finance and Operations > Data management > Dual-write: open these maps and set their filters; \
+         then save them as a version in a solution, so that the next refresh brings them",
+    ])
 }
 
 #[cfg(test)]

@@ -79,8 +79,8 @@ fn register(
     Change {
         key: keys::dual_write_application(application),
         name: format!("register {name} in Finance and Operations as user {user}"),
-        before: json!({ "user": null }),
-        after: json!({ "user": user }),
+        before: json!({ "user": null }).into(),
+        after: json!({ "user": user }).into(),
         follows: Vec::new(),
         action: Action::Set(Arc::new(RegisterApplication {
             finance: finance.clone(),
@@ -96,8 +96,8 @@ fn enable(finance: &FinanceOperationsWriter, user: &str) -> Change {
     Change {
         key: keys::dual_write_user(user),
         name: format!("enable user {user} of Finance and Operations, which dual-write signs in as"),
-        before: json!({ "enabled": false }),
-        after: json!({ "enabled": true }),
+        before: json!({ "enabled": false }).into(),
+        after: json!({ "enabled": true }).into(),
         follows: Vec::new(),
         action: Action::Set(Arc::new(EnableUser::new(finance, user))),
     }

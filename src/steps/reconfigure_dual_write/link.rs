@@ -26,7 +26,7 @@ use crate::domain::manual_change::ManualChange;
 use crate::domain::verdict::Answer;
 use crate::domain::view::View;
 use crate::engine::{
-    Action, Change, Failure, Found, JournalView, Launch, Progress, Proof, Repeat, Started, Survey,
+    Action, Change, Failure, Found, JournalView, Launch, Proof, Repeat, Started, Survey,
     TargetComparison, WriteError,
 };
 
@@ -74,8 +74,8 @@ impl Survey for Link {
                 "reset the dual-write link of '{}'",
                 refresh.runbook.target.name
             ),
-            before: json!({ "link": "of before the copy" }),
-            after: json!({ "link": "reset", "legal-entities": companies }),
+            before: json!({ "link": "of before the copy" }).into(),
+            after: json!({ "link": "reset", "legal-entities": companies }).into(),
             follows,
             action: Action::Launch(Arc::new(ResetLink {
                 refresh: Arc::clone(refresh),
@@ -232,11 +232,6 @@ impl Launch for ResetLink {
 
     fn has_operation(&self) -> bool {
         false
-    }
-
-    async fn poll(&self, _handle: &Value) -> Result<Progress, Failure> {
-        // The response comes after the reset; the proof below reads what is left.
-        Ok(Progress::Succeeded(Value::Null))
     }
 
     async fn verify(&self, _handle: &Value) -> Result<Proof, Failure> {

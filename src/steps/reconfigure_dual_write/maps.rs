@@ -173,16 +173,16 @@ impl Maps {
         let listed = now.and_then(|now| now.map(&map.name));
         let action = match reason_to_ask(&self.0, map) {
             Some(why) => Action::ManualTask(ManualTask {
-                instructions: vec![
-                    format!("{why}. Decide how these maps start, and start them:"),
-                    format!(
-                        "  '{}': Data management > Dual-write > Run, with or without initial \
+                advice: vec![format!(
+                    "{why}. Decide how these maps start, and start them"
+                )],
+                instructions: vec![format!(
+                    "'{}': Data management > Dual-write > Run, with or without initial \
                          synchronization",
-                        map.name
-                    ),
-                ],
+                    map.name
+                )],
                 evidence: "the state of each map at the gateway".to_owned(),
-                is_destructive: false,
+                ..ManualTask::default()
             }),
             None => MapSet::action(&self.0, &map.name, MapWrite::Action(MapAction::Start)),
         };
@@ -190,10 +190,10 @@ impl Maps {
             key: keys::dual_write_map(&map.name, MapChange::Start),
             name: format!("start dual-write map '{}'", map.name),
             before: match now {
-                Some(_) => map_state(listed),
-                None => json!({ "state": "stopped" }),
+                Some(_) => map_state(listed).into(),
+                None => json!({ "state": "stopped" }).into(),
             },
-            after: json!({ "state": "running" }),
+            after: json!({ "state": "running" }).into(),
             follows,
             action,
         }
@@ -230,8 +230,8 @@ impl Maps {
             .running()
             .filter_map(|map| map.solution.as_deref())
             .collect();
-        let mut instructions = vec![
-            "Finance and Operations > Data management > Dual-write, with Health check green:".to_owned(),
+        let advice = [
+            "Finance and Operations > Data management > Dual-write, with Health check green".to_owned(),
             format!(
                 "Apply solution, one after the other: {}",
                 if solutions.is_empty() {
@@ -244,8 +244,8 @@ impl Maps {
              synchronization; maps that others need come first"
                 .to_owned(),
         ];
-        instructions.push(format!(
-            "  '{}': version {}, key {}{}",
+        let mut instructions = vec![format!(
+            "'{}': version {}, key {}{}",
             map.name,
             map.shown_version(),
             map.key
@@ -255,9 +255,9 @@ impl Maps {
                 .and_then(|filters| filters.dataverse)
                 .map(|filter| format!(", rows of Dataverse: {filter}"))
                 .unwrap_or_default()
-        ));
+        )];
         if let Some(why) = reason_to_ask(&self.0, map) {
-            instructions.push(format!("  '{}': {why}; decide how it starts", map.name));
+            instructions.push(format!("'{}': {why}; decide how it starts", map.name));
         }
         ManualChange {
             key: keys::dual_write_map(&map.name, MapChange::Start),
@@ -271,6 +271,7 @@ impl Maps {
                 .to_owned(),
         }
         .into_change()
+        .with_advice(advice)
     }
 }
 
@@ -324,13 +325,12 @@ fn stop_by_hand(map: &RecordedMap, read: &str) -> Change {
         name: format!("stop dual-write map '{}'", map.name),
         before: json!({ "read": read }),
         after: json!({ "state": "stopped" }),
-        instructions: vec![
-            "Finance and Operations > Data management > Dual-write: stop these maps, which were \
-             stopped before the copy"
-                .to_owned(),
-            format!("  stop '{}'", map.name),
-        ],
+        instructions: vec![format!("stop '{}'", map.name)],
         evidence: "these maps have no enabled project and no runtime configuration".to_owned(),
     }
     .into_change()
+    .with_advice([
+        "Finance and Operations > Data management > Dual-write: stop these maps, which were stopped \
+         before the copy",
+    ])
 }

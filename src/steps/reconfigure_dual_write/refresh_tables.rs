@@ -21,8 +21,7 @@ use crate::domain::failure::launch_error;
 use crate::domain::keys::MapChange;
 use crate::domain::{RefreshContext, keys};
 use crate::engine::{
-    Action, Change, Failure, Found, JournalView, Launch, Progress, Proof, Repeat, Started, Survey,
-    WriteError,
+    Action, Change, Failure, Found, JournalView, Launch, Proof, Repeat, Started, Survey, WriteError,
 };
 
 /// Finds maps whose tables this run has not refreshed.
@@ -46,8 +45,8 @@ fn refresh_change(refresh: &Arc<RefreshContext>, map: &str) -> Change {
     Change {
         key: keys::dual_write_map(map, MapChange::RefreshTables),
         name: format!("refresh the tables of dual-write map '{map}'"),
-        before: json!({ "refreshed": false }),
-        after: json!({ "refreshed": true }),
+        before: json!({ "refreshed": false }).into(),
+        after: json!({ "refreshed": true }).into(),
         follows: Vec::new(),
         action: Action::Launch(Arc::new(Tables {
             refresh: Arc::clone(refresh),
@@ -109,10 +108,6 @@ impl Launch for Tables {
 
     fn has_operation(&self) -> bool {
         false
-    }
-
-    async fn poll(&self, _handle: &Value) -> Result<Progress, Failure> {
-        Ok(Progress::Succeeded(Value::Null))
     }
 
     async fn verify(&self, _handle: &Value) -> Result<Proof, Failure> {

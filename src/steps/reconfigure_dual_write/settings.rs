@@ -40,8 +40,8 @@ impl Survey for IntegrationKeys {
             changes.push(Change {
                 key: keys::integration_key(table),
                 name: format!("set the integration key of {table}: {}", columns.join(", ")),
-                before,
-                after,
+                before: before.into(),
+                after: after.into(),
                 follows: Vec::new(),
                 action: Action::Set(Arc::new(KeySet {
                     refresh: Arc::clone(refresh),

@@ -53,8 +53,8 @@ impl Survey for Solutions {
             changes.push(Change {
                 key: keys::dual_write_solution(solution),
                 name: format!("apply the dual-write solution '{solution}'"),
-                before: json!({ "maps": [] }),
-                after: json!({ "maps": names }),
+                before: json!({ "maps": [] }).into(),
+                after: json!({ "maps": names }).into(),
                 follows: follows.into_iter().collect(),
                 action: Action::Launch(Arc::new(ApplySolution {
                     refresh: Arc::clone(refresh),

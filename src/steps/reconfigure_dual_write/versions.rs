@@ -58,8 +58,8 @@ impl Versions {
         Change {
             key: initialise_key(map),
             name: format!("initialise dual-write map '{}'", map.name),
-            before: map_initialised(listed),
-            after: json!({ "initialised": true }),
+            before: map_initialised(listed).into(),
+            after: json!({ "initialised": true }).into(),
             follows: Vec::new(),
             action: MapSet::action(&self.0, &map.name, MapWrite::Action(MapAction::Initialise)),
         }
@@ -76,8 +76,8 @@ impl Versions {
         Some(Change {
             key: keys::dual_write_map(&map.name, MapChange::Version),
             name: format!("make {wanted} the active version of '{}'", map.name),
-            before: map_version(listed),
-            after: json!({ "version": wanted.to_string() }),
+            before: map_version(listed).into(),
+            after: json!({ "version": wanted.to_string() }).into(),
             follows: follows.into_iter().collect(),
             action: MapSet::action(&self.0, &map.name, MapWrite::SwitchVersion(wanted)),
         })
@@ -91,13 +91,12 @@ fn import_version(map: &RecordedMap, listed: Option<&EntityMap>) -> Change {
         name: format!("import version {version} of dual-write map '{}'", map.name),
         before: map_version(listed),
         after: json!({ "version": version }),
-        instructions: vec![
-            "the source does not have these map versions: import the solutions that contain them \
-             into the target, then Data management > Dual-write > Apply solution"
-                .to_owned(),
-            format!("  '{}' version {version}", map.name),
-        ],
+        instructions: vec![format!("'{}' version {version}", map.name)],
         evidence: "the versions that the dual-write gateway lists".to_owned(),
     }
     .into_change()
+    .with_advice([
+        "the source does not have these map versions: import the solutions that contain them into the \
+         target, then Data management > Dual-write > Apply solution",
+    ])
 }

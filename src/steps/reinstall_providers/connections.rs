@@ -32,6 +32,9 @@ struct References {
     target_urls: ValuesByName,
     /// The connections that the runbook chose.
     choices: Choices,
+    /// Is a provider reinstalled once more? Then the recorded URL is newer than the target's before
+    /// the copy.
+    is_again: bool,
 }
 
 impl References {
@@ -46,11 +49,13 @@ impl References {
             rows: InstanceRows::select(kind, names, journal, present)?,
             target_urls: kind.target_values(names, journal, |_| true)?,
             choices,
+            is_again: journal.reinstalled_definition().is_some(),
         })
     }
 
     /// The URL that a new reference should have: with the runbook's connection, else the target's
-    /// URL before the copy.
+    /// newest URL: the recorded one if the provider is reinstalled once more, else the one before the
+    /// copy. The source's is never taken.
     fn desired_url(
         &self,
         refresh: &RefreshContext,
@@ -66,6 +71,9 @@ impl References {
             && let Some(url) = connection_url(template, refresh.target_id(), &chosen)
         {
             return Ok(url);
+        }
+        if self.is_again && is_in_environment(template, refresh.target_id()) {
+            return Ok(template.to_owned());
         }
         let kept = self
             .target_urls

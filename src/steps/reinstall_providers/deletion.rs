@@ -16,6 +16,7 @@ use super::old_providers::OldProviders;
 use super::shared_readings::Shared;
 use crate::base::sync::lock;
 use crate::domain::iom_change::{Fill, IomChange};
+use crate::domain::lost_providers::{deletion_name, why_lost};
 use crate::domain::names::Fields;
 use crate::domain::row_changes::{Reader, is_whole_row, surveyed};
 use crate::domain::seals::Part;
@@ -61,10 +62,13 @@ impl Survey for Delete {
         let deletes_actions = deletes_rows_of(&cascades, actions);
         let providers = present.now.providers.values();
         let installed = providers.filter(|provider| old.ids.contains(&provider.id));
+        let choice = refresh.runbook.steps.provider_choice();
         let is_immediate = Arc::new(AtomicBool::default());
         let changes: Vec<Change> = installed
             .map(|provider| {
                 let (id, name) = (provider.id, &provider.name);
+                let recorded = old.catalogue.providers.get(&id).unwrap_or(provider);
+                let why = why_lost(choice, recorded, old.catalogue.definition_of(recorded));
                 let sealed = sealed.get(&id).cloned().unwrap_or_default();
                 let row = rows.get(&id).copied();
                 let before = row.map_or_else(
@@ -84,7 +88,7 @@ impl Survey for Delete {
                 };
                 let change = IomChange {
                     key: keys::provider_delete(id),
-                    name: format!("delete provider '{name}'"),
+                    name: deletion_name(name, why.as_deref()),
                     before,
                     after: Value::Null,
                     request: IomRequest::DeleteProvider,

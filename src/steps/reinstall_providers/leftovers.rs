@@ -107,8 +107,8 @@ impl Survey for OrphanFlows {
             let change = Change {
                 key: keys::flow_stop(id),
                 name: format!("turn off cloud flow '{name}' of a deleted provider"),
-                before: switched(true),
-                after: switched(false),
+                before: switched(true).into(),
+                after: switched(false).into(),
                 follows: Vec::new(),
                 action: Action::Set(row_set(
                     refresh,
@@ -137,7 +137,7 @@ fn turn_off(name: &str) -> ManualTask {
              delete it; its provider is gone, and it would handle every message a second time"
         )],
         evidence: "no flow of a deleted provider is on".to_owned(),
-        is_destructive: false,
+        ..ManualTask::default()
     }
 }
 

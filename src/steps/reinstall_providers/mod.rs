@@ -2,7 +2,7 @@
 //!
 //! | Phase | Reads | Changes |
 //! |---|---|---|
-//! | `record` | every provider and its configuration | nothing; seals `providers` |
+//! | `record` | every provider and its configuration | nothing; seals `providers`, unless all were installed again since the copy |
 //! | `vanished` | providers that were active in the source | nothing; a person installs those that are gone, or waives them |
 //! | `release` | metadata, and the rows that block a deletion | nothing; a person changes the rows |
 //! | `deactivate` | old providers that are active | deactivates each, because an active one cannot be deleted |
@@ -89,6 +89,7 @@ use super::StepDefinition;
 use crate::clients::Row;
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::names::label;
+use crate::domain::originals::require_original_providers;
 use crate::domain::providers::{Catalogue, TableCapture};
 use crate::domain::row_changes::{RowReader, surveyed_version};
 use crate::domain::view::View;
@@ -119,6 +120,7 @@ fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
         refresh: Arc::clone(refresh),
         seal: seals::PROVIDERS,
         tables: &RECORDED,
+        require_originals: require_original_providers,
     };
     let parameters = settings(&PARAMETER, IomRequest::SetProviderParameter);
     let transformations = settings(&TRANSFORMATION, IomRequest::SetProviderTransformation);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
+use crate::domain::lost_providers::is_wanted;
 use crate::domain::providers::{Catalogue, Provider, ProviderDefinition};
 use crate::domain::sealed_orchestrations::{
     old_catalogue, recorded_orchestrations, without_successor,
@@ -11,7 +12,6 @@ use crate::domain::sealed_orchestrations::{
 use crate::domain::seals::Part;
 use crate::domain::{RefreshContext, keys};
 use crate::engine::{Failure, JournalView};
-use crate::runbook::ProviderChoice;
 
 /// The providers that were installed when the seal was made.
 pub(super) struct OldProviders {
@@ -119,17 +119,6 @@ impl OldProviders {
         self.to_reinstall.iter().map(move |(old, definition)| {
             (old, definition, now.new_instance(definition.id, &self.ids))
         })
-    }
-}
-
-/// Does the runbook want the provider of this definition to be reinstalled?
-pub(super) fn is_wanted(choice: &ProviderChoice, definition: Option<&ProviderDefinition>) -> bool {
-    match choice {
-        ProviderChoice::PreviouslyActive => true,
-        ProviderChoice::Definitions(names) => definition.is_some_and(|definition| {
-            let mut names = names.iter();
-            names.any(|name| name.value.eq_ignore_ascii_case(&definition.logical_name))
-        }),
     }
 }
 

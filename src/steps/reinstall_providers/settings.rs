@@ -82,6 +82,8 @@ struct KnownSettings {
     declarations: BTreeMap<Uuid, Fields>,
     /// What the runbook wants for production's values.
     policy: Policy,
+    /// Is a provider reinstalled once more, after the run gave it its settings?
+    is_again: bool,
 }
 
 impl KnownSettings {
@@ -99,6 +101,7 @@ impl KnownSettings {
                 kind.declarations.keyword(),
             ),
             policy: Policy::from_runbook(&refresh.runbook),
+            is_again: journal.reinstalled_definition().is_some(),
         })
     }
 
@@ -116,10 +119,10 @@ impl KnownSettings {
             runbook: runbook_value(kind, refresh, definition, name)?,
             target: self.target.get(&at),
             recorded: recorded.present_value(),
-            recorded_by: if is_copy {
-                RecordedBy::Production
-            } else {
-                RecordedBy::Target
+            recorded_by: match (is_copy, self.is_again) {
+                (true, _) => RecordedBy::Production,
+                (false, true) => RecordedBy::TargetSince,
+                (false, false) => RecordedBy::Target,
             },
             takes_production: takes_production(&self.policy, definition, name).is_some(),
             can_be_empty: kind.can_be_empty,
@@ -188,7 +191,7 @@ fn value_and_instruction(
         DesiredSetting::AsInstalled => return None,
         DesiredSetting::Empty => (
             String::new(),
-            "empty it, because the target had no value before the copy".to_owned(),
+            "empty it, because the target had no value".to_owned(),
         ),
         DesiredSetting::FromRunbook(value) => (
             value,

@@ -9,9 +9,10 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::try_join;
 
-use super::old_providers::{OldProviders, is_wanted};
+use super::old_providers::OldProviders;
 use super::settings::{CHECKED, has_deleted_none};
 use super::shared_readings::Shared;
+use crate::domain::lost_providers::is_wanted;
 use crate::domain::manual_change::ManualChange;
 use crate::domain::providers::{Catalogue, Provider, ProviderDefinition};
 use crate::domain::seals::Part;

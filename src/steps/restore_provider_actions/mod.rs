@@ -10,9 +10,9 @@
 //! An old action is matched with a new one by the logic definition, which step 6 does not delete,
 //! else by logical names, else by names and aliases within the new instance; see `matching.rs`. Ids
 //! that belonged to no action when they were recorded are shown and never changed. A tile that step
-//! 5 removed is restored in its place, in the same write. The flows that a publishing compiles,
-//! newer than the launch, are its proof. If the outcome of a launch is unknown, the program looks
-//! for that proof, and publishes again without it: publishing twice is harmless.
+//! 5 removed is restored in its place, in the same write. The flows that publishing the present
+//! graph compiles, newer than the launch, are its proof. If the outcome of a launch is unknown, the
+//! program looks for that proof, and publishes again without it: publishing twice is harmless.
 //!
 //! ```text
 //! mod.rs         the phases; fills slots, restores tiles
@@ -65,9 +65,13 @@ fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
         Phase::changes("stop", StopAgain(Arc::clone(refresh))),
         // These edits are the ones that step 5 makes at the same time. Publishing is not: it does
         // much inside IOM, and Microsoft says nothing about two at once.
-        Phase::changes("restore", Restore(Arc::clone(refresh))).with_concurrency(PARALLEL),
+        Phase::changes(keys::RESTORE_ACTIONS, Restore(Arc::clone(refresh)))
+            .with_concurrency(PARALLEL),
         Phase::changes("publish-policies", PublishPolicies(Arc::clone(refresh))),
-        Phase::changes("publish", PublishOrchestrations(Arc::clone(refresh))),
+        Phase::changes(
+            keys::PUBLISH_ORCHESTRATIONS,
+            PublishOrchestrations(Arc::clone(refresh)),
+        ),
     ]
 }
 
@@ -76,7 +80,7 @@ const PARALLEL: usize = 4;
 
 /// The orchestrations as the tenant has them now, and the matcher of their actions.
 struct Present<'a> {
-    table: Table,
+    table: Arc<Table>,
     /// The column of the graph.
     column: &'a str,
     rows: BTreeMap<Uuid, Fields>,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::try_join;
 use uuid::Uuid;
 
-use crate::base::text::count;
+use crate::base::text::{count, list_first};
 use crate::domain::connections::find_acting_user;
 use crate::domain::extended_launch::{LaunchExtension, extend_launch};
 use crate::domain::flows::{CLOUD_FLOWS, COMPILED};
@@ -32,6 +32,9 @@ use crate::engine::{
     WriteError,
 };
 use crate::runbook::{IomColumn, IomRequest, IomTable, Keyword as _, Publish};
+
+/// How many compiled flows a message names.
+const NAMED: usize = 5;
 
 /// The orchestrations that should be published at the end.
 fn orchestrations_to_publish(
@@ -131,14 +134,15 @@ impl Survey for PublishOrchestrations {
             let Some(row) = rows.get(&orchestration.id) else {
                 continue;
             };
-            let missing = compiled_now.missing(&compiled, None);
+            let graph = names
+                .text(row, IomColumn::OrchestrationGraph)?
+                .unwrap_or_default();
+            let expected = compiled_of_graph(&compiled, &graph);
+            let missing = compiled_now.missing(&expected, None);
             let before = publication(is_published(row), missing.is_empty());
             let after = publication(true, true);
             // In a plan, an orchestration that still holds an old action will be stopped and
             // edited.
-            let graph = names
-                .text(row, IomColumn::OrchestrationGraph)?
-                .unwrap_or_default();
             if before == after && !holds_old(&graph, &orchestration.slots, &old) {
                 continue;
             }
@@ -196,6 +200,20 @@ fn compiled_in_source(
         .collect();
     let in_source = journal.derived::<CompiledInSource>(());
     in_source.0.intersection(&tiles).cloned().collect()
+}
+
+/// Those of these compiled flows that publishing this graph compiles. A person may have renamed or
+/// removed tiles since the graph was recorded: no flow with a name that the graph lacks is compiled
+/// again. If none is left, the published state is the only proof; `verify` looks at the flows of the
+/// new names.
+fn compiled_of_graph(compiled: &BTreeSet<String>, graph: &str) -> BTreeSet<String> {
+    let names = graph::names(graph);
+    let is_present = |flow: &&String| {
+        let tile = flow.strip_prefix(COMPILED);
+        // A graph without a name cannot be read.
+        names.is_empty() || tile.is_some_and(|tile| names.contains(tile))
+    };
+    compiled.iter().filter(is_present).cloned().collect()
 }
 
 /// The names of the compiled flows that were on in the source.
@@ -283,6 +301,7 @@ struct PublicationReader {
     refresh: Arc<RefreshContext>,
     entity_set: String,
     id: Uuid,
+    /// The flows that publishing compiled in the source.
     compiled: BTreeSet<String>,
 }
 
@@ -308,11 +327,16 @@ impl PublicationReader {
                 basis: Value::from(remaining),
             });
         }
+        let names = &self.refresh.names;
+        let graph = names.text(&row.value, IomColumn::OrchestrationGraph)?;
+        let graph = graph.unwrap_or_default();
+        let expected = compiled_of_graph(&self.compiled, &graph);
         let flows = compiled_flows(View::AsIs(&self.refresh.target.dataverse)).await?;
-        let missing = flows.missing(&self.compiled, since);
+        let missing = flows.missing(&expected, since);
         let remaining = format!(
-            "{} not on yet, or older than the publishing",
-            count(missing.len(), "compiled flow")
+            "{} not on yet, or older than the publishing: {}",
+            count(missing.len(), "compiled flow"),
+            list_first(&missing, NAMED, ", ")
         );
         Ok(Reading {
             value: publication(true, missing.is_empty()),
@@ -387,6 +411,17 @@ mod tests {
         };
         let found = compiled_in_source(&Names::default(), &journal, &orchestration);
         assert_eq!(found, BTreeSet::from([format!("{COMPILED}Ship")]));
+    }
+
+    #[test]
+    fn a_tile_that_was_renamed_since_is_not_waited_for() {
+        let compiled = ["Pack", "Ship"].map(|name| format!("{COMPILED}{name}"));
+        let compiled = BTreeSet::from(compiled);
+        let graph = |tile: &str| json!({ "tiles": [{ "name": "Pack" }, { "name": tile }] });
+        let expected = |graph: &str| compiled_of_graph(&compiled, graph).len();
+        assert_eq!(expected(&graph("Ship").to_string()), 2);
+        assert_eq!(expected(&graph("Ship abroad").to_string()), 1);
+        assert_eq!(expected("{"), 2, "it cannot be read");
     }
 
     #[test]

@@ -72,11 +72,19 @@ impl Ended {
             let number = self.summary.get(key).and_then(Value::as_u64);
             number.and_then(|number| usize::try_from(number).ok())
         };
-        let published = self.summary.get("published").and_then(Value::as_array);
+        let length = |key: &str| {
+            let list = self.summary.get(key).and_then(Value::as_array);
+            list.map(Vec::len)
+        };
         let figures = [
             (number("providers"), "provider", "reinstalled"),
+            (
+                length("providers-not-reinstalled"),
+                "provider",
+                "deleted and not reinstalled",
+            ),
             (number("slots-restored"), "provider action", "restored"),
-            (published.map(Vec::len), "orchestration", "published"),
+            (length("published"), "orchestration", "published"),
             (number("flows-on"), "cloud flow", "turned on"),
         ];
         figures.into_iter().filter_map(|(figure, noun, done)| {
@@ -159,7 +167,10 @@ mod tests {
             message: Some("2 changes failed".to_owned()),
             help: None,
             failures: vec![item("flow A"), item("flow B")],
-            summary: json!({ "providers": 2, "flows-on": 0, "published": ["a", "b", "c"] }),
+            summary: json!({
+                "providers": 2, "flows-on": 0, "published": ["a", "b", "c"],
+                "providers-not-reinstalled": [["d", "it is not active"]],
+            }),
         };
         let mut notice = Notice::default();
         ended.describe_failures(&mut notice);
@@ -169,7 +180,11 @@ mod tests {
         let results: Vec<String> = ended.results().collect();
         assert_eq!(
             results,
-            ["2 providers reinstalled", "3 orchestrations published"]
+            [
+                "2 providers reinstalled",
+                "1 provider deleted and not reinstalled",
+                "3 orchestrations published"
+            ]
         );
     }
 }

@@ -28,7 +28,7 @@ use crate::cli::session::Session;
 use crate::clients::WebhookClient;
 use crate::engine::{Event, EventKind, Failure, Listener, OpenWorksheet};
 use crate::journal::{self, Occupancy, State, StateFileContents};
-use crate::report::{Notice, Printer, notification, pipeline_page};
+use crate::report::{Notice, Printer, TaskCommands, notification, pipeline_page};
 use crate::runbook::{NotificationForm, Occasion, Runbook};
 
 /// How long receivers may delay the end of a process.
@@ -42,8 +42,8 @@ pub(super) struct Notifier {
     attended: bool,
     /// What every notice of this process says.
     known: Notice,
-    /// The command that watches the run.
-    watch: String,
+    /// The arguments that name the runbook and its state file.
+    arguments: String,
     seen: Mutex<Seen>,
 }
 
@@ -106,7 +106,7 @@ impl Notifier {
                 state_file: path.display().to_string(),
                 ..Notice::default()
             },
-            watch: format!("iomcopy status {} --follow", files.as_arguments()),
+            arguments: files.as_arguments(),
             seen: Mutex::default(),
         })
     }
@@ -188,7 +188,7 @@ impl Notifier {
                     let name = &task.waiting.task;
                     let what = format!("{} to do: {name}", count(sheet.things.len(), "thing"));
                     notice.what.push(what);
-                    notice.to_do.extend(sheet.instructions);
+                    notice.to_do.extend(sheet.instructions());
                 }
             }
             Occasion::Waiting | Occasion::Failed => {
@@ -205,20 +205,32 @@ impl Notifier {
         notice
     }
 
-    /// Tells of a manual task while the run waits for it.
-    fn tell_task(&self, time: &str, task: &str, things: usize, instructions: &[String]) {
+    /// Tells of a manual task while the run waits for it. Takes what follows when it is done.
+    fn tell_task(
+        &self,
+        time: &str,
+        task: &str,
+        (things, instructions): (usize, &[String]),
+        commands: &TaskCommands,
+    ) {
+        let next = if commands.needs_waiver() {
+            commands.next().to_owned()
+        } else {
+            format!("iomcopy status {} --follow", self.arguments)
+        };
         let mut seen = lock(&self.seen);
         seen.sent_waiting = true;
         let notice = Notice {
             run: seen.run.clone(),
             step: Some(task.to_owned()),
             what: vec![format!(
-                "{} to do; then the run continues by itself",
-                count(things, "thing")
+                "{} to do; then {}",
+                count(things, "thing"),
+                commands.while_waiting()
             )],
             to_do: instructions.to_vec(),
             since: Some(whole_seconds(time)),
-            next: Some(self.watch.clone()),
+            next: Some(next),
             ..self.known.clone()
         };
         let (receivers, printer) = (Arc::clone(&self.receivers), Arc::clone(&self.printer));
@@ -240,8 +252,12 @@ impl Listener for Notifier {
                 task,
                 things,
                 instructions,
+                needs_waiver,
                 ..
-            } if self.attended => self.tell_task(&event.time, task, *things, instructions),
+            } if self.attended => {
+                let commands = TaskCommands::new(&self.arguments, task, *needs_waiver);
+                self.tell_task(&event.time, task, (*things, instructions), &commands);
+            }
             EventKind::RunEnded {
                 outcome,
                 exit,

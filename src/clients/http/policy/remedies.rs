@@ -10,7 +10,8 @@ use crate::clients::http::parsing::ServiceError;
 /// *Microsoft Entra authentication and authorization error codes*.
 const REMEDIES: &[(&str, &str)] = rows! {
     // Sign-in.
-    "AADSTS7000215" => "invalid client secret: write its value, not its id";
+    "AADSTS7000215" =>
+        "invalid client secret: write its value, not its id; create a new one if it was deleted";
     "AADSTS7000222" => "the client secret has expired: create a new one";
     "AADSTS7000218" =>
         "the application must send a secret or an assertion: check its credential under `identity`";

@@ -63,7 +63,13 @@ pub(in crate::clients::http) fn decide_retry(
                     .with_help(UNTRUSTED_CERTIFICATE),
             )
         }
-        (Outcome::NotConnected(error), _) | (Outcome::Incomplete(error), true) => Retry(
+        (Outcome::NotConnected(error), _) => Retry(
+            None,
+            failed(ErrorKind::Unavailable, &error.to_string())
+                .with_source(error)
+                .with_help(NOT_REACHED),
+        ),
+        (Outcome::Incomplete(error), true) => Retry(
             None,
             failed(ErrorKind::Unavailable, &error.to_string()).with_source(error),
         ),
@@ -93,6 +99,10 @@ pub(in crate::clients::http) fn decide_retry(
 pub(crate) fn is_untrusted_certificate(message: &str) -> bool {
     message.contains("invalid peer certificate")
 }
+
+/// What to do about a service without a connection. A host that does not exist looks the same.
+pub(crate) const NOT_REACHED: &str = "check its address (`cloud` and `endpoints` of the runbook) and that this machine reaches it \
+     (network, proxy, firewall), then run again";
 
 /// What to do about an untrusted certificate.
 pub(crate) const UNTRUSTED_CERTIFICATE: &str = "this machine does not trust the server's certificate: if a proxy opens TLS here, give its root \

@@ -58,14 +58,8 @@ impl SurfaceKind for Callbacks {
                     Closing::Finding(REMEDY.to_owned()),
                 ),
             };
-            surfaces.push(Surface {
-                kind: self.key(),
-                id: id.to_string(),
-                name,
-                reach: format!("calls a flow when a row of {table} changes"),
-                state,
-                closing,
-            });
+            let reach = format!("calls a flow when a row of {table} changes");
+            surfaces.push(self.surface(&id, name, reach, (state, closing)));
         }
         Ok(surfaces)
     }

@@ -73,14 +73,8 @@ impl SurfaceKind for EmailProfiles {
                 ];
                 Closing::Set(RowWrite::new(TABLE, id, &row, change, values))
             });
-            surfaces.push(Surface {
-                kind: self.key(),
-                id: id.to_string(),
-                name,
-                reach: format!("connects mailboxes to {servers}"),
-                state,
-                closing,
-            });
+            let reach = format!("connects mailboxes to {servers}");
+            surfaces.push(self.surface(&id, name, reach, (state, closing)));
         }
         Ok(surfaces)
     }

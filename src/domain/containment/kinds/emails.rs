@@ -85,14 +85,8 @@ impl SurfaceKind for WaitingEmails {
             let name = text(&row.value, "subject").unwrap_or_else(|| id.to_string());
             let sender = text(&row.value, "sender").filter(|sender| !sender.trim().is_empty());
             let (state, closing) = state_by_mailboxes(scope, &name, sender.as_deref()).await?;
-            surfaces.push(Surface {
-                kind: self.key(),
-                id: id.to_string(),
-                name,
-                reach: "is sent when its sender's mailbox sends".to_owned(),
-                state,
-                closing,
-            });
+            let reach = "is sent when its sender's mailbox sends".to_owned();
+            surfaces.push(self.surface(&id, name, reach, (state, closing)));
         }
         Ok(surfaces)
     }

@@ -111,14 +111,8 @@ impl SurfaceKind for Endpoints {
                 Treatment::Replaced(how) => (SurfaceState::Replaced(how), Closing::Nothing),
                 Treatment::Allowed(_) | Treatment::Nothing => return None,
             };
-            Some(Surface {
-                kind: self.key(),
-                id: id.to_string(),
-                name: endpoint.name.clone(),
-                reach: format!("sends to {}", endpoint.reach()),
-                state,
-                closing,
-            })
+            let reach = format!("sends to {}", endpoint.reach());
+            Some(self.surface(id, endpoint.name.clone(), reach, (state, closing)))
         });
         Ok(surfaces.collect())
     }

@@ -15,16 +15,18 @@ use uuid::Uuid;
 use super::super::kind::SurfaceKind;
 use super::super::scope::{Scope, integer};
 use super::super::surface::{Closing, RowWrite, Surface, SurfaceState};
+use super::ended_jobs::ended_jobs;
 use crate::base::text::{count, list_first};
 use crate::clients::Row;
+use crate::domain::environments::has_opened;
 use crate::domain::keys;
 use crate::domain::names::text;
 use crate::engine::Failure;
-use crate::runbook::{Keyword as _, StepName, WaitingJobs};
+use crate::runbook::WaitingJobs;
 
-const TABLE: &str = "asyncoperation";
+pub(super) const TABLE: &str = "asyncoperation";
 
-const COLUMNS: [&str; 6] = [
+pub(super) const COLUMNS: [&str; 6] = [
     "name",
     "operationtype",
     "statecode",
@@ -119,20 +121,25 @@ impl SurfaceKind for Jobs {
             // own.
             return Ok(Vec::new());
         }
+        let is_opened = was_opened(scope);
         let rows = scope.rows(TABLE, &COLUMNS, Some(WAITING)).await?;
-        let rows = if was_opened(scope) {
+        let rows = if is_opened {
             only_copied(scope, rows).await?
         } else {
             rows
         };
-        let mut surfaces = Vec::new();
+        let mut surfaces = if is_opened {
+            Vec::new()
+        } else {
+            ended_jobs(scope).await?
+        };
         let mut asked: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (id, row) in rows {
             let class = class(integer(&row.value, "operationtype"));
             let title = match class {
                 Class::Inward => continue,
                 Class::Outward(title) => title.to_owned(),
-                Class::Unknown => format!("type {:?}", integer(&row.value, "operationtype")),
+                Class::Unknown => number_of_type(&row),
             };
             let name = text(&row.value, "name").unwrap_or_else(|| id.to_string());
             let allowed = scope.policy.allows_name(&name);
@@ -153,25 +160,40 @@ impl SurfaceKind for Jobs {
     }
 }
 
-const WORD: &str = "job";
+/// The key of the kind.
+pub(crate) const WORD: &str = "job";
 
-/// Has this run opened the target before? Whatever was made since then is the target's own, also
-/// if somebody has closed it again.
+/// What stands for a type that is not known: its number.
+fn number_of_type(row: &Row) -> String {
+    let number = integer(&row.value, "operationtype");
+    number.map_or_else(|| "unknown".to_owned(), |number| number.to_string())
+}
+
+/// Is this the name of a type that the program cancels where the runbook says so?
+fn is_known(title: &str) -> bool {
+    title.starts_with(|first: char| first.is_ascii_uppercase())
+}
+
+/// The type of a job that may reach the outside, in words; `None` if it acts only inside.
+pub(super) fn type_in_words(operation: Option<i64>) -> Option<&'static str> {
+    match class(operation) {
+        Class::Outward(title) => Some(title),
+        Class::Inward => None,
+        Class::Unknown => Some("a job of a type that is not known"),
+    }
+}
+
+/// Has this run opened the target before?
 fn was_opened(scope: &Scope<'_>) -> bool {
-    let opening = keys::administration_mode(scope.refresh.target_id());
-    scope.journal.is_some_and(|journal| {
-        let step = StepName::ExitAdministrationMode.keyword();
-        journal.has_phase_ended(step, "open")
-            || journal.is_done(&opening)
-            || journal.is_step_done(StepName::ReconfigureConnections.keyword())
-    })
+    let has_opened = |journal| has_opened(scope.refresh, journal);
+    scope.journal.is_some_and(has_opened)
 }
 
 /// How many ids one filter names.
 const IDS: usize = 25;
 
 /// The jobs that the copy brought: step 2 recorded them, or the source has them.
-async fn only_copied(
+pub(super) async fn only_copied(
     scope: &Scope<'_>,
     rows: Vec<(Uuid, Row)>,
 ) -> Result<Vec<(Uuid, Row)>, Failure> {
@@ -221,14 +243,22 @@ fn ask(title: &str, names: &[String]) -> Surface {
         reach: format!("{shown}; they run when background operations are on"),
         state: SurfaceState::Open,
         closing: Closing::Ask {
-            instructions: vec![
-                format!("{jobs} of type {title} waited in the source and would run now: {shown}."),
+            instructions: vec![format!(
+                "{jobs} of type {title} waited in the source and would run now: {shown}."
+            )],
+            advice: vec![
                 "Cancel those that must not run (Settings > System > System Jobs in the target). A \
                  canceled job cannot be restored."
                     .to_owned(),
-                "Or write in the runbook, under `containment`: `jobs: cancel` to cancel all, \
-                 `jobs: keep` to let all run, or the names of some under `allow`; then run again."
-                    .to_owned(),
+                if is_known(title) {
+                    "Or write in the runbook, under `containment`: `jobs: cancel` to cancel all, \
+                     `jobs: keep` to let all run, or the names of some under `allow`; then run again."
+                        .to_owned()
+                } else {
+                    "Or let them run: write their names in the runbook, under `containment.allow`; \
+                     then run again. `jobs: cancel` cancels no job of a type that is not known."
+                        .to_owned()
+                },
             ],
             evidence: format!("no job of type {title} waits that the runbook does not allow"),
         },
@@ -280,5 +310,25 @@ mod tests {
         let asked = ask("Workflow", &names);
         assert_eq!(asked.name, "7 jobs of type Workflow");
         assert!(asked.reach.contains("job 5, and 2 more"), "{}", asked.reach);
+    }
+
+    #[test]
+    fn a_type_that_is_not_known_is_named_by_its_number_and_never_canceled() {
+        let row = |value: serde_json::Value| Row {
+            etag: None,
+            text: String::new(),
+            value: value.as_object().unwrap().clone(),
+        };
+        assert_eq!(number_of_type(&row(json!({}))), "unknown");
+        let title = number_of_type(&row(json!({ "operationtype": 7777 })));
+        let asked = ask(&title, &["Import".to_owned()]);
+        assert_eq!(asked.name, "1 job of type 7777");
+        let advice = |asked: Surface| match asked.closing {
+            Closing::Ask { advice, .. } => advice.join(" "),
+            _ => String::new(),
+        };
+        assert!(!advice(asked).contains("`jobs: cancel` to cancel all"));
+        let known = ask("Workflow", &["Import".to_owned()]);
+        assert!(advice(known).contains("`jobs: cancel` to cancel all"));
     }
 }

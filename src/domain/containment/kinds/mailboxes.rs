@@ -126,14 +126,8 @@ impl SurfaceKind for Mailboxes {
                 ];
                 Closing::Set(RowWrite::new(TABLE, id, &row, change, values))
             });
-            surfaces.push(Surface {
-                kind: self.key(),
-                id: id.to_string(),
-                name,
-                reach: format!("{} as {address}", acts.join(", ")),
-                state,
-                closing,
-            });
+            let reach = format!("{} as {address}", acts.join(", "));
+            surfaces.push(self.surface(&id, name, reach, (state, closing)));
         }
         Ok(surfaces)
     }

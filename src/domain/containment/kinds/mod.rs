@@ -12,6 +12,8 @@
 //!                   what sends and receives e-mail, and e-mail that waits
 //! callbacks.rs      trigger registrations of flows
 //! jobs.rs           jobs that waited in the source
+//! ended_jobs.rs     jobs that have ended before this run could cancel them
+//! openings.rs       openings of the target by somebody else
 //! yammer.rs         posts to Yammer, which no system job shows
 //! rows/             tables whose rows hold an address: sites, data sources, connectors, bots, …
 //! virtual_finance.rs
@@ -23,10 +25,12 @@
 pub(crate) mod callbacks;
 pub(crate) mod email_profiles;
 pub(crate) mod emails;
+pub(crate) mod ended_jobs;
 pub(crate) mod endpoints;
 pub(crate) mod finance;
 pub(crate) mod jobs;
 pub(crate) mod mailboxes;
+pub(crate) mod openings;
 mod plug_in_steps;
 pub(crate) mod plug_ins;
 pub(crate) mod queues;

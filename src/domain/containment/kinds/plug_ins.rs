@@ -67,6 +67,9 @@ impl PlugIns {
     /// The steps whose secret configuration may hold anything of production, as one surface. Takes
     /// their names, and by what they are allowed.
     fn secrets(&self, steps: &[String], allowed: Option<String>) -> Option<Surface> {
+        if steps.is_empty() {
+            return None;
+        }
         let (state, closing) = match allowed {
             Some(by) => (SurfaceState::Allowed(by), Closing::Nothing),
             None => (
@@ -74,18 +77,13 @@ impl PlugIns {
                 Closing::Finding(SECRETS_REMEDY.to_owned()),
             ),
         };
-        let number = count(steps.len(), "plug-in step");
-        (!steps.is_empty()).then(|| Surface {
-            kind: self.key(),
-            id: "secret-configurations".to_owned(),
-            name: SECRETS.to_owned(),
-            reach: format!(
-                "{number} with a secret configuration: {}",
-                list_first(steps, NAMED, ", ")
-            ),
-            state,
-            closing,
-        })
+        let reach = format!(
+            "{} with a secret configuration: {}",
+            count(steps.len(), "plug-in step"),
+            list_first(steps, NAMED, ", ")
+        );
+        let name = SECRETS.to_owned();
+        Some(self.surface(&"secret-configurations", name, reach, (state, closing)))
     }
 
     fn judge(&self, scope: &Scope<'_>, step: &PlugInStep) -> Option<Surface> {

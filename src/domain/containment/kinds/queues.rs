@@ -53,14 +53,8 @@ impl SurfaceKind for Queues {
                 ];
                 Closing::Set(RowWrite::new(TABLE, id, &row, change, values))
             });
-            Surface {
-                kind: self.key(),
-                id: id.to_string(),
-                name,
-                reach: format!("sends or receives e-mail as {address}"),
-                state,
-                closing,
-            }
+            let reach = format!("sends or receives e-mail as {address}");
+            self.surface(&id, name, reach, (state, closing))
         });
         Ok(surfaces.collect())
     }

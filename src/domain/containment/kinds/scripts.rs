@@ -56,17 +56,11 @@ impl SurfaceKind for Scripts {
             } else {
                 Closing::Nothing
             };
-            Some(Surface {
-                kind: self.key(),
-                id: id.to_string(),
-                name,
-                reach: format!(
-                    "a browser that opens the form runs it; it holds {}",
-                    named.join(", ")
-                ),
-                state,
-                closing,
-            })
+            let reach = format!(
+                "a browser that opens the form runs it; it holds {}",
+                named.join(", ")
+            );
+            Some(self.surface(id, name, reach, (state, closing)))
         });
         Ok(surfaces.collect())
     }

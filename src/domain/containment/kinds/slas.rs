@@ -52,14 +52,8 @@ impl SurfaceKind for Slas {
                 let values = [("statecode", json!(0)), ("statuscode", json!(1))];
                 Closing::Set(RowWrite::new(TABLE, id, &row, change, values))
             });
-            Surface {
-                kind: self.key(),
-                id: id.to_string(),
-                name,
-                reach: "may send e-mail when a time limit nears or passes".to_owned(),
-                state,
-                closing,
-            }
+            let reach = "may send e-mail when a time limit nears or passes".to_owned();
+            self.surface(&id, name, reach, (state, closing))
         });
         Ok(surfaces.collect())
     }

@@ -109,14 +109,9 @@ impl VirtualFinance {
             hosts if hosts.is_empty() => "an address that is not shown".to_owned(),
             hosts => hosts.join(", "),
         };
-        Some(Surface {
-            kind: self.key(),
-            id: id.to_string(),
-            name: name.to_owned(),
-            reach: format!("a virtual table reads and writes {place}"),
-            state,
-            closing: Closing::Finding(REMEDY.to_owned()),
-        })
+        let reach = format!("a virtual table reads and writes {place}");
+        let closing = Closing::Finding(REMEDY.to_owned());
+        Some(self.surface(&id, name.to_owned(), reach, (state, closing)))
     }
 }
 

@@ -1,4 +1,5 @@
-//! Classic workflows (`workflow`, category 0) that are on and call an address or send e-mail. A
+//! Classic workflows (`workflow`, category 0) and actions of the customer's own processes (category
+//! 3) that are on and call an address or send e-mail. A
 //! copy leaves them on: Microsoft Learn says only that cloud flows arrive off. A background
 //! workflow runs when background operations do; a real-time one also in administration mode
 //! (inferred).
@@ -28,8 +29,8 @@ const COLUMNS: [&str; 7] = [
     "iscustomizable",
 ];
 
-/// Definitions of classic workflows that are on.
-const ON: &str = "category eq 0 and type eq 1 and statecode eq 1";
+/// Definitions of classic workflows and of actions that are on.
+const ON: &str = "(category eq 0 or category eq 3) and type eq 1 and statecode eq 1";
 
 /// Namespaces of the definition's own language, which name a host and reach nothing.
 const LANGUAGE: [&str; 2] = ["schemas.microsoft.com", "schemas.openxmlformats.org"];
@@ -44,7 +45,7 @@ impl SurfaceKind for Workflows {
     }
 
     fn title(&self) -> &'static str {
-        "classic workflows that call an address or send e-mail"
+        "classic workflows and actions that call an address or send e-mail"
     }
 
     fn phase(&self) -> Option<&'static str> {
@@ -99,13 +100,7 @@ impl Workflows {
                 Closing::Set(RowWrite::new(TABLE, id, row, change, values))
             })
         };
-        Ok(Some(Surface {
-            kind: self.key(),
-            id: id.to_string(),
-            name,
-            reach: format!("reaches {} {manner}", reach.join(", ")),
-            state,
-            closing,
-        }))
+        let reach = format!("reaches {} {manner}", reach.join(", "));
+        Ok(Some(self.surface(&id, name, reach, (state, closing))))
     }
 }

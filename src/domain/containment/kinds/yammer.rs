@@ -48,7 +48,7 @@ impl SurfaceKind for Yammer {
         let allowed = scope.policy.allows_name(NAME);
         let allowed = allowed.or_else(|| scope.policy.keeps_everything());
         let networks = rows.iter().filter_map(|(_, row)| network(&row.value));
-        let surfaces = networks.map(|network| self.surface(&network, allowed.clone()));
+        let surfaces = networks.map(|network| self.posts_to(&network, allowed.clone()));
         Ok(surfaces.collect())
     }
 }
@@ -62,7 +62,7 @@ fn network(organization: &Fields) -> Option<String> {
 }
 
 impl Yammer {
-    fn surface(&self, network: &str, allowed: Option<String>) -> Surface {
+    fn posts_to(&self, network: &str, allowed: Option<String>) -> Surface {
         let (state, closing) = match allowed {
             Some(by) => (SurfaceState::Allowed(by), Closing::Nothing),
             None => (
@@ -70,14 +70,8 @@ impl Yammer {
                 Closing::Finding(REMEDY.to_owned()),
             ),
         };
-        Surface {
-            kind: self.key(),
-            id: "network".to_owned(),
-            name: NAME.to_owned(),
-            reach: format!("are sent to '{network}' when background operations are on"),
-            state,
-            closing,
-        }
+        let reach = format!("are sent to '{network}' when background operations are on");
+        self.surface(&"network", NAME.to_owned(), reach, (state, closing))
     }
 }
 
@@ -94,10 +88,10 @@ mod tests {
         assert_eq!(connected.as_deref(), Some("contoso.com"));
         assert_eq!(of(json!({ "yammergroupid": "17" })).as_deref(), Some("17"));
         assert!(of(json!({ "yammergroupid": " ", "name": "x" })).is_none());
-        let surface = Yammer.surface("contoso.com", None);
+        let surface = Yammer.posts_to("contoso.com", None);
         assert_eq!(surface.state.label(), "unclear");
         assert!(surface.reach.contains("'contoso.com'"), "{}", surface.reach);
-        let allowed = Yammer.surface("contoso.com", Some("x".to_owned()));
+        let allowed = Yammer.posts_to("contoso.com", Some("x".to_owned()));
         assert_eq!(allowed.state.label(), "allowed");
     }
 }

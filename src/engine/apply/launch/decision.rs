@@ -17,7 +17,10 @@
 //! | in doubt | the same, for the whole settling time, if a repeat is allowed | absent |
 //! | in doubt | the same, if a repeat is not allowed, or without a list | a person decides |
 //! | accepted | the operation runs, or cannot be read | wait; stay open |
-//! | accepted | the service does not know the operation (404) | look at the list and the target; wait; stay open |
+//! | accepted | the service does not know the operation (404) | look at the list and the target; wait |
+//! | accepted | the same for the whole time, nothing is listed, and the target is as before | absent; a person decides if a repeat is never allowed |
+//! | accepted | the same, and the list shows an operation that may be ours or somebody else's | a person decides |
+//! | accepted | the same, and the list or the target cannot be read, or the target has changed | stay open |
 //! | accepted | the operation failed | adopt another that is new, else failed |
 //! | accepted | it succeeded, the target shows the intended end state | proved |
 //! | accepted | it succeeded, the target shows another end state that will not change | adopt another that is new, else failed |
@@ -213,7 +216,14 @@ fn decide_accepted(evidence: &Evidence) -> Decision {
             (ListReading::Ours, _) => Decision::Adopt,
             (_, TargetState::NotRead) => Decision::ReadTarget,
             (_, TargetState::Proved) => Decision::Proved,
-            _ => wait_or_stay_open(evidence),
+            _ if evidence.time != SettleTime::Over => Decision::Wait,
+            (ListReading::Unclear, _) => Decision::AskPerson,
+            // Without a list, nothing shows that the operation does not wait to begin.
+            (ListReading::Nothing, TargetState::AsBefore) if evidence.repeat == Repeat::Never => {
+                Decision::AskPerson
+            }
+            (ListReading::Nothing, TargetState::AsBefore) => Decision::Absent,
+            _ => Decision::StayOpen,
         },
         PolledState::Failed => decide_failed(evidence),
         PolledState::Succeeded | PolledState::Nonexistent => match evidence.target {

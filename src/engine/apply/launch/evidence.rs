@@ -150,7 +150,12 @@ impl Application<'_> {
                 }
             }
         }
-        match self.launch.verify(&handle).await {
+        let proof = if operation == PolledState::Succeeded {
+            self.launch.verify_success(&attempt.probed, &handle).await
+        } else {
+            self.launch.verify(&handle).await
+        };
+        match proof {
             Ok(Proof::Proved(observed)) => {
                 look.observed = observed;
                 return Ok(TargetState::Proved);

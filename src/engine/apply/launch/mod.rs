@@ -22,7 +22,9 @@ use self::evidence::{Look, Since};
 use self::repetition::Late;
 use super::{PhaseRef, intent, wait_for_release};
 use crate::engine::context::poll_interval;
-use crate::engine::{Change, Context, Failure, FailureKind, Launch, Repeat, Started, WriteError};
+use crate::engine::{
+    Change, Context, EventKind, Failure, FailureKind, Launch, Repeat, Started, WriteError,
+};
 use crate::journal::{Ended, LaunchOutcome, LaunchState, Launched, Verified};
 
 /// How many looks must agree that a launch is absent.
@@ -269,7 +271,12 @@ impl Application<'_> {
                 Decision::AskPerson => return Err(undecided(&look.note)),
             }
             if evidence.shows_no_end() {
-                attempt.unread_since = None;
+                let requested = attempt.unread_since.take();
+                if evidence.operation == PolledState::Running
+                    && let Some(requested) = requested
+                {
+                    self.emit_resumed(requested);
+                }
             }
             let before = since.before.elapsed;
             let elapsed = before.saturating_add(now.saturating_sub(began));
@@ -333,9 +340,7 @@ impl Application<'_> {
         self.record_end(outcome, detail, None).await?;
         let Some(refusal) = attempt.refusal else {
             if attempt.answer == RequestOutcome::Accepted {
-                return Err(Failure::failed(
-                    "the service accepted the request, but the target shows no sign of it",
-                ));
+                return Err(accepted_without_trace(self.launch.is_destructive()));
             }
             let state = self.context.journal.state();
             return match state.launch(&self.change.key) {
@@ -352,6 +357,16 @@ impl Application<'_> {
             return Err(failure.with_help("nothing was changed; confirm it to send it again"));
         }
         Err(Failure::failed(message))
+    }
+
+    fn emit_resumed(&self, requested: Timestamp) {
+        self.context.events.emit(EventKind::OperationResumed {
+            step: self.phase_ref.step.to_owned(),
+            phase: self.phase_ref.phase.to_owned(),
+            key: self.change.key.clone(),
+            name: self.change.name.clone(),
+            requested: format!("{requested:.0}"),
+        });
     }
 
     fn progress(&self, note: &str, elapsed: Duration) {
@@ -384,6 +399,23 @@ fn left_open(attempt: &Attempt, operation: PolledState, note: &str) -> Failure {
         ),
     };
     Failure::temporary(message).with_help(help)
+}
+
+/// The failure of a launch that the service accepted, and of which nothing shows.
+fn accepted_without_trace(is_destructive: bool) -> Failure {
+    if !is_destructive {
+        return Failure::failed(
+            "the service accepted the request, but the target shows no sign of it",
+        );
+    }
+    Failure::new(
+        FailureKind::Unconfirmed,
+        "the service accepted it, but does not list its operation, and the target is unchanged",
+    )
+    .with_help(
+        "look at the environment's history in the portal: if the operation is listed, run again, which \
+         finds it; if it is not, confirm that it may be sent again",
+    )
 }
 
 fn undecided(seen: &str) -> Failure {

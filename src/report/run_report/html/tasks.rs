@@ -49,13 +49,25 @@ fn one_thing(task: &TaskReport, thing: &ThingReport) -> Markup {
 fn worksheet(task: &TaskReport, number: usize) -> Markup {
     let field = |name: &str| format!("task-{number}-{name}");
     html! {
-        p.faint { "Waits since " (time(&task.since)) ". Ticks stay in this page only; the run reads the evidence itself." }
+        p.faint {
+            "Waits since " (time(&task.since)) ". Ticks stay in this page only; "
+            @if task.needs_waiver { "nothing in the tenant shows that it is done: complete it with a waiver." }
+            @else { "the run reads the evidence itself." }
+        }
         fieldset {
             legend { "To do" }
+            @for line in &task.advice { p { (instruction(line)) } }
             ul.plain.boxes {
-                @for (at, line) in task.instructions.iter().enumerate() {
+                @for (at, thing) in task.to_do.iter().enumerate() {
                     @let box_id = field(&at.to_string());
-                    li { input type="checkbox" id=(box_id); label for=(box_id) { (instruction(line)) } }
+                    @let (head, below) = thing.lines();
+                    li {
+                        input type="checkbox" id=(box_id);
+                        label for=(box_id) {
+                            (instruction(head))
+                            @for line in below { br; (instruction(line)) }
+                        }
+                    }
                 }
             }
             p.signed {
@@ -73,7 +85,15 @@ fn worksheet(task: &TaskReport, number: usize) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::WorksheetThing;
     use crate::report::run_report::manual_tasks::TaskState;
+
+    fn thing(name: &str) -> WorksheetThing {
+        WorksheetThing {
+            name: name.to_owned(),
+            instructions: vec![format!("press <Delete> of {name}"), "save".to_owned()],
+        }
+    }
 
     fn task(completed: Option<&str>) -> TaskReport {
         TaskReport {
@@ -82,7 +102,10 @@ mod tests {
             since: "2026-11-29T13:44:13Z".to_owned(),
             things: vec!["delete 'A'".to_owned()],
             outcomes: Vec::new(),
-            instructions: vec!["sign in".to_owned(), "press <Delete>".to_owned()],
+            instructions: Vec::new(),
+            advice: vec!["sign in".to_owned()],
+            to_do: ["A", "B"].map(thing).into(),
+            needs_waiver: false,
             expected_evidence: vec!["it is gone".to_owned()],
             completed: completed.map(str::to_owned),
             who: completed.map(|_| "Ann".to_owned()),
@@ -92,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn each_line_of_an_open_task_has_a_box_with_its_own_label() {
+    fn each_thing_of_an_open_task_has_a_box_with_its_own_label() {
         let drawn = tasks(&[task(None), task(None)]).unwrap().into_string();
         assert_eq!(drawn.matches("type=\"checkbox\"").count(), 4);
         for id in [

@@ -88,7 +88,8 @@ pub(super) fn gather(state: &State) -> Vec<Wire> {
 /// The wires of a plan, in its order.
 pub(in super::super) fn planned(plan: &Plan) -> Vec<Wire> {
     let changes = plan.steps.iter().flat_map(|step| &step.changes);
-    let wires = changes.filter_map(|it| wire(&it.name, &it.before, &it.after, false));
+    let wires =
+        changes.filter_map(|it| wire(&it.name, &it.before.value(), &it.after.value(), false));
     wires.collect()
 }
 

@@ -187,12 +187,14 @@ pub(in super::super) fn planned(
     clear: &PlannedChange,
     restore: Option<&PlannedChange>,
 ) -> OrchestrationPicture {
+    let (before, cleared) = (clear.before.value(), clear.after.value());
+    let restored = restore.map(|restore| restore.after.value());
     let edits = Edits {
-        before: &clear.before,
-        cleared: &clear.after,
+        before: &before,
+        cleared: &cleared,
         is_cleared: true,
         removes_tiles: clear.name.starts_with("remove "),
-        restored: restore.map(|restore| ("After", &restore.after)),
+        restored: restored.as_ref().map(|restored| ("After", restored)),
     };
     OrchestrationPicture {
         name: clean(name),

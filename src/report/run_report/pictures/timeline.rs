@@ -401,6 +401,7 @@ mod tests {
         Record::StepBegan(StepBegan {
             step: "copy".to_owned(),
             speed: None,
+            services_stop: false,
         })
     }
 

@@ -8,7 +8,7 @@
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::keywords::{Keyword as _, find_keyword, keywords};
+use super::keywords::{Keyword as _, all_keywords, find_keyword, keywords};
 use super::steps::{Common, StepName, visit_common};
 use crate::runbook::grammar::keys::{Keys, Section};
 use crate::runbook::grammar::kind::{Kind, map_of};
@@ -202,11 +202,10 @@ fn step_name() -> Kind<Located<String>> {
             && name.len() <= LONGEST_NAME
     };
     let schema = || {
-        let eight: Vec<&str> = StepName::ALL.iter().map(|name| name.keyword()).collect();
         json!({
             "type": ["string", "boolean"],
             "pattern": format!("^[a-z][a-z0-9-]{{0,{}}}$", LONGEST_NAME - 1),
-            "not": { "enum": eight },
+            "not": { "enum": all_keywords::<StepName>() },
         })
     };
     let help = "write lower-case letters, digits and hyphens, a letter first, 60 at most";

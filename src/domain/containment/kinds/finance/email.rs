@@ -119,14 +119,8 @@ impl MailRelay {
                 Closing::Finding(REMEDY.to_owned()),
             ),
         };
-        Surface {
-            kind: self.key(),
-            id: NAME.to_owned(),
-            name: NAME.to_owned(),
-            reach: "may send e-mail without a relay".to_owned(),
-            state,
-            closing,
-        }
+        let reach = "may send e-mail without a relay".to_owned();
+        self.surface(&NAME, NAME.to_owned(), reach, (state, closing))
     }
 }
 

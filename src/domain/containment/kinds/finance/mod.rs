@@ -68,6 +68,7 @@ fn judged(scope: &Scope<'_>, acting: Acting<'_>) -> Surface {
     let closing = match &state {
         // Batch jobs run without Dataverse, so a person decides before administration mode ends.
         SurfaceState::Open if scope.is_before_opening => Closing::Ask {
+            advice: Vec::new(),
             instructions: vec![
                 format!("'{name}' could act on the outside world: {reach}."),
                 format!("In Finance and Operations of the target: {remedy}; then run again."),

@@ -53,14 +53,13 @@ impl SurfaceKind for Printing {
         let allowed = scope.policy.allows_name(NAME);
         let allowed = allowed.or_else(|| scope.policy.keeps_everything());
         let (state, closing) = state(allowed, is_lcs_managed(scope.refresh));
-        Ok(vec![Surface {
-            kind: self.key(),
-            id: NAME.to_owned(),
-            name: NAME.to_owned(),
-            reach: "prints on the network printers that are set up".to_owned(),
-            state,
-            closing,
-        }])
+        let reach = "prints on the network printers that are set up".to_owned();
+        Ok(vec![self.surface(
+            &NAME,
+            NAME.to_owned(),
+            reach,
+            (state, closing),
+        )])
     }
 }
 

@@ -115,6 +115,7 @@ fn unread_state(
         Some(by) => (SurfaceState::Allowed(by), Closing::Nothing),
         None if is_asked => {
             let closing = Closing::Ask {
+                advice: Vec::new(),
                 instructions: vec![
                     format!("Finance and Operations did not give its {name}: {why}."),
                     format!(

@@ -127,14 +127,12 @@ impl AddressRows {
         let name = text(&row.value, self.name).unwrap_or_else(|| id.to_string());
         let hosts: BTreeSet<String> = values.iter().flat_map(|(_, value)| hosts(value)).collect();
         let (state, closing) = self.treat(scope, id, row, &name, &values, &hosts);
-        Some(Surface {
-            kind: self.key,
-            id: id.to_string(),
+        Some(self.surface(
+            &id,
             name,
-            reach: self.reach(scope, &values, hosts),
-            state,
-            closing,
-        })
+            self.reach(scope, &values, hosts),
+            (state, closing),
+        ))
     }
 
     fn treat(

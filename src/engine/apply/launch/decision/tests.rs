@@ -80,6 +80,17 @@ fn no_outcome_is_recorded_without_the_required_evidence() {
             TargetState::AsBefore | TargetState::NothingRecorded
         );
         match decision {
+            Decision::Absent
+                if e.answer == RequestOutcome::Accepted && e.operation == PolledState::Missing =>
+            {
+                assert!(
+                    e.listed == ListReading::Nothing
+                        && e.target == TargetState::AsBefore
+                        && e.time == SettleTime::Over
+                        && e.repeat != Repeat::Never,
+                    "{e:?}"
+                );
+            }
             Decision::Absent if e.answer == RequestOutcome::Accepted => assert!(
                 e.operation == PolledState::Nonexistent
                     && e.target == TargetState::AsBefore
@@ -104,7 +115,7 @@ fn no_outcome_is_recorded_without_the_required_evidence() {
             Decision::StayOpen => assert_eq!(e.time, SettleTime::Over, "{e:?}"),
             Decision::AskPerson => assert!(
                 e.listed == ListReading::Unclear
-                    || e.answer == RequestOutcome::InDoubt && list_is_empty && is_untouched,
+                    || e.answer != RequestOutcome::Refused && list_is_empty && is_untouched,
                 "{e:?}"
             ),
             Decision::Wait => assert_ne!(e.time, SettleTime::Over, "{e:?}"),
@@ -214,6 +225,30 @@ fn each_line_of_the_table_leads_to_its_decision() {
         (
             Evidence {
                 time: SettleTime::Over,
+                ..accepted
+            },
+            Decision::Absent,
+        ),
+        (
+            Evidence {
+                time: SettleTime::Over,
+                repeat: Repeat::Never,
+                ..accepted
+            },
+            Decision::AskPerson,
+        ),
+        (
+            Evidence {
+                time: SettleTime::Over,
+                listed: ListReading::Unclear,
+                ..accepted
+            },
+            Decision::AskPerson,
+        ),
+        (
+            Evidence {
+                time: SettleTime::Over,
+                target: TargetState::Changed,
                 ..accepted
             },
             Decision::StayOpen,

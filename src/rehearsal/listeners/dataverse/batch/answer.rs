@@ -1,6 +1,6 @@
 //! The response to a batch: a part for each request, in order.
 
-use axum::http::StatusCode;
+use hyper::StatusCode;
 
 use crate::rehearsal::listeners::message::Response;
 use crate::rehearsal::world::names;

@@ -1,6 +1,6 @@
 //! The body of a batch: its parts and change sets, with CRLF or LF at the ends of lines.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::rehearsal::listeners::dataverse::method_not_allowed;
 use crate::rehearsal::listeners::message::Request;

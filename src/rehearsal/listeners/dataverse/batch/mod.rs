@@ -12,7 +12,7 @@ mod envelope;
 
 use std::collections::BTreeMap;
 
-use axum::http::HeaderMap;
+use hyper::HeaderMap;
 use serde_json::Value;
 
 use self::answer::Answer;
