@@ -42,8 +42,8 @@ fn foreign_copy(requester: &str) -> (String, Value) {
     (format!("operation/{id}"), copy)
 }
 
-/// A run that was killed between its intent to copy and the service's answer; the service then refuses
-/// the request. Returns the runbook.
+/// A run that was killed after its request to copy, which the service has refused in a way that leaves
+/// it in doubt. Returns the runbook.
 fn leave_copy_in_doubt(stage: &Stage, more: &[&str]) -> String {
     let faults = ["--fault", "refuse=504#1:POST */copy"];
     // Slowly enough that the run does not conclude anything before it is killed.
@@ -57,6 +57,12 @@ fn leave_copy_in_doubt(stage: &Stage, more: &[&str]) -> String {
         stage.wait_for(&mut run, is_copy),
         "the run ended before the copy"
     );
+    // The request follows the intent; a kill between them would leave nothing in doubt.
+    while stage.world().count_sent("POST", "/copy") == 0 {
+        let ended = run.try_wait().expect("its state can be read");
+        assert!(ended.is_none(), "the run ended before its request");
+        std::thread::sleep(Duration::from_millis(10));
+    }
     drop(run.kill());
     drop(run.wait());
     tenant.kill();
