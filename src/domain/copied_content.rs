@@ -26,17 +26,23 @@ pub(crate) async fn require_sources_content(
         .map(|table| (refresh.names.table(table), table.keyword()));
     let mut missing = Vec::new();
     for (table, word) in tables.into_iter().chain([("workflow", "workflow")]) {
-        let sealed = sealed_ids(journal, word);
+        let sealed: BTreeSet<Uuid> = seals::ids(journal, Part::Source, word)
+            .into_iter()
+            .collect();
         if sealed.is_empty() {
             continue;
         }
-        let now = ids(View::AsIs(&refresh.target.dataverse), table).await?;
+        let now = View::AsIs(&refresh.target.dataverse)
+            .ids(table, None)
+            .await?;
         if is_copy_of(&sealed, &now) {
             continue;
         }
         // The seal may be older than the copy: somebody may have reinstalled everything in the source,
         // or the captures are those of an earlier run.
-        let source = ids(View::AsIs(&refresh.source.dataverse), table).await?;
+        let source = View::AsIs(&refresh.source.dataverse)
+            .ids(table, None)
+            .await?;
         if !is_copy_of(&source, &now) {
             let found = sealed.intersection(&now).count();
             let rows = count(sealed.len(), "row");
@@ -47,27 +53,6 @@ pub(crate) async fn require_sources_content(
         return Ok(());
     }
     Err(not_the_sources(refresh, &missing))
-}
-
-/// The ids of the source's rows in the first seal.
-fn sealed_ids(journal: &JournalView, word: &str) -> BTreeSet<Uuid> {
-    let prefix = Part::Source.key(&format!("{word}/"));
-    let keys = journal.capture_keys(seals::BEFORE_COPY, &prefix);
-    keys.iter()
-        .filter_map(|id| Uuid::try_parse(id).ok())
-        .collect()
-}
-
-/// The ids of a table's rows; none if the environment does not have the table.
-async fn ids(view: View<'_>, table: &str) -> Result<BTreeSet<Uuid>, Failure> {
-    let Some(metadata) = view.optional_table(table).await? else {
-        return Ok(BTreeSet::new());
-    };
-    let rows = view.selected(&metadata, &[], None).await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| row.id(&metadata.primary_id))
-        .collect())
 }
 
 /// May these rows be a copy of those? Environments that have nothing to do with each other share the

@@ -7,7 +7,7 @@
 //! Every survey reads the target again, because steps change it. A check of the source itself can
 //! share such a list, as it is ([`source_rows`]).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
@@ -352,6 +352,21 @@ impl View<'_> {
                 Ok(rows.flat_map(|rows| unpack(rows, copied)).collect())
             }
         }
+    }
+
+    /// The ids of a table's rows that a filter selects; none if the environment does not have the
+    /// table.
+    pub(crate) async fn ids(
+        &self,
+        logical_name: &str,
+        filter: Option<&str>,
+    ) -> Result<BTreeSet<Uuid>, Failure> {
+        let Some(table) = self.optional_table(logical_name).await? else {
+            return Ok(BTreeSet::new());
+        };
+        let rows = self.selected(&table, &[], filter).await?;
+        let ids = rows.into_iter().filter_map(|row| row.id(&table.primary_id));
+        Ok(ids.collect())
     }
 
     /// The rows of a table by primary key.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::manual_task::complete_command;
-use super::worksheet::all_lines;
+use super::worksheet::{add_new, all_lines};
 use super::{Action, Change, EventKind, Failure, FailureKind, ManualTask, WorksheetThing};
 use crate::base::text;
 
@@ -25,18 +25,10 @@ impl Worksheet {
         let mut advice: Vec<String> = Vec::new();
         let mut evidence: Vec<String> = Vec::new();
         let mut needs_waiver = false;
-        for change in left {
-            if let Action::ManualTask(task) = &change.action {
-                for line in &task.advice {
-                    if !advice.contains(line) {
-                        advice.push(line.clone());
-                    }
-                }
-                if !evidence.contains(&task.evidence) {
-                    evidence.push(task.evidence.clone());
-                }
-                needs_waiver |= task.needs_waiver;
-            }
+        for task in left.iter().filter_map(task_of) {
+            add_new(&mut advice, &task.advice);
+            add_new(&mut evidence, [&task.evidence]);
+            needs_waiver |= task.needs_waiver;
         }
         Self {
             advice,
@@ -129,10 +121,7 @@ impl Worksheet {
 /// A thing on a worksheet, with what is done for it: [`OpenWorksheet`](super::OpenWorksheet) reads
 /// it.
 fn worksheet_entry(change: &Change) -> Value {
-    let task = match &change.action {
-        Action::ManualTask(task) => task.clone(),
-        Action::Set(_) | Action::Remove { .. } | Action::Launch(_) => ManualTask::default(),
-    };
+    let task = task_of(change).cloned().unwrap_or_default();
     json!({
         "key": change.key,
         "name": change.name,
@@ -143,13 +132,18 @@ fn worksheet_entry(change: &Change) -> Value {
 }
 
 fn worksheet_thing(change: &Change) -> WorksheetThing {
-    let instructions = match &change.action {
-        Action::ManualTask(task) => task.instructions.clone(),
-        Action::Set(_) | Action::Remove { .. } | Action::Launch(_) => Vec::new(),
-    };
+    let task = task_of(change);
     WorksheetThing {
         name: change.name.clone(),
-        instructions,
+        instructions: task.map_or_else(Vec::new, |task| task.instructions.clone()),
+    }
+}
+
+/// What a person must do for a change; none if the program makes it.
+fn task_of(change: &Change) -> Option<&ManualTask> {
+    match &change.action {
+        Action::ManualTask(task) => Some(task),
+        Action::Set(_) | Action::Remove { .. } | Action::Launch(_) => None,
     }
 }
 

@@ -96,12 +96,17 @@ impl WorksheetThing {
 pub(super) fn all_lines(advice: &[String], things: &[WorksheetThing]) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let own = things.iter().flat_map(|thing| &thing.instructions);
-    for line in advice.iter().chain(own) {
+    add_new(&mut lines, advice.iter().chain(own));
+    lines
+}
+
+/// Adds the lines that are not there yet.
+pub(super) fn add_new<'a>(lines: &mut Vec<String>, more: impl IntoIterator<Item = &'a String>) {
+    for line in more {
         if !lines.contains(line) {
             lines.push(line.clone());
         }
     }
-    lines
 }
 
 /// What earlier versions recorded as the evidence of a change that nothing in the tenant shows to be
@@ -155,11 +160,7 @@ impl OpenWorksheet {
         };
         for thing in left {
             let (advice, instructions) = lines_of(thing, changes);
-            for line in advice {
-                if !open.advice.contains(&line) {
-                    open.advice.push(line);
-                }
-            }
+            add_new(&mut open.advice, &advice);
             open.things.push(WorksheetThing {
                 name: member_text(thing, "name").unwrap_or_default(),
                 instructions,

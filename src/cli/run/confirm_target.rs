@@ -9,8 +9,8 @@ use crate::base::cancellation::Cancellation;
 use crate::base::platform;
 use crate::base::text::{count, escape};
 use crate::cli::actor::current_actor;
+use crate::cli::plan_notes;
 use crate::cli::session::Session;
-use crate::domain::lost_providers::{lost_in_plan, lost_line};
 use crate::engine::{Failure, FailureKind, Plan};
 use crate::journal::{Confirmed, State, StepForecast};
 use crate::report::expected_duration;
@@ -130,7 +130,8 @@ fn describe(target: &str, plan: &Plan, scope: Scope<'_>) -> String {
         .collect();
     let what = match scope {
         Scope::Refresh(expected) => {
-            let lost = lost_line(&lost_in_plan(plan)).map(|line| format!("{line}.\n"));
+            let lost = plan_notes::lost_providers(plan).line;
+            let lost = lost.map(|line| format!("{line}.\n"));
             let lost = lost.unwrap_or_default();
             return format!(
                 "This overwrites '{target}': {changes}, of which {} cannot be undone \

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use super::kind::{KINDS, SurfaceKind};
-use super::kinds::openings::acted;
+use super::kinds::openings::acted_or;
 use super::scope::Scope;
 use super::sealed_state::waiver;
 use super::surface::{Closing, Surface, SurfaceState};
@@ -109,10 +109,7 @@ fn with_closed(
             continue;
         }
         let (state, closing) = match sealed.state_gone(scope.journal) {
-            SurfaceState::Acted(why) => match sealed.allowed(&scope.policy) {
-                Some(by) => (SurfaceState::Allowed(by), Closing::Nothing),
-                None => acted(&why),
-            },
+            SurfaceState::Acted(why) => acted_or(sealed.allowed(&scope.policy), &why),
             state => (state, Closing::Nothing),
         };
         found.push(Surface {

@@ -194,14 +194,7 @@ impl<'a> Scope<'a> {
         filter: Option<&str>,
     ) -> Result<BTreeSet<Uuid>, Failure> {
         let source = View::AsIs(&self.refresh.source.dataverse);
-        let Some(metadata) = source.optional_table(table).await? else {
-            return Ok(BTreeSet::new());
-        };
-        let rows = source.selected(&metadata, &[], filter).await?;
-        Ok(rows
-            .into_iter()
-            .filter_map(|row| row.id(&metadata.primary_id))
-            .collect())
+        source.ids(table, filter).await
     }
 }
 

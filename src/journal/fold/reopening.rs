@@ -129,16 +129,19 @@ mod tests {
         state
     }
 
-    #[test]
-    fn steps_that_are_opened_again_wait_and_their_changes_are_counted_from_there() {
-        let mut state = finished_run([2, 1]);
-        let reopened = Reopened {
+    fn x_is_opened_again() -> Reopened {
+        Reopened {
             provider: "msdyn_fedex".to_owned(),
             seals: Vec::new(),
             steps: vec!["x".to_owned()],
             who: "ada".to_owned(),
-        };
-        next(&mut state, reopened).unwrap();
+        }
+    }
+
+    #[test]
+    fn steps_that_are_opened_again_wait_and_their_changes_are_counted_from_there() {
+        let mut state = finished_run([2, 1]);
+        next(&mut state, x_is_opened_again()).unwrap();
         let step = |state: &State, name: &str| state.step(name).unwrap().clone();
         assert!(step(&state, "x").waits_again() && step(&state, "x").outcome.is_none());
         assert_eq!(step(&state, "y").outcome, Some(StepOutcome::Done));
@@ -191,13 +194,7 @@ mod tests {
         let mut state = fold(vec![began().into(), opened("ops-1").into()]);
         run_step(&mut state, "x", "x/1");
         next(&mut state, Finished {}).unwrap();
-        let reopened = Reopened {
-            provider: "msdyn_fedex".to_owned(),
-            seals: Vec::new(),
-            steps: vec!["x".to_owned()],
-            who: "ada".to_owned(),
-        };
-        next(&mut state, reopened).unwrap();
+        next(&mut state, x_is_opened_again()).unwrap();
         next(&mut state, step_began("x")).unwrap();
         next(&mut state, opened("ops-1")).unwrap();
         let step = state.step("x").unwrap();

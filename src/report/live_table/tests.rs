@@ -7,6 +7,16 @@ use crate::journal::{ChangeKind, StepOutcome};
 const COPY: &str = "copy-environments";
 const REINSTALL: &str = "reinstall-providers";
 
+fn run_began(resumed: bool, steps: Vec<StepLine>) -> EventKind {
+    EventKind::RunBegan {
+        run: "01a2".to_owned(),
+        resumed,
+        target: "Contoso UAT".to_owned(),
+        arguments: "w.yaml".to_owned(),
+        steps,
+    }
+}
+
 fn line(name: &str, changes: Option<usize>, minutes: Option<u64>) -> StepLine {
     StepLine {
         name: name.to_owned(),
@@ -28,13 +38,7 @@ fn run(events: Vec<(u64, EventKind)>) -> LiveRun {
             ..line("reconfigure-dual-write", None, None)
         },
     ];
-    let began = EventKind::RunBegan {
-        run: "01a2".to_owned(),
-        resumed: false,
-        target: "Contoso UAT".to_owned(),
-        arguments: "w.yaml".to_owned(),
-        steps,
-    };
+    let began = run_began(false, steps);
     let copied = change_done(COPY, "copy 'Contoso Prod' onto 'Contoso UAT'");
     let first = [
         (0, began),
@@ -383,13 +387,7 @@ fn the_time_of_the_run_has_what_steps_took_before_they_were_opened_again() {
         again(REINSTALL, 0),
     ];
     let mut run = LiveRun::default();
-    let began = EventKind::RunBegan {
-        run: "01a2".to_owned(),
-        resumed: true,
-        target: "Contoso UAT".to_owned(),
-        arguments: "w.yaml".to_owned(),
-        steps,
-    };
+    let began = run_began(true, steps);
     run.update(&began, Duration::ZERO);
     run.update(&step_began(REINSTALL), Duration::ZERO);
     let text = lines(&run, 600, (24, 100));
@@ -421,13 +419,7 @@ fn a_task_without_evidence_does_not_promise_that_the_run_continues() {
 #[test]
 fn the_bar_of_a_resumed_phase_counts_what_was_done_before() {
     let bar = |planned: Option<usize>| {
-        let began = EventKind::RunBegan {
-            run: "01a2".to_owned(),
-            resumed: true,
-            target: "Contoso UAT".to_owned(),
-            arguments: "w.yaml".to_owned(),
-            steps: vec![line(REINSTALL, planned, None)],
-        };
+        let began = run_began(true, vec![line(REINSTALL, planned, None)]);
         let mut events = vec![(0, began), (0, step_began(REINSTALL))];
         events.extend(phase_with_done(REINSTALL, "vanished", 1, (14, 5)));
         let mut run = LiveRun::default();
@@ -452,13 +444,7 @@ fn a_step_of_an_earlier_process_is_only_surveyed_again() {
         },
         line(REINSTALL, Some(105), Some(60)),
     ];
-    let began = EventKind::RunBegan {
-        run: "01a2".to_owned(),
-        resumed: true,
-        target: "Contoso UAT".to_owned(),
-        arguments: "w.yaml".to_owned(),
-        steps,
-    };
+    let began = run_began(true, steps);
     run.update(&began, Duration::ZERO);
     let text = lines(&run, 0, (24, 80));
     assert_eq!(

@@ -5,9 +5,9 @@ use jiff::Timestamp;
 
 use super::super::kind::SurfaceKind as _;
 use super::super::scope::{Scope, integer};
-use super::super::surface::{Closing, Surface, SurfaceState};
+use super::super::surface::Surface;
 use super::jobs::{COLUMNS, Jobs, TABLE, only_copied, type_in_words};
-use super::openings::acted;
+use super::openings::acted_or;
 use crate::clients::Operation;
 use crate::domain::RefreshContext;
 use crate::domain::environments::copy_key;
@@ -33,11 +33,8 @@ pub(super) async fn ended_jobs(scope: &Scope<'_>) -> Result<Vec<Surface>, Failur
     let surfaces = rows.into_iter().filter_map(|(id, row)| {
         let title = type_in_words(integer(&row.value, "operationtype"))?;
         let name = text(&row.value, "name").unwrap_or_else(|| id.to_string());
-        let (state, closing) = match scope.policy.keeps(Jobs.key(), &name) {
-            Some(by) => (SurfaceState::Allowed(by), Closing::Nothing),
-            None => acted(ENDED),
-        };
-        Some(Jobs.surface(&id, name, title.to_owned(), (state, closing)))
+        let state = acted_or(scope.policy.keeps(Jobs.key(), &name), ENDED);
+        Some(Jobs.surface(&id, name, title.to_owned(), state))
     });
     Ok(surfaces.collect())
 }

@@ -42,7 +42,7 @@ const WAITING: &str = "statecode ne 3";
 const NAMED: usize = 5;
 
 /// What a job can do.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Class {
     /// It can send or call; the type in words.
     Outward(&'static str),
@@ -133,7 +133,7 @@ impl SurfaceKind for Jobs {
         } else {
             ended_jobs(scope).await?
         };
-        let mut asked: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut asked: BTreeMap<(String, Class), Vec<String>> = BTreeMap::new();
         for (id, row) in rows {
             let class = class(integer(&row.value, "operationtype"));
             let title = match class {
@@ -152,10 +152,11 @@ impl SurfaceKind for Jobs {
                     let closing = cancel(id, &row, &name);
                     surfaces.push(surface(id, name, &title, SurfaceState::Open, closing));
                 }
-                None => asked.entry(title).or_default().push(name),
+                None => asked.entry((title, class)).or_default().push(name),
             }
         }
-        surfaces.extend(asked.into_iter().map(|(title, names)| ask(&title, &names)));
+        let asked = asked.into_iter();
+        surfaces.extend(asked.map(|((title, class), names)| ask(&title, class, &names)));
         Ok(surfaces)
     }
 }
@@ -167,11 +168,6 @@ pub(crate) const WORD: &str = "job";
 fn number_of_type(row: &Row) -> String {
     let number = integer(&row.value, "operationtype");
     number.map_or_else(|| "unknown".to_owned(), |number| number.to_string())
-}
-
-/// Is this the name of a type that the program cancels where the runbook says so?
-fn is_known(title: &str) -> bool {
-    title.starts_with(|first: char| first.is_ascii_uppercase())
 }
 
 /// The type of a job that may reach the outside, in words; `None` if it acts only inside.
@@ -233,7 +229,7 @@ fn cancel(id: Uuid, row: &Row, name: &str) -> Closing {
 }
 
 /// All jobs of one type, about which a person decides.
-fn ask(title: &str, names: &[String]) -> Surface {
+fn ask(title: &str, class: Class, names: &[String]) -> Surface {
     let shown = list_first(names, NAMED, ", ");
     let jobs = count(names.len(), "job");
     Surface {
@@ -250,13 +246,13 @@ fn ask(title: &str, names: &[String]) -> Surface {
                 "Cancel those that must not run (Settings > System > System Jobs in the target). A \
                  canceled job cannot be restored."
                     .to_owned(),
-                if is_known(title) {
-                    "Or write in the runbook, under `containment`: `jobs: cancel` to cancel all, \
-                     `jobs: keep` to let all run, or the names of some under `allow`; then run again."
-                        .to_owned()
-                } else {
+                if class == Class::Unknown {
                     "Or let them run: write their names in the runbook, under `containment.allow`; \
                      then run again. `jobs: cancel` cancels no job of a type that is not known."
+                        .to_owned()
+                } else {
+                    "Or write in the runbook, under `containment`: `jobs: cancel` to cancel all, \
+                     `jobs: keep` to let all run, or the names of some under `allow`; then run again."
                         .to_owned()
                 },
             ],
@@ -307,7 +303,7 @@ mod tests {
     #[test]
     fn many_jobs_of_a_type_are_one_line_that_names_a_few() {
         let names: Vec<String> = (1..8).map(|number| format!("job {number}")).collect();
-        let asked = ask("Workflow", &names);
+        let asked = ask("Workflow", Class::Outward("Workflow"), &names);
         assert_eq!(asked.name, "7 jobs of type Workflow");
         assert!(asked.reach.contains("job 5, and 2 more"), "{}", asked.reach);
     }
@@ -321,14 +317,18 @@ mod tests {
         };
         assert_eq!(number_of_type(&row(json!({}))), "unknown");
         let title = number_of_type(&row(json!({ "operationtype": 7777 })));
-        let asked = ask(&title, &["Import".to_owned()]);
+        let asked = ask(&title, Class::Unknown, &["Import".to_owned()]);
         assert_eq!(asked.name, "1 job of type 7777");
         let advice = |asked: Surface| match asked.closing {
             Closing::Ask { advice, .. } => advice.join(" "),
             _ => String::new(),
         };
         assert!(!advice(asked).contains("`jobs: cancel` to cancel all"));
-        let known = ask("Workflow", &["Import".to_owned()]);
+        let known = ask(
+            "Workflow",
+            Class::Outward("Workflow"),
+            &["Import".to_owned()],
+        );
         assert!(advice(known).contains("`jobs: cancel` to cancel all"));
     }
 }

@@ -61,23 +61,21 @@ impl SurfaceKind for Openings {
         let name = &refresh.runbook.target.name.value;
         let reach = format!("'{name}' was open ({})", target.describe_states());
         let id = refresh.target_id();
-        let (state, closing) = match scope.policy.allows_name(NAME) {
-            Some(by) => (SurfaceState::Allowed(by), Closing::Nothing),
-            None => acted(WHY),
-        };
-        Ok(vec![self.surface(
-            &id,
-            NAME.to_owned(),
-            reach,
-            (state, closing),
-        )])
+        let state = acted_or(scope.policy.allows_name(NAME), WHY);
+        Ok(vec![self.surface(&id, NAME.to_owned(), reach, state)])
     }
 }
 
-/// The state of something that may have acted, and what a person does about it. Takes why.
-pub(crate) fn acted(why: &str) -> (SurfaceState, Closing) {
-    let closing = Closing::Finding(REMEDY.to_owned());
-    (SurfaceState::Acted(why.to_owned()), closing)
+/// The state of something that may have acted, and what a person does about it. Takes by what the
+/// runbook allows it, if it does, and why it may have acted.
+pub(crate) fn acted_or(by: Option<String>, why: &str) -> (SurfaceState, Closing) {
+    match by {
+        Some(by) => (SurfaceState::Allowed(by), Closing::Nothing),
+        None => (
+            SurfaceState::Acted(why.to_owned()),
+            Closing::Finding(REMEDY.to_owned()),
+        ),
+    }
 }
 
 /// Did somebody else open the target, as the journal shows it? Step 2 then found nothing to open.
