@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -18,6 +18,12 @@ use serde_json::value::RawValue;
 pub struct JsonText(Arc<str>);
 
 impl JsonText {
+    /// The value `null`, which takes no memory of its own.
+    pub fn null() -> Self {
+        static NULL: LazyLock<Arc<str>> = LazyLock::new(|| "null".into());
+        Self(Arc::clone(&NULL))
+    }
+
     /// Is it `null`?
     pub fn is_null(&self) -> bool {
         &*self.0 == "null"

@@ -117,7 +117,6 @@ impl PackedTexts {
     }
 
     /// How many bytes it keeps.
-    #[cfg(test)]
     pub fn bytes_in_memory(&self) -> usize {
         let blocks = self.blocks.iter().map(|block| match &block.bytes {
             Bytes::Plain(bytes) => bytes.capacity(),

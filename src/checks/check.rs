@@ -11,6 +11,9 @@ use crate::runbook::StepName;
 /// The advice if a service did not answer.
 const UNAVAILABLE: &str = "the service did not answer: run again when it does";
 
+/// The advice of a check that has none, which is a defect.
+const LOOK: &str = "look at it in the environment";
+
 /// The code of a request that the IP firewall of an environment refuses. It does not show what the
 /// caller may do (Dataverse, *Web service error codes*).
 pub(super) const FIREWALL: &str = "0x80095ffe";
@@ -134,7 +137,11 @@ impl Check {
             .into_iter()
             .chain(remedy.map(Remedy::to_string))
             .filter(|remedy| !remedy.is_empty());
-        let remedy = remedies.collect::<Vec<_>>().join("; ");
+        let mut remedy = remedies.collect::<Vec<_>>().join("; ");
+        if verdict != Verdict::Pass && remedy.is_empty() {
+            debug_assert!(false, "the check '{}' has no remedy", self.name);
+            LOOK.clone_into(&mut remedy);
+        }
         CheckResult {
             check: self.name.clone(),
             verdict,
@@ -274,6 +281,14 @@ mod tests {
         assert_eq!(check.fail("no").remedy.as_deref(), Some("repair it"));
         assert_eq!(check.unknown("?").remedy.as_deref(), Some("repair it"));
         assert_eq!(check.fail("no").kind, FailureKind::InvalidInput);
+    }
+
+    /// Every test that runs a check looks for it.
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "'all is well' has no remedy")]
+    fn a_check_without_a_remedy_is_a_defect() {
+        drop(Check::new("all is well", "a problem", "").warn("?"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The result of a check: its verdict, what was found, and what to do.
 
-use crate::domain::verdict::Verdict;
+use crate::domain::verdict::{CheckLevel, Verdict};
 use crate::engine::FailureKind;
 use crate::runbook::StepName;
 
@@ -74,14 +74,30 @@ impl CheckResult {
         }
     }
 
-    /// The word before the headline: a result that a person must judge is a warning, one that could
-    /// not be read is unknown.
+    /// The same as something that was read and that only a person can judge.
+    #[cfg(test)]
+    pub(crate) fn into_warning(mut self) -> Self {
+        self.is_warning = true;
+        self
+    }
+
+    /// The word before the headline.
     pub fn label(&self) -> &'static str {
+        match self.level() {
+            CheckLevel::Pass => "pass",
+            CheckLevel::Failed => "failed",
+            CheckLevel::Warning => "warning",
+            CheckLevel::Unknown => "unknown",
+        }
+    }
+
+    /// The verdict, which tells what only a person can judge from what could not be read.
+    pub fn level(&self) -> CheckLevel {
         match self.verdict {
-            Verdict::Pass => "pass",
-            Verdict::Fail => "failed",
-            Verdict::Unknown if self.is_warning => "warning",
-            Verdict::Unknown => "unknown",
+            Verdict::Pass => CheckLevel::Pass,
+            Verdict::Fail => CheckLevel::Failed,
+            Verdict::Unknown if self.is_warning => CheckLevel::Warning,
+            Verdict::Unknown => CheckLevel::Unknown,
         }
     }
 

@@ -25,5 +25,5 @@ mod verify;
 pub use crate::domain::verdict::Verdict;
 pub use check_result::CheckResult;
 pub(crate) use open_checks::open_checks_phase;
-pub use preflight::preflight;
-pub use verify::verify;
+pub use preflight::{preflight, repeated_by};
+pub use verify::{step_to_repair, verify};

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use crate::domain::connections::core_references;
 use crate::domain::failure::unless_interrupted;
 use crate::domain::flows;
 use crate::domain::names::{Fields, Names};
@@ -64,11 +63,6 @@ pub(super) async fn rows_if_there(
 /// The cloud flows.
 pub(super) async fn cloud_flows(view: View<'_>) -> Result<ReadResult<Rows>, Failure> {
     unless_interrupted(flows::cloud_flows(view, |_, row| Some(row)).await)
-}
-
-/// Dataverse's connection references.
-pub(super) async fn reference_rows(view: View<'_>) -> Result<ReadResult<Rows>, Failure> {
-    unless_interrupted(core_references::reference_rows(view).await)
 }
 
 /// The rows of a table of Intelligent Order Management.

@@ -132,8 +132,8 @@ impl RunFiles {
         is_address.then_some(text)
     }
 
-    /// Replaces `RUNBOOK` in the commands of a failure's help by these files: the code that makes the
-    /// failure does not know them.
+    /// Replaces `RUNBOOK` in the commands of a failure's help by these files, also where its message
+    /// has the help of the failures in it: the code that makes the failure does not know them.
     pub(super) fn named_in(&self, mut failure: Failure) -> Failure {
         let arguments = self.as_arguments();
         let named = |help: String, command: &str| {
@@ -143,9 +143,14 @@ impl RunFiles {
             );
             help.replace(&general, &exact)
         };
-        failure.help = failure
-            .help
-            .map(|help| WITH_RUNBOOK.into_iter().fold(help, named));
+        let all_named = |text: String| WITH_RUNBOOK.into_iter().fold(text, named);
+        failure.help = failure.help.map(all_named);
+        if !failure.failures.is_empty() {
+            failure.message = all_named(failure.message);
+        }
+        for single in &mut failure.failures {
+            single.help = single.help.take().map(all_named);
+        }
         failure
     }
 

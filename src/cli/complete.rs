@@ -90,7 +90,7 @@ pub(super) async fn complete(
         (Ok(left), _) if !left.iter().any(Change::is_manual) => {
             record_done(session, arguments, locked, &left).await
         }
-        (Ok(left), None) => record_partly_done(session, task, locked, &left).await,
+        (Ok(left), None) => record_partly_done(session, arguments, locked, &left).await,
         (read, Some(reason)) => waive(session, arguments, locked, read, reason.trim()).await,
         (Err(unread), None) => Err(unread),
     }
@@ -125,10 +125,11 @@ async fn record_done(
 /// Records which of the things are done, and fails with those that are left.
 async fn record_partly_done(
     session: &Session,
-    task: &str,
+    arguments: &CompleteArguments,
     locked: LockedStateFile,
     left: &[Change],
 ) -> Result<u8, Failure> {
+    let task = &arguments.task;
     let (worksheet, records) = partly_done(&locked.state(), task, left);
     let failure = worksheet.not_done(task);
     let done = names_of_done(&locked.state(), &records);
@@ -144,7 +145,15 @@ async fn record_partly_done(
     for line in worksheet_text(worksheet.advice(), worksheet.things()) {
         session.printer.info(&line);
     }
-    Err(failure)
+    if session.output == Output::Json {
+        return Err(failure);
+    }
+    let files = arguments.files.as_arguments();
+    let commands = TaskCommands::new(&files, task, worksheet.needs_waiver());
+    let exit = session.print_failure(&worksheet.not_done_above(task, &commands.waive()));
+    let (first, next) = (TaskCommands::FIRST, commands.next());
+    session.printer.info(&format!("next: {first}, then {next}"));
+    Ok(exit)
 }
 
 /// Waives the evidence of what is left, or of every open thing if the evidence cannot be read.

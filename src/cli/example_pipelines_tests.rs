@@ -34,8 +34,10 @@ fn commands_in(script: &str) -> Vec<Vec<String>> {
     for line in script.lines() {
         let mut words = words_in(line).into_iter();
         while words.by_ref().any(|word| word == "iomcopy") {
-            let is_end = |word: &String| ["||", "&&", ";", "|"].contains(&word.as_str());
-            commands.push(words.by_ref().take_while(|word| !is_end(word)).collect());
+            let is_end = |word: &String| ["||", "&&", ";", ";;", "|", ">"].contains(&word.as_str());
+            let command = words.by_ref().take_while(|word| !is_end(word));
+            // The further arguments of the pipeline's input.
+            commands.push(command.filter(|word| word != "${more[@]}").collect());
         }
     }
     commands
@@ -82,12 +84,27 @@ fn commands_of(name: &str) -> Vec<Vec<String>> {
     commands
 }
 
+/// The age that the pipelines ask for if nobody gives another.
+const DEFAULT_AGE: &str = "12h";
+
 #[test]
 fn every_command_of_the_example_pipelines_is_valid() {
+    for (name, key) in [
+        ("github-refresh.yml", "inputs"),
+        ("azure-refresh.yml", "parameters"),
+    ] {
+        let of = |path: &[String]| path.iter().any(|it| it == key);
+        let is_default = |path: &[String]| path.last().is_some_and(|it| it == "default");
+        let mut texts = texts(name).into_iter();
+        let default =
+            texts.find(|(path, text)| of(path) && is_default(path) && text == DEFAULT_AGE);
+        assert!(default.is_some(), "{name}");
+    }
     for (name, expected) in [
         ("github-refresh.yml", 0),
-        ("github-refresh-one.yml", 5),
-        ("azure-refresh.yml", 5),
+        ("github-refresh-one.yml", 4),
+        ("github-refresh-attempt.yml", 1),
+        ("azure-refresh.yml", 7),
         ("kubernetes.yaml", 0),
         ("kubernetes-uat.yaml", 1),
         ("kubernetes-test.yaml", 1),
@@ -96,7 +113,11 @@ fn every_command_of_the_example_pipelines_is_valid() {
         let commands = commands_of(name);
         assert_eq!(commands.len(), expected, "{name}: {commands:?}");
         for command in commands {
-            let words = std::iter::once("iomcopy").chain(command.iter().map(String::as_str));
+            let words = command.iter().map(|word| match word.as_str() {
+                "$FRESH_AFTER" => DEFAULT_AGE,
+                word => word,
+            });
+            let words = std::iter::once("iomcopy").chain(words);
             let parsed = Arguments::try_parse_from(words);
             assert!(parsed.is_ok(), "{name}: {command:?}: {:?}", parsed.err());
         }
@@ -155,6 +176,105 @@ fn a_finished_run_is_verified_whether_or_not_a_person_had_to_act() {
     }
 }
 
+/// The page of a run is kept however the run ended.
+#[test]
+fn each_report_of_a_run_is_an_artifact() {
+    for (name, kept) in [
+        ("github-refresh-attempt.yml", ("if", "always()")),
+        ("azure-refresh.yml", ("condition", "always()")),
+    ] {
+        let writers = commands_of(name).into_iter();
+        let writers = writers.filter(|words| words.iter().any(|word| word == "refresh.html"));
+        let texts = texts(name);
+        let kept = texts
+            .iter()
+            .filter(|(path, text)| path.last().is_some_and(|key| key == kept.0) && text == kept.1);
+        assert_eq!(writers.count(), kept.count(), "{name}");
+    }
+}
+
+/// An editor finds the schema where the runbook is copied to.
+#[test]
+fn the_runbook_says_how_to_write_the_schema_that_it_names() {
+    let text = std::fs::read_to_string(folder().join("refresh.yaml")).unwrap();
+    let first = text.lines().next().unwrap();
+    let (_, schema) = first.split_once("$schema=").unwrap();
+    assert!(!schema.contains('/'), "{first}");
+    assert!(
+        text.contains(&format!("iomcopy schema > {schema}")),
+        "{text}"
+    );
+}
+
+/// The second month begins a second refresh, and all attempts of one start are one refresh: each
+/// command that plans or runs names the same age.
+#[test]
+fn every_plan_and_run_of_the_example_pipelines_can_begin_a_later_refresh() {
+    for name in [
+        "github-refresh-one.yml",
+        "github-refresh-attempt.yml",
+        "azure-refresh.yml",
+        "kubernetes-uat.yaml",
+        "kubernetes-test.yaml",
+        "kubernetes-uat-cronjob.yaml",
+    ] {
+        let commands = commands_of(name).into_iter();
+        let begin = commands.filter(|words| words[0] == "run" || words[0] == "plan");
+        let ages = begin.map(|words| {
+            let at = words.iter().position(|word| word == "--fresh-after");
+            at.and_then(|at| words.get(at + 1).cloned())
+                .unwrap_or_else(|| panic!("{name}: {words:?}"))
+        });
+        let ages: std::collections::BTreeSet<String> = ages.collect();
+        assert_eq!(ages.len(), 1, "{name}: {ages:?}");
+    }
+}
+
+/// No text that a person types for a pipeline is part of a script: the shell would run it.
+#[test]
+fn no_input_of_a_pipeline_is_part_of_a_script() {
+    for name in [
+        "github-refresh.yml",
+        "github-refresh-one.yml",
+        "github-refresh-attempt.yml",
+        "azure-refresh.yml",
+    ] {
+        for (path, text) in texts(name) {
+            let key = path.last().unwrap().as_str();
+            if ["run", "script", "bash"].contains(&key) {
+                for input in ["inputs.", "parameters.", "needs.", "github."] {
+                    let found = text.contains(&format!("${{{{ {input}"));
+                    assert!(!found, "{name}: {path:?}: {text}");
+                }
+            }
+        }
+    }
+}
+
+/// An attempt follows one that was interrupted or lost, and no other.
+#[test]
+fn an_attempt_follows_only_an_interrupted_or_a_lost_one() {
+    let (temporary, interrupted) = (exit_meaning(75), exit_meaning(130));
+    let all = texts("github-refresh-one.yml");
+    for number in 2..=4 {
+        let before = number - 1;
+        let job = [format!("attempt{number}"), "if".to_owned()];
+        let condition = all.iter().find(|(path, _)| path.ends_with(&job));
+        let (_, condition) = condition.unwrap_or_else(|| panic!("{job:?}"));
+        for part in [
+            format!("fromJSON('[\"\", \"{temporary}\", \"{interrupted}\"]')"),
+            format!("needs.attempt{before}.outputs.meaning"),
+            format!("needs.attempt{before}.result != 'skipped'"),
+        ] {
+            assert!(condition.contains(&part), "{part}: {condition}");
+        }
+    }
+    let all = texts("azure-refresh.yml");
+    let found = format!("'lost', '{temporary}', '{interrupted}'");
+    let conditions = all.iter().filter(|(_, text)| text.contains(&found));
+    assert_eq!(conditions.count(), 1);
+}
+
 /// The command that starts a Job again must not touch another target.
 #[test]
 fn each_file_for_kubernetes_has_one_object_and_names_itself() {
@@ -176,6 +296,7 @@ fn each_file_for_kubernetes_has_one_object_and_names_itself() {
 fn the_instructions_say_where_the_runbook_belongs() {
     for (name, workflow) in [
         ("github-refresh.yml", "github-refresh-one.yml"),
+        ("github-refresh.yml", "github-refresh-attempt.yml"),
         ("azure-refresh.yml", "azure-refresh.yml"),
     ] {
         let texts = texts(workflow);
@@ -205,7 +326,7 @@ fn the_runbook_of_the_example_pipelines_is_valid_with_each_file_of_values() {
         };
         let read = read_file(&runbook, Some(&path)).unwrap_or_else(|error| panic!("{error}"));
         let target = read.target.name.value.clone();
-        // Both matrices name the file and the target.
+        // Both pipelines name the file and the target.
         for pipeline in ["github-refresh.yml", "azure-refresh.yml"] {
             let texts = texts(pipeline);
             let has = |wanted: &str| texts.iter().any(|(_, text)| text == wanted);

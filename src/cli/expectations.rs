@@ -265,7 +265,10 @@ mod tests {
         ] {
             assert!(shown.contains(part), "{part}: {shown}");
         }
-        for row in ["copy-environments  running ", "activate-flows     waiting"] {
+        for row in [
+            "copy-environments  running ",
+            "activate-flows     not begun",
+        ] {
             assert!(shown.contains(row), "{row}: {shown}");
         }
         let stopping = Estimates {

@@ -77,8 +77,8 @@ pub(super) async fn graph(session: &Session, arguments: &GraphArguments) -> Resu
     }
     let picture = connect::with_services(session, runbook, async |connected| {
         present(session, connected, state, name).await
-    })
-    .await?;
+    });
+    let picture = Box::pin(picture).await?;
     show(session, arguments.format, &picture);
     Ok(DONE)
 }

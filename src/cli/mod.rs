@@ -20,12 +20,15 @@
 //! process_environment.rs the variables of the process environment
 //! exit_code.rs           the exit codes
 //! runbook_file.rs        reads the runbook
+//! new_refresh.rs         does a command begin a new refresh? `--fresh` and `--fresh-after`
 //! plan_file.rs           a saved plan
 //! plan_notes.rs          what a plan does not know, and why a run may differ from it
 //! step_names.rs          the names of a runbook's steps
 //! expectations.rs        how long a run should take
+//! job_summary.rs         a document next to the log of a pipeline's job
 //! did_you_mean.rs        suggestions for a name that does not exist
 //! environment_lookup.rs  finds an environment by id, display name or address
+//! outages.rs             the checks that a service did not answer, as one block
 //! actor.rs               who confirms, completes or waives, for the state file
 //! warnings.rs            the warnings of this process
 //! example_pipelines_tests.rs
@@ -52,8 +55,11 @@ mod fleet;
 mod graph;
 mod import_har;
 mod init;
+mod job_summary;
 mod logging;
 mod man;
+mod new_refresh;
+mod outages;
 mod plan;
 mod plan_file;
 mod plan_notes;
@@ -90,17 +96,20 @@ pub use exit_code::*;
 use self::arguments::{Arguments, Command};
 use self::session::Session;
 use self::signals::Stopped;
+use crate::base::shell::quote_argument;
 use crate::engine::Failure;
 
 /// Runs the program with these arguments (the program's name first) and returns its exit code. May
 /// be called more than once in a process.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments = usage::help_as_flag(arguments.into_iter().collect());
+    let command_line = command_line(&arguments);
     let arguments = match Arguments::try_parse_from(&arguments) {
         Ok(arguments) => arguments,
         Err(error) => return usage::report_usage(error, &arguments),
     };
-    let session = Session::new(&arguments.common);
+    let session = Session::new(&arguments.common, command_line);
+    process_environment::note_unreadable_roots();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -136,6 +145,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Err(failure) => session.report_failure(&failure, writes_events),
     };
     session.final_exit_code(exit)
+}
+
+/// This command, to be copied into a shell.
+fn command_line(arguments: &[OsString]) -> String {
+    let given = arguments.iter().skip(1);
+    let given = given.map(|argument| quote_argument(&argument.to_string_lossy()));
+    let words: Vec<String> = ["iomcopy".to_owned()].into_iter().chain(given).collect();
+    words.join(" ")
 }
 
 async fn dispatch(session: &Session, command: Command) -> Result<u8, Failure> {

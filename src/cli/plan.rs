@@ -1,7 +1,7 @@
 //! `iomcopy plan`: what a run would do now. Except for token requests, it sends only GET.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,20 +11,22 @@ use super::common_arguments::{Output, RunFiles};
 use super::connect::{self, Connected};
 use super::exit_code::{CHANGES, DONE};
 use super::expectations::{Expectations, left_of_last_run};
+use super::job_summary::JobSummary;
+use super::new_refresh::NewRefreshArguments;
 use super::report::outline;
 use super::run::run_binding::{require_same_binding, require_same_runbook};
-use super::run::{reopen, repair};
+use super::run::{archive, reopen, repair};
 use super::session::Session;
 use super::{plan_file, plan_notes};
 use crate::base::clock::Clock;
 use crate::base::shell::quote_argument;
 use crate::domain::current_orchestrations::CurrentOrchestrations;
-use crate::domain::{RefreshContext, keys};
+use crate::domain::{RefreshContext, keys, own_settings};
 use crate::engine::{Failure, FailureKind, JournalView, Plan};
 use crate::journal::{self, LostRecords, State};
 use crate::report::{
-    GraphPicture, PlanDocument, PlanFacts, PlanReport, document, expected_steps, plan_page,
-    plan_text,
+    GraphPicture, PlanDocument, PlanFacts, PlanReport, document, expected_steps,
+    plan_markdown_within, plan_page, plan_text,
 };
 use crate::steps::{custom_step_runner, repair_command};
 
@@ -49,9 +51,11 @@ pub(super) struct PlanArguments {
     /// From `run --dry-run --only`
     #[arg(skip)]
     pub(super) only: Option<String>,
-    /// From `run --dry-run --fresh`
+    #[command(flatten)]
+    pub(super) new_refresh: NewRefreshArguments,
+    /// From `run --dry-run --abandon-captures`
     #[arg(skip)]
-    pub(super) fresh: bool,
+    pub(super) abandon_captures: bool,
     /// From `run --dry-run --plan`: the approved plan
     #[arg(skip)]
     pub(super) approved: Option<PathBuf>,
@@ -72,19 +76,31 @@ pub(super) enum PlanFormat {
 pub(super) async fn plan(session: &Session, arguments: &PlanArguments) -> Result<u8, Failure> {
     let format = choose_format(session, arguments)?;
     let (runbook, path) = arguments.files.read_state()?;
-    // A new run does not use the journal of the run that it replaces.
-    let mut lost = None;
-    let state = if journal::exists(&path) && !arguments.fresh {
+    let earlier = if journal::exists(&path) {
         let contents = journal::read_state_file(&path)?;
         session.warn_of_lost_records(&contents);
-        // As `run` does: the plan would be that of another refresh.
-        require_same_runbook(&contents.state, &runbook)?;
-        lost = contents.lost;
-        Some(Arc::new(contents.state))
+        Some(contents)
     } else {
         None
     };
-    connect::with_services(session, runbook, async |connected| {
+    let earlier_state = earlier.as_ref().map(|contents| &contents.state);
+    let now = Clock::new(1.0).time_of_day();
+    let decision = arguments.new_refresh.decide(earlier_state, now);
+    // As `run` does.
+    match earlier_state {
+        Some(state) if decision.is_new() => {
+            archive::require_replaceable(state, arguments.abandon_captures)?;
+        }
+        // The plan would be that of another refresh.
+        Some(state) => require_same_runbook(state, &runbook)?,
+        None => {}
+    }
+    let (state, lost) = earlier
+        .map(|contents| (contents.state, contents.lost))
+        .unzip();
+    // A new run does not use the journal of the run that it replaces.
+    let state = state.filter(|_| !decision.is_new()).map(Arc::new);
+    let shown = connect::with_services(session, runbook, async |connected| {
         if let Some(state) = &state {
             require_same_binding(state, connected)?;
         }
@@ -94,11 +110,13 @@ pub(super) async fn plan(session: &Session, arguments: &PlanArguments) -> Result
             connected,
             format,
             expectations: Expectations::of(&path),
-            lost,
+            folder: path.parent().unwrap_or(&path),
+            lost: lost.flatten(),
+            reason_to_keep: decision.reason_to_keep(),
         };
         view.show(state).await
-    })
-    .await
+    });
+    Box::pin(shown).await
 }
 
 /// The format of the plan. `--output json` allows only JSON.
@@ -121,8 +139,12 @@ struct PlanView<'a> {
     connected: &'a Connected,
     format: PlanFormat,
     expectations: Expectations,
+    /// The folder of the state file.
+    folder: &'a Path,
     /// What the state file lacks of its run.
     lost: Option<LostRecords>,
+    /// Why `--fresh-after` begins no new refresh.
+    reason_to_keep: Option<&'a str>,
 }
 
 impl PlanView<'_> {
@@ -155,7 +177,15 @@ impl PlanView<'_> {
             Some(approved) if is_resumed => plan_file::require_covered(approved, &plan),
             Some(approved) => plan_file::require_approved(approved, &plan, &digest),
         };
-        let report = self.report(&plan, &last_run);
+        let mut report = self.report(&plan, &last_run);
+        if own_settings::are_lost(refresh, Some(&journal)).await? {
+            let note = plan_notes::uncaptured(&refresh.runbook, is_resumed);
+            report.unknowns.insert(0, note);
+        }
+        let facts = self.facts(&digest, has_finished);
+        if approval.is_ok() {
+            self.write_summary(&report, &facts);
+        }
         match self.format {
             PlanFormat::Text => {
                 let text = plan_text(&report, session.data_palette(), session.verbose);
@@ -167,7 +197,7 @@ impl PlanView<'_> {
                 approval?;
                 let facts = PlanFacts {
                     graphs: self.graphs(&plan, &journal).await?,
-                    ..self.facts(&digest)
+                    ..facts
                 };
                 session.printer.data(&plan_page(&report, &facts));
             }
@@ -198,25 +228,30 @@ impl PlanView<'_> {
         if arguments.only.is_some() || arguments.provider.is_some() {
             return;
         }
-        let next = match (has_finished, arguments.fresh) {
-            _ if self.lost.is_some() => format!("next: {}", self.next()),
-            (true, false) if plan.is_empty() => format!(
-                "This run has finished; a new refresh begins with: iomcopy run {} --fresh",
-                arguments.files.as_arguments()
-            ),
-            (true, false) => match repairs(plan, &arguments.files.as_arguments()).as_slice() {
-                [] => return,
-                commands => format!(
-                    "This run has finished; these changes are made by: {}",
-                    commands.join("; ")
-                ),
-            },
-            (_, fresh) => {
-                let fresh = if fresh { " --fresh" } else { "" };
-                format!("next: {}{fresh}", self.next())
-            }
-        };
-        self.session.printer.info(&format!("\n{next}"));
+        if let Some(next) = self.next_line(plan, has_finished) {
+            self.session.printer.info(&format!("\n{next}"));
+        }
+        if let Some(reason) = self.reason_to_keep {
+            self.session.printer.info(&format!("note: {reason}"));
+        }
+    }
+
+    fn next_line(&self, plan: &Plan, has_finished: bool) -> Option<String> {
+        if self.lost.is_some() || !has_finished {
+            return Some(format!("next: {}", self.next()));
+        }
+        let files = self.arguments.files.as_arguments();
+        if plan.is_empty() {
+            return Some(format!(
+                "This run has finished; a new refresh begins with: iomcopy run {files} --fresh\n\
+                 Its plan: iomcopy plan {files} --fresh"
+            ));
+        }
+        let commands = repairs(plan, &files);
+        (!commands.is_empty()).then(|| {
+            let commands = commands.join("; ");
+            format!("This run has finished; these changes are made by: {commands}")
+        })
     }
 
     /// The command that makes this plan's changes; that checks the state file, if a run would be
@@ -231,10 +266,28 @@ impl PlanView<'_> {
             format!(" --plan {path}")
         });
         format!(
-            "iomcopy run {}{}",
+            "iomcopy run {}{}{}",
             self.arguments.files.as_arguments(),
-            approved.unwrap_or_default()
+            approved.unwrap_or_default(),
+            self.arguments.new_refresh.as_flag()
         )
+    }
+
+    /// Shows the plan next to the job's log, if there is a pipeline. Azure Pipelines reads its command
+    /// from stdout, which another format has for itself.
+    fn write_summary(&self, report: &PlanReport<'_>, facts: &PlanFacts<'_>) {
+        let Some(pipeline) = self.session.pipeline else {
+            return;
+        };
+        if pipeline.reads_stdout() && self.format != PlanFormat::Text {
+            return;
+        }
+        let summary = JobSummary {
+            file_name: &format!("iomcopy-plan-{}.md", facts.runbook),
+            folder: self.folder,
+            render: |bytes| plan_markdown_within(report, facts, pipeline, bytes),
+        };
+        summary.show(self.session);
     }
 
     /// How long steps should take by the last finished run. Takes the run that the plan continues.
@@ -270,8 +323,14 @@ impl PlanView<'_> {
         }
     }
 
-    /// What a page says in addition to the changes.
-    fn facts<'p>(&'p self, digest: &'p str) -> PlanFacts<'p> {
+    /// What a document says in addition to the changes. `has_finished`: the plan is that of a finished
+    /// run.
+    fn facts<'p>(&'p self, digest: &'p str, has_finished: bool) -> PlanFacts<'p> {
+        let finished = || {
+            "this run has finished, so the plan has only what has changed since; \
+             the plan of a new refresh: plan --fresh"
+        };
+        let note = self.reason_to_keep.or_else(|| has_finished.then(finished));
         let runbook = &self.connected.refresh.runbook;
         PlanFacts {
             runbook: &runbook.name.value,
@@ -280,6 +339,7 @@ impl PlanView<'_> {
             digest,
             made: Clock::new(1.0).time_of_day(),
             next: self.next(),
+            note: note.map(str::to_owned),
             graphs: Vec::new(),
         }
     }

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use crate::base::text::list_first;
 use crate::domain::keys;
 use crate::domain::lost_providers::{lost_in_plan, lost_line};
+use crate::domain::own_settings::UNCAPTURED;
 use crate::engine::Plan;
 use crate::report::LostProviders;
 use crate::runbook::{CustomStep, Keyword as _, ListedStep, Runbook, StepName};
@@ -110,6 +111,19 @@ pub(super) fn lost_providers(plan: &Plan) -> LostProviders {
         line: lost_line(&names),
         names,
     }
+}
+
+/// That nobody captured what a target had before somebody copied over it.
+/// A run that is resumed was accepted.
+pub(super) fn uncaptured(runbook: &Runbook, is_resumed: bool) -> String {
+    if is_resumed {
+        return UNCAPTURED.to_owned();
+    }
+    format!(
+        "{UNCAPTURED}; a run is refused until --from-capture gives it or --abandon-captures accepts \
+         that (`iomcopy preflight {}` says more)",
+        runbook.as_argument()
+    )
 }
 
 /// What the plan does not know, one line for each thing. `unknown_of` returns it for a custom step;

@@ -4,17 +4,22 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::common_arguments::{Output, RunbookArguments, state_file_beside};
-use super::connect;
+use super::connect::{self, Connected};
 use super::exit_code::DONE;
-use super::run::suggested_commands;
+use super::outages;
+use super::run::{known_settings, suggested_commands};
 use super::session::Session;
 use crate::base::redaction::redacted_line;
 use crate::base::text::{count, escape};
 use crate::checks::{self, CheckResult, Verdict};
+use crate::domain::OwnSettings;
 use crate::domain::environments::{UNFINISHED_RUN, has_begun};
 use crate::engine::{Failure, FailureKind, JournalView};
 use crate::journal;
-use crate::report::{CheckLine, ChecksDocument, NextCommand, Palette, Version, document};
+use crate::report::{
+    CheckLine, ChecksDocument, ChecksSummary, NextCommand, Palette, Usable, Version, document,
+};
+use crate::runbook::Runbook;
 
 /// Runs every check and shows every result. The exit code is that of the first failed check, as for
 /// a run; if none fails and a service is unavailable, 75.
@@ -27,17 +32,19 @@ pub(super) async fn preflight(
     let path = state_file_beside(&arguments.runbook, &runbook);
     connect::state_is_leased(&runbook, None, &path)?;
     let own_run = OpenRun::read(arguments, &path);
-    let (mut findings, next) = connect::with_services(session, runbook, async |connected| {
+    let own_settings = own_settings(&runbook, &path);
+    let checks = async |connected: &Connected| {
         let refresh = &connected.refresh;
         let begun = own_run.filter(|run| has_begun(refresh, &run.journal));
         let findings = checks::preflight(refresh).await;
         findings.map(|findings| (findings, begun.map(|run| run.next)))
-    })
-    .await?;
+    };
+    let (mut findings, next) =
+        connect::with_own_settings(session, runbook, own_settings, checks).await?;
     if let Some(next) = &next {
         advise_own_run(&mut findings, next);
     }
-    print_findings(session, &findings);
+    print_findings(session, &findings, None);
     if session.output == Output::Human
         && let Some(line) = next_line(arguments, &findings, next)
     {
@@ -48,6 +55,16 @@ pub(super) async fn preflight(
         .find(|finding| finding.verdict == Verdict::Fail);
     let stops = failed.or_else(|| first_unavailable(&findings));
     Ok(stops.map_or(DONE, |finding| session.exit_code(finding.kind)))
+}
+
+/// Where the run in this state file has the target's own settings from; a run that has finished tells
+/// nothing about the next one.
+fn own_settings(runbook: &Runbook, path: &Path) -> OwnSettings {
+    let open = journal::exists(path)
+        .then(|| journal::read_state_file(path).ok())
+        .flatten()
+        .filter(|contents| contents.state.finished.is_none());
+    known_settings(runbook, open.as_ref().map(|contents| &contents.state))
 }
 
 /// The line about what follows. Takes the command that continues the runbook's own run, if it has
@@ -117,8 +134,8 @@ pub(super) fn first_unavailable(findings: &[CheckResult]) -> Option<&CheckResult
 }
 
 /// Prints the checks with their results, as text or as one JSON document. The text begins with what
-/// did not pass; without `-v`, it only counts what passed.
-pub(super) fn print_findings(session: &Session, findings: &[CheckResult]) {
+/// did not pass; without `-v`, it only counts what passed. Takes also what they say together.
+pub(super) fn print_findings(session: &Session, findings: &[CheckResult], usable: Option<Usable>) {
     match session.output {
         Output::Human => {
             let text = findings_text(session.data_palette(), findings, !session.verbose);
@@ -126,7 +143,7 @@ pub(super) fn print_findings(session: &Session, findings: &[CheckResult]) {
         }
         Output::Json => session
             .printer
-            .data(&document(&findings_document(findings))),
+            .data(&document(&findings_document(findings, usable))),
     }
     annotate(session, findings);
 }
@@ -158,31 +175,34 @@ pub(super) fn protection(finding: &CheckResult) -> String {
     step.map_or_else(String::new, |step| format!(" ({step})"))
 }
 
-/// How early a result is shown: first what stops a run, last what passed.
-fn rank(finding: &CheckResult) -> usize {
-    match finding.label() {
-        "failed" => 0,
-        "unknown" => 1,
-        "warning" => 2,
-        _ => 3,
-    }
-}
-
 fn findings_text(palette: Palette, findings: &[CheckResult], folds: bool) -> String {
     let mut shown: Vec<&CheckResult> = findings.iter().collect();
-    shown.sort_by_key(|finding| rank(finding));
+    // First what stops a run, last what passed.
+    shown.sort_by_key(|finding| finding.level());
     if folds {
         shown.retain(|finding| finding.verdict != Verdict::Pass);
     }
     let folded = findings.len() - shown.len();
     let mut text = String::new();
-    for finding in shown {
+    let groups = if folds {
+        outages::grouped(&shown)
+    } else {
+        shown.iter().map(|finding| vec![*finding]).collect()
+    };
+    for group in groups {
+        let [finding, ..] = group.as_slice() else {
+            continue;
+        };
         let word = format!("{:<7}", finding.label());
         let word = match finding.verdict {
             Verdict::Pass => palette.good(&word),
             Verdict::Fail => palette.bad(&word),
             Verdict::Unknown => palette.notable(&word),
         };
+        if let Some(block) = outages::block(&group) {
+            text += &format!("{word}  {block}");
+            continue;
+        }
         text += &format!(
             "{word}  {}{}\n         found: {}\n",
             escape(&finding.headline),
@@ -196,12 +216,6 @@ fn findings_text(palette: Palette, findings: &[CheckResult], folds: bool) -> Str
             text += &format!("         or: the run waits for a person at {task}\n");
         }
     }
-    let with = |label| {
-        findings
-            .iter()
-            .filter(|finding| finding.label() == label)
-            .count()
-    };
     if folded > 0 {
         let checks = count(folded, "check");
         text += &format!(
@@ -209,9 +223,9 @@ fn findings_text(palette: Palette, findings: &[CheckResult], folds: bool) -> Str
             palette.good("pass   ")
         );
     }
-    let passed = with("pass");
+    let summary = ChecksSummary::new(findings.iter().map(CheckResult::level), None);
     // A terminal shows the end of a long list.
-    let first = match findings.len() - passed {
+    let first = match findings.len() - summary.passed {
         0 => "",
         _ if folds => "",
         1 => "; the one that did not pass is at the top",
@@ -220,17 +234,18 @@ fn findings_text(palette: Palette, findings: &[CheckResult], folds: bool) -> Str
     text + &format!(
         "\n{}: {} passed, {} failed, {}, {} unknown{first}",
         count(findings.len(), "check"),
-        passed,
-        with("failed"),
-        count(with("warning"), "warning"),
-        with("unknown")
+        summary.passed,
+        summary.failed,
+        count(summary.warnings, "warning"),
+        summary.unknown
     )
 }
 
-fn findings_document(findings: &[CheckResult]) -> ChecksDocument {
+fn findings_document(findings: &[CheckResult], usable: Option<Usable>) -> ChecksDocument {
     let line = |finding: &CheckResult| CheckLine {
         check: finding.check.clone(),
         verdict: finding.verdict,
+        level: finding.level(),
         found: finding.found.clone(),
         remedy: finding.remedy.clone(),
         task: finding.task.clone(),
@@ -239,6 +254,7 @@ fn findings_document(findings: &[CheckResult]) -> ChecksDocument {
     ChecksDocument {
         v: Version,
         checks: findings.iter().map(line).collect(),
+        summary: ChecksSummary::new(findings.iter().map(CheckResult::level), usable),
     }
 }
 
@@ -284,6 +300,42 @@ mod tests {
         assert_eq!(run.next, "iomcopy status uat.yaml --follow");
         open.journal.append(Finished {}).await.unwrap();
         assert!(OpenRun::read(&arguments, &path).is_none());
+    }
+
+    #[test]
+    fn the_document_tells_a_warning_from_what_could_not_be_read() {
+        let result = |verdict| CheckResult::with_verdict("a check", verdict);
+        let findings = [
+            result(Verdict::Pass),
+            result(Verdict::Fail),
+            result(Verdict::Unknown).into_warning(),
+            result(Verdict::Unknown),
+            result(Verdict::Unknown),
+        ];
+        let document = |usable| {
+            let document = findings_document(&findings, usable);
+            serde_json::to_value(document).unwrap()
+        };
+        let verify = document(Some(Usable::No));
+        let of = |member: &str| {
+            let checks = verify["probes"].as_array().unwrap().iter();
+            checks
+                .map(|check| check[member].clone())
+                .collect::<Vec<_>>()
+        };
+        let levels = ["pass", "failed", "warning", "unknown", "unknown"];
+        assert_eq!(of("level"), levels);
+        let verdicts = ["pass", "fail", "unknown", "unknown", "unknown"];
+        assert_eq!(of("verdict"), verdicts, "as in earlier versions");
+        let mut summary = serde_json::json!({
+            "passed": 1, "failed": 1, "warnings": 1, "unknown": 2, "usable": "no",
+        });
+        assert_eq!(verify["summary"], summary);
+        summary.as_object_mut().unwrap().remove("usable");
+        assert_eq!(document(None)["summary"], summary);
+        let text = findings_text(Palette::plain(), &findings, true);
+        let line = "5 checks: 1 passed, 1 failed, 1 warning, 2 unknown";
+        assert!(text.ends_with(line), "{text}");
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub(super) struct Session {
     pub(super) pipeline: Option<Pipeline>,
     /// Writes annotations for the pipeline; `None` if stdout is JSON.
     pub(super) annotations: Option<Arc<Annotations>>,
+    /// The command that this process carries out, to be copied into a shell.
+    pub(super) command_line: String,
     /// Was `-v` given?
     pub(super) verbose: bool,
     /// Ends the trace, if this process sends one.
@@ -50,8 +52,8 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Resolves the common flags and the environment variables.
-    pub(super) fn new(common: &Common) -> Self {
+    /// Resolves the common flags and the environment variables. Takes also the command as it was given.
+    pub(super) fn new(common: &Common, command_line: String) -> Self {
         let choice = match common.color {
             Color::Auto => ColorChoice::Auto,
             Color::Always => ColorChoice::Always,
@@ -80,6 +82,7 @@ impl Session {
             annotations,
             output: common.output,
             cancellation: Cancellation::new(),
+            command_line,
             verbose: common.verbose > 0,
             finish_trace,
             color: choice,
@@ -176,6 +179,12 @@ impl Session {
 
     /// Prints a failure on stderr and returns its exit code.
     pub(super) fn print_failure(&self, failure: &Failure) -> u8 {
+        self.print_failure_with(failure, failure.help.as_deref())
+    }
+
+    /// The same with this help for the reader of the terminal or log. An annotation, which stands
+    /// alone, has the failure's own.
+    pub(super) fn print_failure_with(&self, failure: &Failure, help: Option<&str>) -> u8 {
         let palette = self.printer.palette();
         let head = match failure.kind {
             FailureKind::Waiting => palette.notable("waiting:"),
@@ -189,7 +198,7 @@ impl Session {
         } else {
             self.printer.error(&format!("{head} {message}"));
         }
-        if let Some(help) = &failure.help {
+        if let Some(help) = help {
             self.printer.error(&format!("help: {}", redact(help)));
         }
         if let Some(annotations) = &self.annotations {

@@ -140,7 +140,7 @@ fn cut(session: &Session, file: &std::path::Path, at: u64) -> Result<u8, Failure
 /// Writes each record as a line of JSON, or all as one document, without the content of captures: a
 /// capture may hold a secret, and an export is shown to others.
 fn export(session: &Session, file: &Path) -> Result<u8, Failure> {
-    let reading = journal::read_state_file(file)?;
+    let reading = journal::read_records(file)?;
     let records = reading.entries.iter().map(record_line);
     match session.output {
         Output::Human => records.for_each(|record| session.printer.data(&document(&record))),

@@ -75,11 +75,12 @@ pub(super) async fn status(session: &Session, arguments: &StatusArguments) -> Re
 }
 
 /// The exit code of a run: [`WAITING`] while a person must act, also while a process runs and after
-/// it was stopped; else that of its last process, and [`TEMPORARY`] where no process has ended and
+/// it was stopped, but not if something has failed beside that; else that of its last process, and [`TEMPORARY`] where no process has ended and
 /// the run has not finished.
 fn outcome(contents: &StateFileContents) -> u8 {
     let state = &contents.state;
-    if state.finished.is_none() && state.waiting().next().is_some() {
+    let has_failed = contents.occupancy == Occupancy::Free && !state.failures.is_empty();
+    if state.finished.is_none() && state.waiting().next().is_some() && !has_failed {
         return WAITING;
     }
     if contents.occupancy != Occupancy::Free {
@@ -344,8 +345,14 @@ mod tests {
         drop(open);
         let whole = journal::read_state_file(&path).unwrap();
         assert_eq!(whole.lost, None);
-        std::fs::write(&path, older).unwrap();
+        // A part of the lost record is still there: a run does not cut it off, because it is refused.
+        let newer = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &newer[..older.len() + 20]).unwrap();
         let contents = journal::read_state_file(&path).unwrap();
+        assert_eq!(contents.torn, None);
+        let damage = journal::check(&path).unwrap();
+        assert_eq!(damage.len(), 1, "{damage:?}");
+        assert!(!damage[0].help.contains("no action"), "{damage:?}");
 
         let files = RunFiles {
             runbook: "uat.yaml".into(),
@@ -367,7 +374,7 @@ mod tests {
         );
         let begins = "warning: the state file ";
         assert!(table.starts_with(begins), "{table}");
-        let says = "the last 1 are missing. What is shown here may be out of date\n\nrun ";
+        let says = "the last record is missing. What is shown here may be out of date\n\nrun ";
         assert!(table.contains(says), "{table}");
         assert!(table.contains("\nstate  unknown ("), "{table}");
         assert!(table.ends_with(&format!("next: {check}\n")), "{table}");

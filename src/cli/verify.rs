@@ -12,7 +12,8 @@ use crate::base::text::{count, escape};
 use crate::checks::{self, CheckResult, Verdict};
 use crate::engine::{Failure, FailureKind, JournalView};
 use crate::journal;
-use crate::report::NextCommand;
+use crate::report::{NextCommand, Usable};
+use crate::steps::repair_command;
 
 /// Runs every check of the target and shows every result. Exit 1 if a check fails; if none fails
 /// and a service is unavailable, exit 75, and if the caller may not read what would show that nothing
@@ -35,10 +36,10 @@ pub(super) async fn verify(session: &Session, files: &RunFiles) -> Result<u8, Fa
     };
     let known = journal.clone();
     let target = runbook.target.name.value.clone();
-    let mut findings = connect::with_services(session, runbook, async |connected| {
+    let findings = connect::with_services(session, runbook, async |connected| {
         checks::verify(&connected.refresh, &connected.steps, journal).await
-    })
-    .await?;
+    });
+    let mut findings = Box::pin(findings).await?;
     // A list of captures may be incomplete, so no result may be shown.
     if let Some(failure) = known.as_ref().and_then(JournalView::unread) {
         return Err(failure);
@@ -46,9 +47,9 @@ pub(super) async fn verify(session: &Session, files: &RunFiles) -> Result<u8, Fa
     if let Run::Open(next) = &run {
         advise_open_run(&mut findings, next);
     }
-    preflight::print_findings(session, &findings);
+    let tally = Tally::of(&findings);
+    preflight::print_findings(session, &findings, Some(tally.usable()));
     if session.output == Output::Human {
-        let tally = Tally::of(&findings);
         let arguments = files.as_arguments();
         let next = tally.next_command(&arguments, &run);
         let next = next.line(&format!("iomcopy verify {arguments}"));
@@ -106,6 +107,8 @@ enum Run {
 /// How many checks gave no reason to call the target usable.
 struct Tally {
     failed: usize,
+    /// The first step with changes that the program can make again.
+    to_repair: Option<String>,
     /// Without an answer; a warning is an answer.
     unknown: usize,
     /// Those of them that a service which is unavailable could not answer.
@@ -120,8 +123,10 @@ impl Tally {
                 .filter(|finding| is_counted(finding))
                 .count()
         };
+        let mut to_repair = findings.iter().filter_map(checks::step_to_repair);
         Self {
             failed: number(|finding| finding.verdict == Verdict::Fail),
+            to_repair: to_repair.next().map(str::to_owned),
             unknown: number(|finding| {
                 finding.verdict == Verdict::Unknown
                     && (finding.label() == "unknown" || finding.kind == FailureKind::Temporary)
@@ -133,17 +138,26 @@ impl Tally {
     }
 
     /// What the checks say together.
-    fn conclusion(&self, target: &str) -> String {
+    fn usable(&self) -> Usable {
         match (self.failed, self.unknown) {
-            (0, 0) => format!("Order management is usable in '{target}'."),
-            (0, unknown) => format!(
+            (0, 0) => Usable::Yes,
+            (0, _) => Usable::Unknown,
+            _ => Usable::No,
+        }
+    }
+
+    /// The same as a sentence.
+    fn conclusion(&self, target: &str) -> String {
+        match self.usable() {
+            Usable::Yes => format!("Order management is usable in '{target}'."),
+            Usable::Unknown => format!(
                 "It is unknown whether order management is usable in '{target}': {} without an \
                  answer.",
-                count(unknown, "check")
+                count(self.unknown, "check")
             ),
-            (failed, _) => format!(
+            Usable::No => format!(
                 "Order management is not usable in '{target}': {} failed.",
-                count(failed, "check")
+                count(self.failed, "check")
             ),
         }
     }
@@ -157,7 +171,11 @@ impl Tally {
         match run {
             Run::NotBegun => NextCommand::new(format!("iomcopy plan {arguments}")),
             Run::Open(command) => NextCommand::new(command),
-            Run::Finished if self.failed > 0 => again("correct what failed"),
+            Run::Finished if self.failed > 0 => {
+                let step = self.to_repair.as_deref();
+                let repair = step.and_then(|step| repair_command(arguments, step));
+                repair.map_or_else(|| again("correct what failed"), NextCommand::new)
+            }
             Run::Finished if self.unknown > self.unavailable => {
                 again("do what `fix` says about each unknown check")
             }
@@ -219,6 +237,7 @@ mod tests {
         let end = |failed, unknown, run: &Run| {
             let tally = Tally {
                 failed,
+                to_repair: None,
                 unknown,
                 unavailable: 0,
             };
@@ -245,11 +264,36 @@ mod tests {
         assert!(end(0, 0, &Run::NotBegun).ends_with("\nnext: iomcopy plan uat.yaml"));
         let tally = Tally {
             failed: 0,
+            to_repair: None,
             unknown: 2,
             unavailable: 2,
         };
         let next = tally.next_command("uat.yaml", &Run::Finished);
         let line = next.line("iomcopy verify uat.yaml").unwrap_or_default();
         assert!(line.starts_with("next: wait until the service"), "{line}");
+    }
+
+    /// What `plan` and `run` say of a finished run.
+    #[test]
+    fn a_step_that_can_be_repaired_has_its_command() {
+        let finding = |check: &str| CheckResult::with_verdict(check, Verdict::Fail);
+        for (step, next) in [
+            (
+                "activate-flows",
+                "next: iomcopy run uat.yaml --only activate-flows",
+            ),
+            (
+                "copy-environments",
+                "next: correct what failed, then iomcopy verify uat.yaml",
+            ),
+        ] {
+            let findings = [
+                finding("every flow is on"),
+                finding(&format!("step {step} finds nothing left to do")),
+            ];
+            let command = Tally::of(&findings).next_command("uat.yaml", &Run::Finished);
+            let line = command.line("iomcopy verify uat.yaml");
+            assert_eq!(line.as_deref(), Some(next));
+        }
     }
 }

@@ -238,7 +238,7 @@ impl Detail {
                 format!("{service} is busy with another operation and refused {what}")
             }
             ErrorKind::Throttled => format!("{service} throttled {what}"),
-            ErrorKind::Unavailable => format!("{service} is not available for {what}"),
+            ErrorKind::Unavailable => format!("{service}{NOT_AVAILABLE_FOR}{what}"),
             ErrorKind::Ambiguous => {
                 format!("{service} may or may not have carried out {what}")
             }
@@ -266,6 +266,9 @@ impl Detail {
         text
     }
 }
+
+/// What the text of an error says between the service and the request, if the service did not answer.
+pub(crate) const NOT_AVAILABLE_FOR: &str = " is not available for ";
 
 /// The longest text that is searched for secrets, in characters, so that a page of megabytes costs
 /// little.

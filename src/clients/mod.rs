@@ -71,6 +71,7 @@ pub use dual_write::{
     is_dual_write_gateway,
 };
 pub use environment::{DataverseInstance, Environment, LinkedApp, OngoingOperation};
+pub(crate) use error::NOT_AVAILABLE_FOR;
 pub use error::{Detail, Error, ErrorKind};
 pub use finance_operations::{EntityKey, FinanceOperations, FinanceOperationsWriter, Reachability};
 pub use finops_of_environment::OperationError;
@@ -78,7 +79,7 @@ pub use finops_of_environment::OperationError;
 pub(crate) use http::is_local_to_machine;
 pub use http::{
     Http, KnownRefusal, Limits, ListBudget, Observer, Origin, OriginError, RetryAdvice, Service,
-    ServiceEndpoint, Silent, SlowWrite, Wait, WaitReason, Who,
+    ServiceEndpoint, Silent, SlowWrite, Wait, WaitReason, Who, note_unreadable_roots,
 };
 pub use identity::{
     AzureCli, AzurePipelines, ClientSecret, CredentialLifetime, CredentialSecret, GithubOidc,

@@ -1,7 +1,7 @@
 //! Users and registered applications of Finance and Operations: who may sign in, and as which user
 //! an application signs in. Ids are compared without regard to case.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -12,14 +12,17 @@ use super::dual_write::tables::{field_bool, field_text};
 use super::names::Fields;
 use super::seals::{self, Part};
 use crate::clients::{
-    Condition, EntityKey, FinanceOperations, FinanceOperationsWriter, Query, Row,
+    Condition, EntityKey, ErrorKind, FinanceOperations, FinanceOperationsWriter, Query, Row,
 };
 use crate::engine::{Failure, JournalView, Reading, Set, WriteError, Written};
 
 /// The entity set of users (as d365bap.tools reads and writes it).
 pub(crate) const USERS: &str = "SystemUsers";
 
-/// The prefix of the captures of users and applications.
+/// The entity set of the security roles of users (as d365bap.tools reads it). A tenant may not have it.
+pub(crate) const ROLES: &str = "SecurityUserRoles";
+
+/// The prefix of the captures of users, applications and roles.
 const CAPTURES: &str = "finance/";
 
 /// The users that a database refresh leaves enabled (Microsoft Learn, *Refresh database*;
@@ -40,6 +43,8 @@ pub(crate) struct FinanceUsers {
     users: BTreeMap<String, User>,
     /// By the id in lower case.
     applications: BTreeMap<String, Application>,
+    /// The names of security roles by the user's id in lower case; only of users whose roles were read.
+    roles: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// A user.
@@ -50,6 +55,8 @@ pub(crate) struct User {
     pub(crate) sign_in_name: String,
     /// None if the service does not say it.
     pub(crate) enabled: Option<bool>,
+    /// The company that the user begins in.
+    pub(crate) company: Option<String>,
 }
 
 impl User {
@@ -102,6 +109,7 @@ impl FinanceUsers {
             match place.split_once('/') {
                 Some((USERS, id)) => recorded.add_user(&row, Some(id)),
                 Some((APPLICATIONS, id)) => recorded.add_application(&row, Some(id)),
+                Some((ROLES, _)) => recorded.add_role(&row),
                 _ => {}
             }
         }
@@ -116,6 +124,9 @@ impl FinanceUsers {
             id: id.to_owned(),
             sign_in_name: field_text(row, "Alias").unwrap_or_default().to_owned(),
             enabled: field_bool(row, "Enabled"),
+            company: field_text(row, "Company")
+                .filter(|company| !company.is_empty())
+                .map(str::to_owned),
         };
         self.users.insert(id.to_lowercase(), user);
     }
@@ -130,6 +141,63 @@ impl FinanceUsers {
             name: field_text(row, "Name").unwrap_or_default().to_owned(),
         };
         self.applications.insert(id.to_lowercase(), application);
+    }
+
+    fn add_role(&mut self, row: &Fields) {
+        let name =
+            field_text(row, "SecurityRoleName").or(field_text(row, "SecurityRoleIdentifier"));
+        if let (Some(user), Some(name)) = (field_text(row, "UserId"), name) {
+            let roles = self.roles.entry(user.to_lowercase()).or_default();
+            roles.insert(name.to_owned());
+        }
+    }
+
+    /// The same with the security roles in these rows.
+    #[must_use]
+    pub(crate) fn with_roles<'r>(mut self, rows: impl IntoIterator<Item = &'r Row>) -> Self {
+        for row in rows {
+            self.add_role(&row.value);
+        }
+        self
+    }
+
+    /// The security roles of a user, as far as they are known.
+    pub(crate) fn roles(&self, user: &str) -> impl Iterator<Item = &str> {
+        let roles = self.roles.get(&user.to_lowercase()).into_iter().flatten();
+        roles.map(String::as_str)
+    }
+
+    /// The ids of the enabled users that programs need: applications sign in as them, or the flows use
+    /// their connections. Takes the sign-in name of the latter.
+    pub(crate) fn needed_users(&self, act_as: Option<&str>) -> BTreeSet<&String> {
+        let of_applications = self.applications().filter_map(|it| it.user.as_ref());
+        let is_acting = |user: &&User| {
+            act_as.is_some_and(|act_as| user.sign_in_name.eq_ignore_ascii_case(act_as))
+        };
+        let acting = self.users().filter(is_acting).map(|user| &user.id);
+        of_applications
+            .chain(acting)
+            .filter(|user| self.is_enabled(user))
+            .collect()
+    }
+
+    /// What a person needs to create a user again: its sign-in name, its company and its security
+    /// roles.
+    pub(crate) fn description(&self, user: &str) -> String {
+        let found = self.user(user);
+        let alias = found
+            .map(|user| user.sign_in_name.as_str())
+            .filter(|alias| !alias.is_empty());
+        let company = found.and_then(|user| user.company.as_deref());
+        let mut parts = Vec::from_iter(alias.map(|alias| format!("alias {alias}")));
+        parts.extend(company.map(|company| format!("company {company}")));
+        let roles: Vec<String> = self.roles(user).map(|role| format!("'{role}'")).collect();
+        parts.push(match roles.as_slice() {
+            [] => "its security roles were not read".to_owned(),
+            [role] => format!("security role {role}"),
+            roles => format!("security roles {}", roles.join(", ")),
+        });
+        parts.join(", ")
     }
 
     /// The same users and applications as a database refresh leaves them.
@@ -164,6 +232,31 @@ impl FinanceUsers {
     pub(crate) fn is_enabled(&self, user: &str) -> bool {
         self.user(user).is_some_and(User::is_enabled)
     }
+}
+
+/// The rows of the security roles of these users. None of a tenant that does not have them, or does not let
+/// the caller read them: a person then notes the roles before the copy.
+pub(crate) async fn read_roles(
+    finance: &FinanceOperations,
+    users: impl IntoIterator<Item = &String>,
+) -> Result<Vec<Row>, Failure> {
+    let mut rows = Vec::new();
+    for user in users {
+        let query = Query::new().filter(EntityKey::new(ROLES, "UserId", user).filter());
+        match finance.list(ROLES, &query).await {
+            Ok(found) => rows.extend(found),
+            Err(error)
+                if matches!(
+                    error.kind,
+                    ErrorKind::NotFound | ErrorKind::Forbidden | ErrorKind::Refused
+                ) =>
+            {
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(rows)
 }
 
 /// Enables one user.
@@ -240,6 +333,32 @@ pub(crate) mod tests {
         let source = finance_users(&[("DBMovementAPI", false), ("svc", true)], &[]);
         let now = source.after_refresh();
         assert!(now.is_enabled("dbmovementapi") && !now.is_enabled("svc"));
+    }
+
+    #[test]
+    fn a_user_is_described_with_what_was_captured_of_it() {
+        let journal = crate::domain::dual_write::recorded::tests::sealed(&[
+            (
+                "target/finance/SystemUsers/SvcWms",
+                json!({"UserID": "SvcWms", "Alias": "wms@contoso.com", "Company": "usmf"}),
+            ),
+            (
+                "target/finance/SecurityUserRoles/svcwms/A",
+                json!({"UserId": "svcwms", "SecurityRoleIdentifier": "A", "SecurityRoleName": "Clerk"}),
+            ),
+            (
+                "target/finance/SecurityUserRoles/svcwms/B",
+                json!({"UserId": "svcwms", "SecurityRoleIdentifier": "B"}),
+            ),
+        ]);
+        assert_eq!(
+            FinanceUsers::recorded(&journal).description("svcwms"),
+            "alias wms@contoso.com, company usmf, security roles 'B', 'Clerk'"
+        );
+        assert_eq!(
+            FinanceUsers::default().description("svcwms"),
+            "its security roles were not read"
+        );
     }
 
     #[test]

@@ -83,6 +83,7 @@ impl IomChange {
                         request: write,
                         settle_timeout: self.settle_timeout,
                         is_destructive: false,
+                        asks_when_undone: true,
                     }))
                 }
             }

@@ -143,9 +143,12 @@ pub(crate) const ACTIVATE_SYSTEM: &str = "activate-system";
 /// The phase that turns cloud flows on.
 pub(crate) const TURN_ON: &str = "turn-on";
 
+/// The prefix of the keys of cloud flows that are turned on.
+pub(crate) const FLOWS: &str = "flow/";
+
 /// Turning a flow on.
 pub(crate) fn flow(id: Uuid) -> String {
-    format!("flow/{id}")
+    format!("{FLOWS}{id}")
 }
 
 /// Turning a flow off that step 2 or step 6 must stop.
@@ -206,6 +209,11 @@ pub(crate) fn orchestration_restore(id: Uuid) -> String {
 /// Publishing an orchestration.
 pub(crate) fn orchestration_publish(id: Uuid) -> String {
     format!("orchestration/{id}/publish")
+}
+
+/// Bringing back an orchestration that was deleted: only a person can.
+pub(crate) fn orchestration_bring_back(id: Uuid) -> String {
+    format!("orchestration/{id}/bring-back")
 }
 
 /// Publishing a policy.

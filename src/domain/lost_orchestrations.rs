@@ -123,7 +123,13 @@ fn compare(
         let (id, name) = (orchestration.id, &orchestration.name);
         let Some(row) = rows.get(&id) else {
             if orchestration.published {
-                found.lost.push(format!("'{name}': it does not exist"));
+                let bring_back = keys::orchestration_bring_back(id);
+                match why_unpublished(journal, publish, &bring_back) {
+                    Some(why) => found
+                        .excepted
+                        .push(format!("'{name}': it does not exist, {why}")),
+                    None => found.lost.push(format!("'{name}': it does not exist")),
+                }
             }
             continue;
         };
@@ -145,7 +151,7 @@ fn compare(
             ));
         }
         if orchestration.published && !is_published(row) {
-            match why_unpublished(journal, publish, id) {
+            match why_unpublished(journal, publish, &keys::orchestration_publish(id)) {
                 Some(why) => found
                     .excepted
                     .push(format!("'{name}': not published, {why}")),
@@ -161,39 +167,25 @@ fn compare(
     Ok(found)
 }
 
-/// Who wants an orchestration that the source has published not to be published, if anybody does.
-fn why_unpublished(journal: &JournalView, publish: Publish, id: Uuid) -> Option<&'static str> {
+/// Who wants an orchestration that the source has published not to be published, if anybody does. Takes
+/// the key of the change that would publish it or bring it back.
+fn why_unpublished(journal: &JournalView, publish: Publish, key: &str) -> Option<&'static str> {
     if publish == Publish::None {
         return Some("as the runbook says (`publish: none`)");
     }
-    let waived = journal.waived_task_of(&keys::orchestration_publish(id));
+    let waived = journal.waived_task_of(key);
     waived.map(|_| "as a person has waived")
 }
 
-/// May one be lost, by the journal alone? Not if this run has published again and filled again all
-/// that the source has.
-fn may_be_lost(refresh: &RefreshContext, journal: &JournalView) -> Result<bool, Failure> {
-    let names = &refresh.names;
-    let actions = Catalogue::sealed(names, journal, Part::Source)?.action_names();
-    let is_made = |key: &str| journal.maker(key).is_some();
-    let is_open = |one: &SourceOrchestration| {
-        let is_cleared = is_made(&keys::orchestration_clear(one.id));
-        (one.published && !is_made(&keys::orchestration_publish(one.id)))
-            || (is_cleared && !is_made(&keys::orchestration_restore(one.id)))
-    };
-    let source = source_orchestrations(names, journal, &actions)?;
-    Ok(source.iter().any(is_open))
-}
-
 /// The finding of a finished run that orchestrations of the source do not work in the target. The
-/// target is read only if the journal does not show that all work. Takes what helps.
+/// target is read: somebody may have changed it after the run. Takes what helps.
 pub(crate) async fn lost_finding(
     refresh: &RefreshContext,
     journal: &JournalView,
     help: &str,
 ) -> Option<Failure> {
     let found = async {
-        if !is_copied(refresh, journal) || !may_be_lost(refresh, journal)? {
+        if !is_copied(refresh, journal) {
             return Ok(Vec::new());
         }
         let target = View::AsIs(&refresh.target.dataverse);
@@ -205,7 +197,9 @@ pub(crate) async fn lost_finding(
         Ok::<_, Failure>(found.lost)
     };
     let target = &refresh.runbook.target.name.value;
-    let message = match found.await {
+    let found = found.await;
+    // What the journal could not read back may be missing in what was found.
+    let message = match journal.unread().map_or(found, Err) {
         Ok(lost) if lost.is_empty() => return None,
         Ok(lost) => format!(
             "{} of the source {} not work in '{target}': {}",
@@ -316,6 +310,19 @@ mod tests {
         let stopped = lost("Published", "Draft", &full, usual);
         assert!(stopped.contains("not published"), "{stopped}");
         assert_eq!(lost("Published", "Draft", &full, Publish::None), "");
+        // Nobody wants a deleted one published, or everybody does.
+        let deleted = |publish| {
+            let names = Names::unchecked(&Iom::default());
+            let before = orchestration(&names, "Orders", "Published", &[Some(ACTION)]);
+            let id = Uuid::from_u128(1);
+            let captures = vec![in_source(IomTable::Orchestration, id, before)];
+            let journal = JournalView::empty().with_assumed(seals::BEFORE_COPY, captures);
+            let none = (&BTreeMap::new(), &BTreeMap::new());
+            compare(&names, &journal, publish, none).unwrap()
+        };
+        assert_eq!(deleted(usual).lost, ["'Orders': it does not exist"]);
+        let found = deleted(Publish::None);
+        assert_eq!((found.lost.len(), found.excepted.len()), (0, 1));
         let tiles_removed = lost("Published", "Published", &[], usual);
         assert!(
             tiles_removed.contains("no provider action"),

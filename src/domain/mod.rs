@@ -15,6 +15,7 @@
 //! sealed_row.rs     is a row still what the seal holds?
 //! environments/     the pair: the operations that replace the target, and their state
 //! copied_content.rs does the target hold the source's rows?
+//! own_settings.rs   is it known what the target had before it was copied over?
 //! containment/      what could act on the outside world, and what closes it
 //! connections/      which connection and which owner a reference should have
 //! flows/            cloud flows: definitions, callers, which should be on
@@ -75,6 +76,7 @@ pub(crate) mod names;
 pub(crate) mod needs;
 pub(crate) mod operation_progress;
 pub(crate) mod originals;
+pub(crate) mod own_settings;
 pub(crate) mod provider_rows;
 pub(crate) mod provider_settings;
 pub(crate) mod providers;
@@ -94,6 +96,7 @@ pub(crate) mod view;
 pub(crate) use self::failure::failure_at;
 pub use self::known_names::KnownNames;
 pub use self::names::Names;
+pub use self::own_settings::OwnSettings;
 pub use self::refresh::{
     Caller, ProcessVariables, RefreshContext, Secrets, Services, Source, Target,
 };

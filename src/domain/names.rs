@@ -386,6 +386,10 @@ pub(crate) fn text(row: &Fields, column: &str) -> Option<String> {
     row.get(column)?.as_str().map(str::to_owned)
 }
 
+/// The English labels that Dataverse gives to the states 0 and 1 of every table. They do not show
+/// whether a row is published.
+const GENERIC_STATES: [&str; 2] = ["Active", "Inactive"];
+
 /// The label of a choice, state or status column. A status is known by its label: the numbers
 /// behind IOM's labels are not published.
 pub(crate) fn label(row: &Fields, column: &str) -> Option<String> {
@@ -398,6 +402,19 @@ pub(crate) fn label(row: &Fields, column: &str) -> Option<String> {
 /// Does a column have this label, regardless of case?
 pub(crate) fn is_labelled(row: &Fields, column: &str, expected: &str) -> bool {
     label(row, column).is_some_and(|label| label.eq_ignore_ascii_case(expected))
+}
+
+/// The label of a row's state, if Dataverse gives that label to every table: of the states 0 and 1. In
+/// English they are [`GENERIC_STATES`].
+pub(crate) fn generic_state_label(row: &Fields) -> Option<String> {
+    let state = row.get("statecode").and_then(Value::as_i64)?;
+    label(row, "statecode").filter(|_| matches!(state, 0 | 1))
+}
+
+/// Is this one of the labels that Dataverse gives to the states of every table?
+pub(crate) fn is_generic_state(label: &str) -> bool {
+    let mut generic = GENERIC_STATES.iter();
+    generic.any(|one| one.eq_ignore_ascii_case(label))
 }
 
 /// Is a row active, by its state number (`statecode` 0 in every table of the platform)?

@@ -29,7 +29,8 @@ const SEVERAL: usize = 2;
 /// Refuses rows that are not the originals. Takes what the seal would hold.
 pub(crate) type RequireOriginals = fn(&Names, &JournalView, &[ListedRow]) -> Result<(), Failure>;
 
-/// Refuses orchestrations that something has emptied since the copy.
+/// Refuses orchestrations that something has emptied since the copy, or that hold the actions of
+/// providers which were installed since.
 ///
 /// A person may empty a slot, or a draft's only slot, on purpose. So an orchestration counts only
 /// if none of its actions is left, it is not published now (who publishes it afterwards wants it so,
@@ -39,12 +40,14 @@ pub(crate) type RequireOriginals = fn(&Names, &JournalView, &[ListedRow]) -> Res
 ///
 /// # Errors
 ///
-/// Fails as refused if this run has no record that it emptied them.
+/// Fails as refused if this run has no record that it emptied them, or that it deleted the providers
+/// that the copy brought.
 pub(crate) fn require_original_orchestrations(
     names: &Names,
     journal: &JournalView,
     rows: &[ListedRow],
 ) -> Result<(), Failure> {
+    require_copied_providers(names, journal, rows, &[ORCHESTRATIONS, PROVIDERS])?;
     let source = Catalogue::sealed(names, journal, Part::Source)?;
     let again = journal.reinstalled_definition();
     let mut before = source.action_names();
@@ -83,7 +86,7 @@ pub(crate) fn require_original_orchestrations(
     .with_help(format!(
         "{}; if somebody emptied them on purpose, publish them as they are or choose one action in \
          each, then run again",
-        help(journal, ORCHESTRATIONS)
+        help(journal, &[ORCHESTRATIONS])
     )))
 }
 
@@ -120,6 +123,16 @@ pub(crate) fn require_original_providers(
     journal: &JournalView,
     rows: &[ListedRow],
 ) -> Result<(), Failure> {
+    require_copied_providers(names, journal, rows, &[PROVIDERS])
+}
+
+/// The same. Takes the seals that this run lacks if a newer state file has gone on.
+fn require_copied_providers(
+    names: &Names,
+    journal: &JournalView,
+    rows: &[ListedRow],
+    lacking: &[&str],
+) -> Result<(), Failure> {
     // Every provider was reinstalled before one is reinstalled again.
     if journal.reinstalled_definition().is_some() {
         return Ok(());
@@ -142,18 +155,25 @@ pub(crate) fn require_original_providers(
          record that it deleted them: {}",
         list_first(&copied, NAMED, ", ")
     ))
-    .with_help(help(journal, PROVIDERS)))
+    .with_help(help(journal, lacking)))
 }
 
-/// What to do about a state file that is older than the target. Takes the seal that it lacks.
-fn help(journal: &JournalView, seal: &str) -> String {
-    let seal = journal.seal_name(seal);
+/// What to do about a state file that is older than the target. Takes the seals that it lacks.
+fn help(journal: &JournalView, lacking: &[&str]) -> String {
+    let given = lacking.iter().map(|seal| {
+        let seal = journal.seal_name(seal);
+        format!("--from-capture NAME.iomcopy.{seal}.capture.jsonl")
+    });
+    let given: Vec<String> = given.collect();
+    let copies = match lacking.len() {
+        1 => "the sealed copy that was beside it".to_owned(),
+        number => format!("the {number} sealed copies that were beside it, at once"),
+    };
     format!(
         "the run has probably continued with a newer state file than this one: run with the newer \
-         one; if it is lost, run with --from-capture and the sealed copy of the seal '{seal}' that \
-         was beside it (NAME.iomcopy.{seal}.capture.jsonl); without both, copy again: run with \
-         --fresh, --abandon-captures and --from-capture and the sealed copy of this run's seal \
-         'before-copy'"
+         one; if it is lost, run with {copies}: {}; without those, copy again: run with --fresh, \
+         --abandon-captures and --from-capture and the sealed copy of this run's seal 'before-copy'",
+        given.join(" ")
     )
 }
 
@@ -240,14 +260,41 @@ mod tests {
         assert!(nothing.is_ok(), "no seal before the copy");
     }
 
+    fn provider(status: &str) -> Fields {
+        let label = "statuscode@OData.Community.Display.V1.FormattedValue";
+        let row = json!({ "msdyn_name": "FedEx", label: status });
+        row.as_object().cloned().unwrap_or_default()
+    }
+
+    /// A newer state file has gone on to the end: the slots are full, with the actions of the
+    /// providers that step 6 installed.
+    #[test]
+    fn orchestrations_that_were_restored_are_no_originals() {
+        let names = Names::unchecked(&Iom::default());
+        let id = Uuid::from_u128;
+        let full = orchestration(&names, "O", "Published", &[Some(NEW)]);
+        let mut before = vec![in_source(IomTable::Orchestration, id(9), full.clone())];
+        before.extend([1, 2].map(|n| in_source(IomTable::Provider, id(n), provider("Active"))));
+        let now = |providers: [u128; 2]| {
+            let providers =
+                providers.map(|n| listed(IomTable::Provider, id(n), provider("Active")));
+            let mut rows = vec![listed(IomTable::Orchestration, id(9), full.clone())];
+            rows.extend(providers);
+            rows
+        };
+        let journal = JournalView::empty().with_assumed(seals::BEFORE_COPY, before);
+        assert!(require_original_orchestrations(&names, &journal, &now([1, 2])).is_ok());
+        let refused = require_original_orchestrations(&names, &journal, &now([11, 12]));
+        let help = refused.unwrap_err().help.unwrap_or_default();
+        // Neither alone is enough.
+        let both = "--from-capture NAME.iomcopy.orchestrations.capture.jsonl \
+                    --from-capture NAME.iomcopy.providers.capture.jsonl";
+        assert!(help.contains(both), "{help}");
+    }
+
     #[test]
     fn providers_that_were_all_installed_again_are_no_originals() {
         let names = Names::unchecked(&Iom::default());
-        let provider = |status: &str| {
-            let label = "statuscode@OData.Community.Display.V1.FormattedValue";
-            let row = json!({ "msdyn_name": "FedEx", label: status });
-            row.as_object().cloned().unwrap_or_default()
-        };
         let judge = |source: &[(u128, &str)], now: &[u128]| {
             let id = Uuid::from_u128;
             let before = source.iter().map(|(number, status)| {

@@ -194,14 +194,15 @@ impl RowKind {
     }
 
     /// Production's rows, as step 6 recorded them before it deleted the copied providers; none
-    /// before.
+    /// before. Takes the ids of the source's providers.
     pub(crate) fn production_rows(
         &self,
         names: &Names,
         journal: &JournalView,
+        source: &BTreeSet<Uuid>,
     ) -> Result<RowsByName, Failure> {
         let rows = self.recorded(names, journal, Part::Providers)?;
-        self.of_production(names, journal, &rows)
+        self.of_production(names, journal, source, &rows)
     }
 
     /// The same rows with the values that the library gives them.
@@ -209,6 +210,7 @@ impl RowKind {
         &self,
         names: &Names,
         journal: &JournalView,
+        source: &BTreeSet<Uuid>,
     ) -> Result<RowsByName, Failure> {
         let declarations =
             seals::fields_by_id(journal, Part::Providers, self.declarations.keyword());
@@ -218,7 +220,7 @@ impl RowKind {
             let shipped = declaration.map(|fields| names.text(fields, self.value));
             row.value = shipped.transpose()?.flatten();
         }
-        self.of_production(names, journal, &rows)
+        self.of_production(names, journal, source, &rows)
     }
 
     /// Those of the recorded rows that belong to providers of the source.
@@ -226,15 +228,20 @@ impl RowKind {
         &self,
         names: &Names,
         journal: &JournalView,
+        source: &BTreeSet<Uuid>,
         rows: &[InstanceRow],
     ) -> Result<RowsByName, Failure> {
         let catalogue = Catalogue::sealed_whole(names, journal, Part::Providers)?;
-        let source = seals::rows(journal, Part::Source, IomTable::Provider.keyword());
-        let source: BTreeSet<Uuid> = source.into_iter().map(|(id, _)| id).collect();
         let logical_names = self.logical_names(names, journal, Part::Providers);
-        Ok(by_name(&catalogue, &logical_names, rows, |provider| {
-            source.contains(&provider.id)
-        }))
+        let of = |is_active: bool| {
+            by_name(&catalogue, &logical_names, rows, |provider| {
+                source.contains(&provider.id) && provider.active == is_active
+            })
+        };
+        // Of two providers of one definition, the one that is in use counts.
+        let mut found = of(false);
+        found.extend(of(true));
+        Ok(found)
     }
 }
 
@@ -287,6 +294,29 @@ impl NamedRows {
             logical_names: kind.names_among(names, declarations.iter()),
             declarations,
         })
+    }
+
+    /// The rows of active providers by name.
+    pub(crate) fn by_name(&self) -> RowsByName {
+        by_name(&self.catalogue, &self.logical_names, &self.rows, |it| {
+            it.active
+        })
+    }
+
+    /// The same with the values that the library gives them.
+    pub(crate) fn shipped_by_name(
+        &self,
+        kind: &RowKind,
+        names: &Names,
+    ) -> Result<RowsByName, Failure> {
+        let mut rows = self.by_name();
+        for setting in self.settings() {
+            let at = (setting.definition.to_owned(), setting.name.to_owned());
+            if let Some((_, value)) = rows.get_mut(&at) {
+                *value = names.text(setting.declaration, kind.value)?;
+            }
+        }
+        Ok(rows)
     }
 
     /// The settings of active providers.

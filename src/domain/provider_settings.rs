@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::RefreshContext;
 use super::containment::Policy;
-use super::provider_rows::{PARAMETER, RowKind, RowsByName};
+use super::provider_rows::RowsByName;
 use super::seals::{self, Part};
 use super::view::View;
 use crate::engine::{Failure, JournalView};
@@ -115,26 +115,12 @@ pub(crate) fn left_as_installed<'r>(
     })
 }
 
-/// Where a person sets what was not taken. Takes the provider's name, and the logical names of its
-/// definition and of the setting.
-pub(crate) fn where_to_set(
-    kind: &RowKind,
-    provider: &str,
-    (definition, name): (&str, &str),
-) -> String {
-    let app = format!(
-        "set it in IOM app > Providers > Installed > '{provider}' > {}s",
-        kind.noun
-    );
-    if kind.table == PARAMETER.table {
-        format!(
-            "{app}, or write `parameters: {{ {definition}: {{ {name}: {{ env: NAME }} }} }}` in \
-             reinstall-providers, or `containment: {{ parameters: source }}`"
-        )
-    } else {
-        format!("{app}, or write `containment: {{ parameters: source }}`")
-    }
-}
+/// What a person does about a setting that was not taken: the same for all, so that a list has it
+/// once.
+pub(crate) const SET_IT: &str = "set it in IOM app > Providers > Installed; or write a parameter under \
+                                 `parameters` of reinstall-providers: `DEFINITION: { PARAMETER: { env: \
+                                 NAME } }`; or take production's with `containment: { parameters: source \
+                                 }`";
 
 /// The ids of the source's providers: a provider of the target with one of these ids is a copy.
 /// From the first seal; if the runbook skips the copy and nothing is sealed, from the source.

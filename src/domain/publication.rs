@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::names::{Fields, is_labelled, label};
+use super::names::{Fields, is_generic_state, is_labelled, label};
 
 /// The label of a published row.
 pub(crate) const PUBLISHED: &str = "Published";
@@ -14,9 +14,6 @@ pub(crate) const UNPUBLISHED: &str = "Unpublished";
 
 /// The columns that may show that a row is published.
 const COLUMNS: [&str; 2] = ["statecode", "statuscode"];
-
-/// The state labels that Dataverse gives to every table, which do not show whether it is published.
-const GENERIC_STATES: [&str; 2] = ["Active", "Inactive"];
 
 /// Is this policy or orchestration published?
 pub(crate) fn is_published(row: &Fields) -> bool {
@@ -31,12 +28,8 @@ pub(crate) fn publication_state(row: &Fields) -> Value {
     if is_published(row) {
         return Value::from(PUBLISHED);
     }
-    let is_generic = |state: &str| {
-        let mut generic = GENERIC_STATES.iter();
-        generic.any(|one| one.eq_ignore_ascii_case(state))
-    };
     match label(row, "statecode") {
-        Some(state) if is_generic(&state) => {
+        Some(state) if is_generic_state(&state) => {
             // These states are the same for all rows: only the status can show a change in progress.
             let status = label(row, "statuscode").filter(|status| is_transition(status));
             Value::from(status.unwrap_or_else(|| UNPUBLISHED.to_owned()))

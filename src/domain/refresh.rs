@@ -17,6 +17,7 @@ use crate::runbook::{Runbook, Secret, SecretError, ServiceKey};
 use super::environments::copy_key;
 use super::known_names::KnownNames;
 use super::names::Names;
+use super::own_settings::OwnSettings;
 use super::view::{ForecastCache, View};
 
 /// One refresh: the runbook, both environments, and the services that act on them.
@@ -43,9 +44,8 @@ pub struct RefreshContext {
     pub process_variables: ProcessVariables,
     /// The program's clock, to measure durations.
     pub clock: Clock,
-    /// Does the user accept that an unfinished run has left traces in the target, so that what
-    /// the target had before it is lost or comes from a copy of a seal?
-    pub accepts_unfinished_run: bool,
+    /// Where the run has the target's own settings from, if another copy has replaced them.
+    pub own_settings: OwnSettings,
 }
 
 /// The source, through types that have no method that writes.

@@ -26,10 +26,21 @@ pub(crate) fn by_hand_where_refused(
     journal: &JournalView,
     by_hand: ManualTask,
 ) -> Change {
-    let action = match (journal.permanent_failure(&change.key), change.action) {
-        (Some(_), _) => Action::ManualTask(by_hand),
-        (None, Action::Set(set)) => Action::Set(with_refusal(set, announced)),
-        (None, other) => other,
+    if journal.permanent_failure(&change.key).is_none() {
+        return announcing_task(change);
+    }
+    Change {
+        action: Action::ManualTask(by_hand),
+        ..change
+    }
+}
+
+/// The change, for which a later survey asks a person if the service refuses it for good: then the
+/// refusal says so.
+pub(crate) fn announcing_task(change: Change) -> Change {
+    let action = match change.action {
+        Action::Set(set) => Action::Set(with_refusal(set, announced)),
+        other => other,
     };
     Change { action, ..change }
 }

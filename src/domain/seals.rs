@@ -12,7 +12,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::view::{View, every_row};
+use super::view::{View, every_whole_row};
 use crate::base::sync::lock;
 use crate::clients::{Dataverse, Query, Row, Table};
 use crate::engine::{Failure, JournalView, ListedRow, Listing};
@@ -88,9 +88,6 @@ fn to_capture(prefix: &str, primary_id: &str, row: Row) -> Option<ListedRow> {
     })
 }
 
-/// The most flows of a page: those of both environments are captured at once, with all columns.
-const FLOWS_IN_PAGE: u32 = 500;
-
 /// What is read of each row of a table.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Extent {
@@ -119,13 +116,7 @@ pub(crate) async fn capture_table(
             return Ok(listing);
         }
     }
-    list_captures(
-        dataverse,
-        &table,
-        prefix,
-        &every_row(&table, FLOWS_IN_PAGE).annotated(),
-    )
-    .await
+    list_captures(dataverse, &table, prefix, &every_whole_row(&table)).await
 }
 
 /// Adds a row to a listing as it arrives: of the whole table only the packed texts are in memory.
@@ -173,7 +164,7 @@ pub(crate) async fn list_table(
     let Some(table) = dataverse.table(table).await? else {
         return Ok(Vec::new());
     };
-    let query = every_row(&table, FLOWS_IN_PAGE).annotated();
+    let query = every_whole_row(&table);
     let rows = dataverse.list(&table.entity_set, &query).await?;
     Ok(to_captures(prefix, &table.primary_id, rows))
 }

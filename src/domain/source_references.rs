@@ -13,6 +13,7 @@ use super::environment_variables::VariableValues;
 use super::environments::host;
 use super::flows::for_message;
 use super::names::text;
+use super::own_settings;
 use super::seals::{self, Part};
 use crate::base::sync::lock;
 use crate::base::text::escape;
@@ -38,6 +39,8 @@ type References = BTreeMap<String, SourceReference>;
 #[derive(Debug, Default)]
 struct RecordedReferences {
     references: References,
+    /// The defaults of environment variables that the target did not have, by their schema names.
+    new_defaults: BTreeMap<String, String>,
     /// The digests of the texts in which nothing was found: most texts of a tenant name nothing,
     /// and every survey asks again.
     harmless: Mutex<HashSet<[u8; 32]>>,
@@ -124,6 +127,13 @@ impl SourceReferences {
         self.given.keys().map(String::as_str)
     }
 
+    /// The environment variables that the target did not have, and the defaults with which the copy
+    /// brought them. Nobody has given these variables a value of the target's own.
+    pub(crate) fn new_defaults(&self) -> impl Iterator<Item = (&str, &str)> {
+        let defaults = self.recorded.new_defaults.iter();
+        defaults.map(|(name, default)| (name.as_str(), default.as_str()))
+    }
+
     /// Has nothing been found in the text with this digest? The digest must cover whatever else
     /// decides what is found.
     pub(crate) fn is_harmless(&self, digest: &[u8; 32]) -> bool {
@@ -188,8 +198,12 @@ impl DerivedFromSeal for RecordedReferences {
                 add(&mut references, value, what, None);
             }
         }
+        let is_new = |name: &String| !target.definitions.contains_key(name);
+        let mut new_defaults = source.defaults;
+        new_defaults.retain(|name, _| own_settings::are_captured(journal) && is_new(name));
         Self {
             references,
+            new_defaults,
             harmless: Mutex::default(),
         }
     }

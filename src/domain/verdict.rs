@@ -1,7 +1,7 @@
 //! The result of a check: a `Verdict` is pass, fail or unknown; an `Answer` is a verdict with what
 //! was found.
 
-pub use crate::engine::Verdict;
+pub use crate::engine::{CheckLevel, Verdict};
 
 /// A verdict with what was found.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -21,6 +21,9 @@ use crate::base::sync::lock;
 use crate::clients::{Connection, Dataverse, Query, Row, Table};
 use crate::engine::Failure;
 
+/// How many bytes a list may take that is kept after the plan.
+const SMALL_LIST: usize = 64 * 1024;
+
 /// The rows of a page of Dataverse.
 const PAGE: u32 = 5000;
 
@@ -130,22 +133,48 @@ fn selected_columns<'a>(table: &'a Table, columns: &[&'a str]) -> Vec<&'a str> {
     columns
 }
 
-/// The most flows of a page. A page is in memory as a whole, and a definition is long: 5000 of them
-/// are tens of megabytes.
-const FLOWS_IN_PAGE: u32 = 1500;
+/// The most rows of a page, which is in memory as a whole.
+#[derive(Clone, Copy)]
+struct PageSize {
+    /// Of cloud flows, whose definitions are long.
+    flows: u32,
+    /// Of any other table.
+    others: u32,
+}
 
-/// Every row of a table, ordered by primary key. Takes how many cloud flows a page has at most.
-pub(crate) fn every_row(table: &Table, flows: u32) -> Query {
+/// For rows with the columns that a survey uses.
+const SELECTED: PageSize = PageSize {
+    flows: 500,
+    others: PAGE,
+};
+
+/// For whole rows, which have some fifty columns and their annotations.
+const WHOLE: PageSize = PageSize {
+    flows: 250,
+    others: 1000,
+};
+
+/// Every row of a table as it is, ordered by primary key.
+pub(crate) fn every_whole_row(table: &Table) -> Query {
+    every_row(table, WHOLE).annotated()
+}
+
+fn every_row(table: &Table, size: PageSize) -> Query {
+    let rows = match table.logical_name.as_str() {
+        "workflow" => size.flows,
+        _ => size.others,
+    };
     let query = Query::new().order_by(&table.primary_id);
-    if table.logical_name == "workflow" {
-        query.page_size(flows)
+    // A page has no more than these anyway.
+    if rows < PAGE {
+        query.page_size(rows)
     } else {
         query
     }
 }
 
 fn selecting(table: &Table, columns: &[&str], filter: Option<&str>) -> Query {
-    filtered(every_row(table, FLOWS_IN_PAGE).select(columns), filter)
+    filtered(every_row(table, SELECTED).select(columns), filter)
 }
 
 fn filtered(query: Query, filter: Option<impl Into<String>>) -> Query {
@@ -156,6 +185,16 @@ fn filtered(query: Query, filter: Option<impl Into<String>>) -> Query {
 }
 
 impl ForecastCache {
+    /// Forgets the lists that take much memory. After the plan, only a note on custom connectors
+    /// reads a list of the source, and that one is short; another one would be read again.
+    pub fn forget_large_lists(&self) {
+        let is_small = |list: &Rows| {
+            let rows = list.get();
+            rows.is_some_and(|rows| rows.bytes_in_memory() <= SMALL_LIST)
+        };
+        lock(&self.lists).retain(|_, list| is_small(list));
+    }
+
     fn list(&self, table: &str, filter: Option<&str>) -> Rows {
         let key = (table.to_owned(), filter.map(str::to_owned));
         let mut lists = lock(&self.lists);
@@ -267,7 +306,7 @@ impl View<'_> {
         filter: Option<String>,
     ) -> Result<(String, Query), Failure> {
         let table = self.table(logical_name).await?;
-        let query = every_row(&table, FLOWS_IN_PAGE).annotated();
+        let query = every_whole_row(&table);
         Ok((table.entity_set.clone(), filtered(query, filter)))
     }
 

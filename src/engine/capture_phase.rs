@@ -2,11 +2,12 @@
 
 use super::{CaptureSource, EventKind, Executor, Failure, Step};
 
-/// How often a capture is listed again if two listings in a row do not agree.
+/// How often a capture is listed again if two listings in a row do not agree, or if one has a row
+/// twice.
 const LISTINGS: u32 = 5;
 
 impl Executor {
-    /// Lists until two listings in a row agree, then seals. A seal that exists already is read back
+    /// Lists until two listings in a row agree and have each row once, then seals. A seal that exists already is read back
     /// and kept.
     pub(super) async fn capture(
         &self,
@@ -25,11 +26,13 @@ impl Executor {
         let first = journal.require_read(capture.list_versions(&journal).await)?;
         let mut before = first.versions();
         drop(first);
+        let mut repeated = None;
         for _ in 0..LISTINGS {
             self.context.may_begin()?;
             let after = list().await?;
             let versions = after.versions();
-            if before == versions {
+            repeated = after.repeated().map(str::to_owned);
+            if before == versions && repeated.is_none() {
                 drop((before, versions));
                 let rows = after.into_rows();
                 let summary = self.context.journal.seal(seal, rows).await?;
@@ -41,6 +44,16 @@ impl Executor {
                 return Ok(0);
             }
             before = versions;
+        }
+        if let Some(key) = repeated {
+            return Err(Failure::failed(format!(
+                "the service lists {key} twice, also in the last of {LISTINGS} readings, so a row may \
+                 be missing from its list"
+            ))
+            .with_help(
+                "run again; if it stays so, report to the service's support that this list repeats \
+                 a row",
+            ));
         }
         Err(Failure::failed(format!(
             "the rows differed in each of {LISTINGS} readings: somebody is editing the environment"

@@ -224,6 +224,13 @@ pub trait Set: Send + Sync {
         true
     }
 
+    /// Once this run has made the change: does a person who puts back the earlier value keep it until the
+    /// run may overwrite it? Not if this run's value is the safe one, such as that of a surface that was
+    /// closed, or if the service may put back the earlier one.
+    fn asks_when_undone(&self) -> bool {
+        false
+    }
+
     /// Does the write end something that cannot be restored, although the journal holds what was
     /// there? A canceled job, for example, cannot be made to wait again.
     fn is_destructive(&self) -> bool {

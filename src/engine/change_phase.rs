@@ -6,9 +6,11 @@ use serde_json::json;
 
 use super::context::poll_interval;
 use super::edits::FirstSeen;
+use super::manual_task::task_name;
+use super::note::recorded;
 use super::pass::Pass;
 use super::{
-    Barrier, Change, EventKind, Executor, Failure, FailureKind, Location, Phase, Step, Survey,
+    Barrier, Change, EventKind, Executor, Failure, FailureKind, Location, Note, Phase, Step, Survey,
 };
 use crate::journal::{Ended, LaunchOutcome, Noted, Verified};
 
@@ -21,8 +23,10 @@ pub(super) struct Converged {
     /// The failures that stay open, by the key of their change. Empty if the phase reached its
     /// fixpoint.
     pub(super) failures: Vec<(String, Failure)>,
+    /// That a person was asked for something beside the failures.
+    pub(super) waiting: Option<Failure>,
     /// The notes of its survey, which stop nothing.
-    pub(super) notes: Vec<String>,
+    pub(super) notes: Vec<Note>,
 }
 
 /// How far a phase has come.
@@ -63,10 +67,11 @@ impl Executor {
                 // The phase has no end that would record them.
                 _ if notes.is_empty() => {}
                 _ => {
+                    let (notes, remedies) = recorded(&notes);
                     let warnings = Noted {
                         step: Some(step.name.clone()),
                         notes,
-                        ..Noted::default()
+                        remedies,
                     };
                     self.context.record(warnings).await?;
                 }
@@ -77,16 +82,17 @@ impl Executor {
 
     /// Emits and returns the notes of a survey. A note stops nothing, and neither does a failure to
     /// read it.
-    async fn emit_notes(&self, step: &Step, survey: &dyn Survey) -> Vec<String> {
+    async fn emit_notes(&self, step: &Step, survey: &dyn Survey) -> Vec<Note> {
         let view = self.journal_view();
         let notes = match view.require_read(survey.notes(&view).await) {
             Ok(notes) => notes,
-            Err(failure) => vec![format!("not checked: {}", failure.message)],
+            Err(failure) => vec![format!("not checked: {}", failure.message).into()],
         };
-        for message in &notes {
+        for note in &notes {
             self.context.events.emit(EventKind::Noted {
                 step: step.name.clone(),
-                message: message.clone(),
+                message: note.text.clone(),
+                remedy: note.remedy.clone(),
             });
         }
         notes
@@ -133,10 +139,11 @@ impl Executor {
             }
             let (manual, mut changes): (Vec<_>, Vec<_>) =
                 changes.into_iter().partition(Change::is_manual);
+            let automatic = keys_of(&changes);
             changes.retain(|change| !state.failed.permanent.contains_key(&change.key));
             let is_waived = self.is_waived(step, phase);
             if !is_waived {
-                changes = without_followers(changes, &manual);
+                changes = without_followers(changes, keys_of(&manual));
             }
             if changes.is_empty() {
                 let has_failed = !state.failed.permanent.is_empty();
@@ -147,20 +154,27 @@ impl Executor {
                     continue;
                 }
                 if !has_failed {
-                    // The launches of a waived task need no further proof.
-                    self.close_launches(step, phase, &state.first_seen).await?;
+                    // A waiver proves nothing: what the survey still finds is not done.
+                    let left = keys_of(&manual);
+                    self.close_launches(step, phase, &state.first_seen, &left)
+                        .await?;
+                    return Ok(state.into_converged());
                 }
-                return Ok(state.into_converged());
-            }
-            if state.pass > step.attempts {
+            } else if state.pass > step.attempts {
                 state.failed.give_up(step, phase, &changes);
-                return Ok(state.into_converged());
+            } else if self.apply_pass(step, phase, changes, &mut state).await? {
+                continue;
             }
-            if !self.apply_pass(step, phase, changes, &mut state).await? {
-                return Ok(state.into_converged());
-            }
+            // A change has failed. What a person can make all the same is handed out.
+            let possible = without_followers(manual, automatic);
+            let waiting = self.hand_out_beside(step, phase, &possible).await?;
+            return Ok(Converged {
+                waiting,
+                ..state.into_converged()
+            });
         }
-        self.close_launches(step, phase, &state.first_seen).await?;
+        self.close_launches(step, phase, &state.first_seen, &BTreeSet::new())
+            .await?;
         self.complete_task(step, phase).await?;
         self.wait_for_barrier(step, phase, survey).await?;
         Ok(state.into_converged())
@@ -181,16 +195,12 @@ impl Executor {
         };
         let results = self.apply_all(step, phase, changes, &pass).await?;
         state.failed.retryable.clear();
-        let (mut has_progress, mut is_given_up) = (false, false);
+        state.applied += results.applied;
+        let mut is_given_up = false;
         // The next survey may ask a person for a change that was refused in two processes.
         let mut is_refused_again = false;
         let journal = self.context.journal.state();
-        for (change, result) in results {
-            let Err(failure) = result else {
-                state.applied += 1;
-                has_progress = true;
-                continue;
-            };
+        for (change, failure) in results.failed {
             is_given_up |= change.is_launch() && change.is_destructive() && !failure.retryable;
             let refused = journal.refused.get(change.key.as_str());
             is_refused_again |= refused.is_some_and(|refused| refused.not_allowed);
@@ -204,6 +214,7 @@ impl Executor {
             return Err(ending);
         }
         // Only a person who knows that a destructive launch failed may begin it again.
+        let has_progress = results.applied > 0;
         let is_useful = has_progress || !state.failed.retryable.is_empty() || is_refused_again;
         if is_given_up || !is_useful {
             let FailedChanges {
@@ -218,12 +229,14 @@ impl Executor {
 
     /// Records that a launch in doubt has succeeded if the survey shows its end state: nothing
     /// polls it any more. `first_seen` is what the surveys of this process found: a launch of an
-    /// earlier process that is not among it had ended before.
+    /// earlier process that is not among it had ended before. `left` are the changes that the survey
+    /// still finds and that a person has waived: a launch of such a change is given up.
     async fn close_launches(
         &self,
         step: &Step,
         phase: &Phase,
         first_seen: &FirstSeen,
+        left: &BTreeSet<String>,
     ) -> Result<(), Failure> {
         let state = self.context.journal.state();
         let here = state
@@ -234,6 +247,18 @@ impl Executor {
             let key = launch.intent.key.clone();
             let observed = json!({ "survey": "nothing is left to do" });
             let outcome = launch.outcome();
+            if left.contains(&key) {
+                if outcome.is_none() {
+                    let ended = Ended {
+                        key,
+                        outcome: LaunchOutcome::GivenUp,
+                        detail: json!({ "waived": task_name(step, phase) }),
+                        unread_since: None,
+                    };
+                    self.context.record(ended).await?;
+                }
+                continue;
+            }
             let requested = self.context.requested_earlier(launch);
             let unread_since = requested.filter(|_| first_seen.get(&key).is_none());
             if outcome.is_none() {
@@ -297,6 +322,7 @@ impl PhaseState {
             passes: self.pass,
             applied: self.applied,
             failures: self.failed.permanent.into_iter().collect(),
+            waiting: None,
             notes: Vec::new(),
         }
     }
@@ -318,9 +344,9 @@ impl FailedChanges {
     /// Drops the failures of changes that the survey no longer finds, because they are done, and of
     /// those for which it asks a person now.
     fn keep_those_of(&mut self, changes: &[Change]) {
-        let is_open = |change: &Change, key: &str| change.key == key && !change.is_manual();
-        self.permanent
-            .retain(|key, _| changes.iter().any(|change| is_open(change, key)));
+        let open = changes.iter().filter(|change| !change.is_manual());
+        let open: BTreeSet<&str> = open.map(|change| change.key.as_str()).collect();
+        self.permanent.retain(|key, _| open.contains(key.as_str()));
     }
 
     /// Adds the failure of the changes that are left after the last attempt, under the first one's
@@ -359,10 +385,12 @@ impl FailedChanges {
     }
 }
 
-/// The changes that do not follow one of these, which a person makes. The others begin when it is
-/// done.
-fn without_followers(mut changes: Vec<Change>, manual: &[Change]) -> Vec<Change> {
-    let mut awaited: BTreeSet<String> = manual.iter().map(|change| change.key.clone()).collect();
+fn keys_of(changes: &[Change]) -> BTreeSet<String> {
+    changes.iter().map(|change| change.key.clone()).collect()
+}
+
+/// The changes that do not follow one of these, which are not made. The others begin when they are.
+fn without_followers(mut changes: Vec<Change>, mut awaited: BTreeSet<String>) -> Vec<Change> {
     loop {
         let follows = |change: &Change| change.follows.iter().any(|key| awaited.contains(key));
         let (later, rest): (Vec<_>, Vec<_>) = changes.into_iter().partition(follows);
@@ -379,5 +407,6 @@ fn location(step: &Step, phase: &Phase, change: &Change) -> Location {
         step: step.name.clone(),
         phase: phase.name.to_owned(),
         change: Some(change.key.clone()),
+        name: Some(change.name.clone()),
     }
 }

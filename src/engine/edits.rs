@@ -6,6 +6,9 @@
 //! this process found it. Every other value is a person's. It is recorded, so that later passes and
 //! later processes of the run know it; the record is closed when its phase ends.
 //!
+//! A change of some sets that an earlier process proved, in a phase that ended, stays done: if it reads
+//! as before again, a person has undone it, and that is an edit too; see [`Set::asks_when_undone`].
+//!
 //! Values are compared member by member: a survey that shows fewer members than before does not
 //! show an edit. Members that the service itself changes are left out; see
 //! [`Set::only_people_write`].
@@ -63,6 +66,16 @@ pub(super) async fn refuse_overwrite(
             None => Err(edited_by_person(&edit.detected)),
         };
     }
+    if let Some(expected) = undone(&state, change, first_seen, set.as_ref()) {
+        return record_edit(
+            context,
+            phase_ref,
+            change,
+            &expected,
+            &change.before.value(),
+        )
+        .await;
+    }
     let ours = our_values(&state, &change.key, first_seen, sealed);
     let Some(expected) = ours
         .last()
@@ -84,7 +97,42 @@ pub(super) fn would_overwrite(
         return true;
     };
     let ours = our_values(state, &change.key, first_seen, None);
-    state.edit(&change.key).is_some() || is_edit(&change.before.value(), &ours, set.as_ref())
+    state.edit(&change.key).is_some()
+        || undone(state, change, first_seen, set.as_ref()).is_some()
+        || is_edit(&change.before.value(), &ours, set.as_ref())
+}
+
+/// The value that this run had given the object, if a person has put back what was there before: an
+/// earlier process proved the change, its phase ended, and the first survey of this process found it
+/// undone, so it is no late read of our own write. What was opened again is a new decision.
+fn undone(
+    state: &State,
+    change: &Change,
+    first_seen: Option<&JsonText>,
+    set: &dyn Set,
+) -> Option<Value> {
+    let made = state.set(&change.key).filter(|_| set.asks_when_undone())?;
+    let opened = state.opened.as_ref().map_or(0, |opened| opened.number);
+    let is_earlier = made.done.is_some_and(|done| done.number < opened);
+    let phase = state.step(&made.intent.step)?.phase(&made.intent.phase)?;
+    let is_proved = is_earlier && phase.passes > 0 && made.values().next().is_some();
+    if !is_proved || first_seen != Some(&change.before) {
+        return None;
+    }
+    let (after, ours) = (
+        made.intent.after.value(),
+        our_values(state, &change.key, None, None),
+    );
+    let mut leaves = Vec::new();
+    let found = change.before.value();
+    collect_leaves(&found, String::new(), &mut leaves);
+    let is_put_back = |(pointer, leaf): &(String, &Value)| {
+        after.pointer(pointer) != Some(*leaf)
+            && ours
+                .iter()
+                .any(|value| value.pointer(pointer) == Some(*leaf))
+    };
+    leaves.iter().any(is_put_back).then_some(after)
 }
 
 /// Explains a reading that shows neither the change's `before` nor its `after`, after its intent

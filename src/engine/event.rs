@@ -286,6 +286,9 @@ pub enum EventKind {
         step: String,
         /// What it is.
         message: String,
+        /// What a person can do about it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        remedy: Option<String>,
     },
     /// A step has ended.
     StepEnded {

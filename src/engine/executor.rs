@@ -10,6 +10,7 @@ use tracing::Instrument as _;
 
 use super::change_phase::Converged;
 use super::event::{StepTotal, seconds};
+use super::note::recorded;
 use super::run_progress::RunProgress;
 use super::{
     Context, EventKind, Failure, FailureKind, FailureScope, JournalView, Location, Phase, Step,
@@ -134,7 +135,7 @@ impl Executor {
         } else {
             for phase in &step.phases {
                 if let Err(failure) = self.run_next(step, phase, &mut progress).await {
-                    return Err(failure.with_others(&progress.failures));
+                    return Err(failure.with_others(progress.open()));
                 }
             }
             progress.outcome()
@@ -160,12 +161,12 @@ impl Executor {
         let location = Location {
             step: step.name.clone(),
             phase: phase.name.to_owned(),
-            change: None,
+            ..Location::default()
         };
         let span = spans::of_phase(step, phase);
         let result = self.run_phase(step, phase).instrument(span.clone()).await;
         spans::record_failure(&span, &result);
-        let converged = result.map_err(|failure| failure.located(location).during(&place))?;
+        let converged = result.map_err(|failure| named(failure.located(location), &place))?;
         progress.changes += converged.applied;
         if converged.failures.is_empty() {
             return Ok(());
@@ -174,6 +175,7 @@ impl Executor {
         let failures = converged.failures.into_iter();
         let failure = Failure::combine(failures.map(|(_, failure)| failure).collect());
         progress.failures.push(failure.during(&place));
+        progress.waiting.extend(converged.waiting);
         Ok(())
     }
 
@@ -270,6 +272,7 @@ impl Executor {
                 passes: 1,
                 applied: self.capture(step, capture.as_ref()).await?,
                 failures: Vec::new(),
+                waiting: None,
                 notes: Vec::new(),
             },
             Work::Changes(survey) => self.converge(step, phase, survey.as_ref()).await?,
@@ -279,12 +282,14 @@ impl Executor {
         });
         let mut records: Vec<Record> = failed.collect();
         if records.is_empty() {
+            let (notes, remedies) = recorded(&converged.notes);
             records.push(Record::from(PhaseEnded {
                 step: step_name.clone(),
                 phase: phase_name.clone(),
                 passes: converged.passes,
                 changes: converged.applied,
-                notes: converged.notes.clone(),
+                notes,
+                remedies,
             }));
         }
         self.context.journal.append_all(records).await?;
@@ -304,6 +309,8 @@ struct StepProgress {
     changes: usize,
     /// One failure for each phase that failed.
     failures: Vec<Failure>,
+    /// What a person was asked for in a phase that failed.
+    waiting: Vec<Failure>,
     /// The phases in which something failed.
     failed: Vec<&'static str>,
     /// The phases that did not begin, because they need one that failed.
@@ -315,6 +322,11 @@ impl StepProgress {
     fn blocks(&self, phase: &Phase) -> bool {
         let mut missing = self.failed.iter().chain(&self.not_begun);
         missing.any(|missing| !phase.independent_of.contains(missing))
+    }
+
+    /// What failed, and what waits for a person.
+    fn open(&self) -> impl Iterator<Item = &Failure> {
+        self.failures.iter().chain(&self.waiting)
     }
 
     fn outcome(&self) -> StepOutcome {
@@ -351,12 +363,20 @@ impl StepProgress {
             return None;
         }
         let not_begun = self.describe_not_begun();
-        let mut failure = Failure::combine(self.failures);
+        let mut failure = Failure::combine(self.failures).with_others(&self.waiting);
         if let Some(not_begun) = not_begun {
             failure.message = format!("{}\n{not_begun}", failure.message);
         }
         Some(failure)
     }
+}
+
+/// The failure of this phase with its name, if its message does not have it.
+fn named(failure: Failure, place: &str) -> Failure {
+    if failure.message.contains(place) {
+        return failure;
+    }
+    failure.during(place)
 }
 
 fn failed_record(

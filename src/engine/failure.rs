@@ -9,6 +9,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::causes::lines;
 use crate::base::remote_state::RemoteStateErrorKind;
 use crate::journal::JournalError;
 
@@ -50,6 +51,8 @@ pub struct Location {
     pub phase: String,
     /// The change's key, if one change failed.
     pub change: Option<String>,
+    /// The change's name, if one change failed.
+    pub name: Option<String>,
 }
 
 /// One failure as the JSON outputs list it.
@@ -234,8 +237,8 @@ impl Failure {
         self
     }
 
-    /// Several failures as one, with a line for each and its help. If all are missing permissions, so
-    /// is the whole.
+    /// Several failures as one, with a line for each cause and its help. If all are missing
+    /// permissions, so is the whole. What waits for a person beside them has not failed.
     #[must_use]
     pub(super) fn combine(mut failures: Vec<Self>) -> Self {
         if failures.len() == 1 {
@@ -250,7 +253,8 @@ impl Failure {
         // A failure of a phase may consist of several.
         let singles = failures.iter().flat_map(|failure| failure.each().to_vec());
         let singles: Vec<Self> = singles.collect();
-        let message = format!("{} changes failed{}", singles.len(), lines(&failures));
+        let failed = singles.iter().filter(|single| !single.waits()).count();
+        let message = format!("{failed} changes failed{}", lines(&failures));
         Self {
             failures: singles,
             ..Self::new(kind, message).of_one_change().permanent()
@@ -267,8 +271,22 @@ impl Failure {
         let mut singles = self.each().to_vec();
         singles.extend(others.iter().flat_map(|other| other.each().to_vec()));
         self.failures = singles;
-        self.message = format!("{}\nalso failed:{}", self.message, lines(others));
+        let (waiting, failed): (Vec<&Self>, Vec<&Self>) =
+            others.into_iter().partition(|other| other.waits());
+        for (head, others) in [
+            ("also failed", failed),
+            ("also waits for a person", waiting),
+        ] {
+            if !others.is_empty() {
+                self.message += &format!("\n{head}:{}", lines(others));
+            }
+        }
         self
+    }
+
+    /// Is it no failure, but something that a person must do?
+    fn waits(&self) -> bool {
+        self.kind == FailureKind::Waiting
     }
 
     /// The single failures of which it consists: itself, if it contains no others.
@@ -320,35 +338,6 @@ impl Failure {
     pub fn ends_the_run(&self) -> bool {
         self.scope == FailureScope::Run
     }
-}
-
-/// A line for each failure, and one for its help. The same help for several in a row is shown once,
-/// after the last of them.
-fn lines<'a>(failures: impl IntoIterator<Item = &'a Failure>) -> String {
-    let mut text = String::new();
-    let mut alike = 0;
-    let mut failures = failures.into_iter().peekable();
-    while let Some(failure) = failures.next() {
-        text += &format!("\n  - {}", failure.message);
-        alike += 1;
-        let Some(help) = &failure.help else {
-            alike = 0;
-            continue;
-        };
-        if failures
-            .peek()
-            .is_some_and(|next| next.help.as_ref() == Some(help))
-        {
-            continue;
-        }
-        let those = match alike {
-            1 => String::new(),
-            number => format!(" for these {number}"),
-        };
-        text += &format!("\n    help{those}: {help}");
-        alike = 0;
-    }
-    text
 }
 
 impl fmt::Display for Failure {
@@ -404,7 +393,7 @@ mod tests {
         Failure::failed(message).located(Location {
             step: "step".to_owned(),
             phase: phase.to_owned(),
-            change: None,
+            ..Location::default()
         })
     }
 

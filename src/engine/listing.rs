@@ -1,5 +1,7 @@
 //! What a capture source listed: many rows in little memory.
 
+use std::collections::HashSet;
+
 use super::ListedRow;
 use crate::base::packed_texts::PackedTexts;
 use crate::base::text;
@@ -102,6 +104,12 @@ impl Listing {
         let mut versions: Vec<_> = versions.collect();
         versions.sort_unstable();
         Versions(versions)
+    }
+
+    /// A key that is listed twice: then a row moved between pages, and another may be missing.
+    pub(super) fn repeated(&self) -> Option<&str> {
+        let mut seen = HashSet::with_capacity(self.rows.len());
+        self.keys().find(|key| !seen.insert(*key))
     }
 
     /// The rows, one after the other, to be sealed.

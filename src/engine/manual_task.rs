@@ -1,11 +1,12 @@
 //! Manual tasks: what a person must do, how the run waits for it, what proves that it is done.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::apply::intent;
-use super::{Change, EventKind, Executor, Failure, FailureKind, Phase, Step, Worksheet};
+use super::{Change, EventKind, Executor, Failure, FailureKind, Location, Phase, Step, Worksheet};
 use crate::base::sync::lock;
 use crate::base::text;
 use crate::journal::{ChangeKind, Completed, Done, Intent, Record, Stamped, State, Waiting};
@@ -24,13 +25,7 @@ impl Executor {
     ) -> Result<(), Failure> {
         let task = task_name(step, phase);
         let worksheet = Worksheet::new(changes);
-        let (step_name, phase_name) = (step.name.as_str(), phase.name);
-        let state = self.context.journal.state();
-        let records = hand_out_records(&state, (step_name, phase_name), changes);
-        let is_known = !matches!(records.first(), Some(Record::Waiting(_)));
-        if !records.is_empty() {
-            self.context.journal.append_all(records).await?;
-        }
+        let is_known = self.record_handed_out(step, phase, changes).await?;
         // An earlier process may have shown it in a window that is closed by now.
         let was_shown = self.mark_shown(&task);
         if !is_known || !self.context.attended || !was_shown {
@@ -42,6 +37,54 @@ impl Executor {
         } else {
             Err(worksheet.not_done(&task))
         }
+    }
+
+    /// Hands out the manual changes of a phase in which others failed. The run does not wait for
+    /// them, because it ends with the failures. Returns that they wait; none if there are none, or if
+    /// a person waived them.
+    pub(super) async fn hand_out_beside(
+        &self,
+        step: &Step,
+        phase: &Phase,
+        changes: &[Change],
+    ) -> Result<Option<Failure>, Failure> {
+        if changes.is_empty() || self.is_waived(step, phase) {
+            return Ok(None);
+        }
+        let task = task_name(step, phase);
+        let worksheet = Worksheet::new(changes);
+        self.record_handed_out(step, phase, changes).await?;
+        let mut failure = worksheet.not_done(&task);
+        if self.context.attended {
+            // The event would say that the run waits for it.
+            let help = failure.help.take().unwrap_or_default();
+            failure.help = Some(format!("`iomcopy status RUNBOOK` shows what to do; {help}"));
+        } else {
+            self.context.events.emit(worksheet.event(&task));
+        }
+        let location = Location {
+            step: step.name.clone(),
+            phase: phase.name.to_owned(),
+            ..Location::default()
+        };
+        Ok(Some(failure.of_one_change().located(location)))
+    }
+
+    /// Records what of these manual changes does not wait yet. Returns whether their worksheet is
+    /// known.
+    async fn record_handed_out(
+        &self,
+        step: &Step,
+        phase: &Phase,
+        changes: &[Change],
+    ) -> Result<bool, Failure> {
+        let state = self.context.journal.state();
+        let records = hand_out_records(&state, (step.name.as_str(), phase.name), changes);
+        let is_known = !matches!(records.first(), Some(Record::Waiting(_)));
+        if !records.is_empty() {
+            self.context.journal.append_all(records).await?;
+        }
+        Ok(is_known)
     }
 
     /// Marks the worksheet of this task as shown. Returns whether this process has shown it before:
@@ -183,12 +226,13 @@ pub fn done_by_hand(state: &State, task: &str, found: &[Change]) -> Vec<Record> 
         let launch = launch.map(|launch| launch.intent.number);
         set.max(launch) > Some(intent.number)
     };
+    let found = keys_of(found);
     let handed_out = state.manual_changes.values().filter(|change| {
         let intent = &change.intent;
         change.done.is_none()
             && task.split_once('/') == Some((intent.step.as_str(), intent.phase.as_str()))
             && !by_program(intent)
-            && !found.iter().any(|found| found.key == intent.key)
+            && !found.contains(intent.key.as_str())
     });
     let done = handed_out.map(|change| {
         Record::from(Done {
@@ -202,13 +246,14 @@ pub fn done_by_hand(state: &State, task: &str, found: &[Change]) -> Vec<Record> 
 /// The records of the changes that the service refused for good, and that a person made without being
 /// asked: the phase's survey no longer finds them. `found` are the changes of that survey.
 fn refused_and_made(state: &State, step: &Step, phase: &Phase, found: &[Change]) -> Vec<Record> {
+    let found = keys_of(found);
     let made = state.refused.keys().filter_map(|key| {
         let set = state.set(key).filter(|set| set.done.is_none());
         let set = set.map(|set| &set.intent);
         let launch = state.launch(key).filter(|launch| launch.was_refused());
         let intent = set.or_else(|| launch.map(|launch| &launch.intent))?;
         let is_here = intent.step == step.name && intent.phase == phase.name;
-        let is_left = found.iter().any(|found| found.key == intent.key);
+        let is_left = found.contains(intent.key.as_str());
         // A change that a person was asked for is recorded with its task.
         let was_asked = state.manual_changes.get(key).is_some();
         (is_here && !is_left && !was_asked).then(|| {
@@ -224,6 +269,11 @@ fn refused_and_made(state: &State, step: &Step, phase: &Phase, found: &[Change])
         })
     });
     made.flatten().collect()
+}
+
+/// A phase can have many thousand changes, so each is looked up in a set.
+fn keys_of(changes: &[Change]) -> BTreeSet<&str> {
+    changes.iter().map(|change| change.key.as_str()).collect()
 }
 
 /// The key of the change that this record says is done.

@@ -10,6 +10,7 @@
 //! change.rs       Change, and the traits of its kinds: Set, Launch; a removal is a set of "gone"
 //! journal_view.rs what the journal knows, for a survey
 //! listing.rs      what a capture source listed
+//! note.rs         what the user should know and what stops nothing
 //! plan.rs         the plan: every phase surveyed, nothing applied
 //! executor.rs     the run: every step, every phase
 //! run_progress.rs what failed so far, and which steps do not begin because of it
@@ -30,11 +31,13 @@
 //! event.rs        events for reports
 //! spans.rs        the spans of steps, phases and changes, for a trace
 //! failure.rs      what failed, where, and what to do now
+//! causes.rs       several failures as text: each cause once, with the changes that share it
 //! verdict.rs      pass, fail or unknown
 //! ```
 
 mod apply;
 mod capture_phase;
+mod causes;
 mod change;
 mod change_phase;
 mod context;
@@ -46,6 +49,7 @@ mod intents;
 mod journal_view;
 mod listing;
 mod manual_task;
+mod note;
 mod pass;
 mod pass_queue;
 mod plan;
@@ -62,6 +66,7 @@ mod worksheet;
 /// The records from which a test of `domain` makes a state.
 #[cfg(test)]
 pub(crate) use crate::journal as records;
+pub use causes::{Cause, FailedChange, causes};
 pub use change::{
     Action, Change, Found, Launch, ManualTask, Progress, Proof, Reading, Repeat, Set, Started,
     TargetComparison, WriteError, Written,
@@ -75,8 +80,9 @@ pub use listing::Listing;
 pub use manual_task::{
     complete_command, completed, done_by_hand, hand_out_records, unreadable_evidence,
 };
+pub use note::Note;
 pub use plan::{Plan, PlannedChange, PlannedStep};
 pub use step::{Barrier, CaptureSource, ListedRow, Needs, Overlap, Phase, Step, Survey, Work};
 pub use survey_worksheet::{Worksheet, with_link};
-pub use verdict::Verdict;
+pub use verdict::{CheckLevel, Verdict};
 pub use worksheet::{OpenWorksheet, Thing, ThingState, WorksheetThing, things};

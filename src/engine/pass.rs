@@ -30,12 +30,22 @@ pub(super) struct Pass<'a> {
     pub(super) is_last: bool,
 }
 
+/// What came of a pass.
+#[derive(Default)]
+pub(super) struct PassResult {
+    /// How many changes were applied. The changes themselves are no longer needed: a large tenant
+    /// has many.
+    pub(super) applied: usize,
+    /// The changes that failed or did not begin, and why.
+    pub(super) failed: Vec<(Change, Failure)>,
+}
+
 /// The state of the changes of a pass.
 #[derive(Default)]
 struct PassState {
-    /// The changes that have not ended.
+    /// The changes that have not ended, of those that others wait for.
     open: BTreeSet<String>,
-    /// Those of them that have begun.
+    /// The changes that have begun and not ended.
     begun: BTreeSet<String>,
     /// The changes that failed, and whether another pass may help.
     failed: BTreeMap<String, bool>,
@@ -63,7 +73,7 @@ impl Executor {
         phase: &Phase,
         changes: Vec<Change>,
         pass: &Pass<'_>,
-    ) -> Result<Vec<(Change, Result<(), Failure>)>, Failure> {
+    ) -> Result<PassResult, Failure> {
         let (accepted, acceptance) = (Mutex::default(), Notify::new());
         let phase_ref = PhaseRef {
             step: &step.name,
@@ -72,7 +82,7 @@ impl Executor {
             acceptance: &acceptance,
         };
         let mut state = PassState {
-            open: changes.iter().map(|change| change.key.clone()).collect(),
+            open: awaited_changes(&changes),
             // A change that failed permanently in an earlier pass is not tried again.
             failed: pass.failed.keys().map(|key| (key.clone(), false)).collect(),
             ..PassState::default()
@@ -81,11 +91,13 @@ impl Executor {
         let mut intents = IntentsAhead::new(&self.context.journal, pass.first_seen, in_flight);
         let mut queue = PassQueue::new(changes);
         let mut running = FuturesUnordered::new();
-        let mut results = Vec::new();
+        let mut results = PassResult::default();
         let mut stopping = false;
         loop {
             queue.check_awaiting();
-            results.extend(self.check_queue(&mut queue, &mut state));
+            results
+                .failed
+                .extend(self.check_queue(&mut queue, &mut state));
             while !stopping
                 && (running.len() < in_flight
                     || (running.len() == in_flight && may_overlap(phase, &state, &accepted)))
@@ -119,23 +131,22 @@ impl Executor {
             state.open.remove(&change.key);
             state.begun.remove(&change.key);
             queue.ended(&change.key);
-            if let Err(failure) = &result {
-                state.failed.insert(change.key.clone(), failure.retryable);
-                stopping |= failure.ends_the_run();
+            match result {
+                Ok(()) => results.applied += 1,
+                Err(failure) => {
+                    state.failed.insert(change.key.clone(), failure.retryable);
+                    stopping |= failure.ends_the_run();
+                    results.failed.push((change, failure));
+                }
             }
             stopping |= self.context.cancellation.is_stop_requested();
-            results.push((change, result));
         }
         self.context.journal.sync().await?;
         Ok(results)
     }
 
     /// Checks which changes may begin, and takes out those that will not, with the reason.
-    fn check_queue(
-        &self,
-        queue: &mut PassQueue,
-        state: &mut PassState,
-    ) -> Vec<(Change, Result<(), Failure>)> {
+    fn check_queue(&self, queue: &mut PassQueue, state: &mut PassState) -> Vec<(Change, Failure)> {
         let mut never = Vec::new();
         while let Some((index, change)) = queue.next_unchecked() {
             match self.readiness(change, state) {
@@ -146,7 +157,7 @@ impl Executor {
                         state.open.remove(&change.key);
                         state.failed.insert(change.key.clone(), failure.retryable);
                         queue.ended(&change.key);
-                        never.push((change, Err(failure)));
+                        never.push((change, failure));
                     }
                 }
             }
@@ -283,7 +294,7 @@ impl Executor {
         intent: Option<IntentsWritten>,
     ) -> Result<(), Failure> {
         if change.needs_confirmation() && !self.confirmed.contains(&change.key) {
-            return Err(unconfirmed(change));
+            return Err(unconfirmed());
         }
         // An intent that was written ahead has been checked for edits already.
         if intent.is_none() {
@@ -326,6 +337,19 @@ impl Executor {
     }
 }
 
+/// The keys of those changes that others follow or await.
+fn awaited_changes(changes: &[Change]) -> BTreeSet<String> {
+    let awaited = changes.iter().flat_map(|change| {
+        let follows = change.follows.iter().map(String::as_str);
+        follows.chain(change.awaits())
+    });
+    let awaited: BTreeSet<&str> = awaited.collect();
+    let keys = changes.iter().map(|change| &change.key);
+    keys.filter(|key| awaited.contains(key.as_str()))
+        .cloned()
+        .collect()
+}
+
 /// May one more change begin, because the service has accepted the requests of all that run?
 fn may_overlap(phase: &Phase, state: &PassState, accepted: &Mutex<BTreeSet<String>>) -> bool {
     let overlap = phase.overlap.as_ref();
@@ -336,7 +360,7 @@ fn may_overlap(phase: &Phase, state: &PassState, accepted: &Mutex<BTreeSet<Strin
 fn still_counts(launch: &LaunchState) -> bool {
     !matches!(
         launch.outcome(),
-        Some(LaunchOutcome::Failed | LaunchOutcome::Absent)
+        Some(LaunchOutcome::Failed | LaunchOutcome::Absent | LaunchOutcome::GivenUp)
     )
 }
 
@@ -349,13 +373,10 @@ fn not_begun(why: &str, retryable: bool) -> Failure {
     }
 }
 
-fn unconfirmed(change: &Change) -> Failure {
+fn unconfirmed() -> Failure {
     Failure::new(
         FailureKind::Unconfirmed,
-        format!(
-            "{}: it cannot be undone, and it was not in the plan that was confirmed",
-            change.name
-        ),
+        "it cannot be undone, and it was not in the plan that was confirmed",
     )
     .with_help(
         "run again and confirm what is left: at a terminal the run asks, elsewhere give \

@@ -78,18 +78,32 @@ impl<'a> RunProgress<'a> {
     }
 
     /// The failure that ends the run at once, with those of earlier steps. If a person must act and
-    /// something has failed, the run has failed: both are listed.
+    /// something has failed in another phase, the run has failed: both are listed.
     pub(super) fn end_with(self, failure: Failure) -> Failure {
         let mut failure = failure.with_others(self.failed.iter().map(|(_, failure)| failure));
-        let mut kinds = self.failed.iter().map(|(_, earlier)| earlier.kind);
         if failure.kind == FailureKind::Waiting
-            && let Some(first) = kinds.next()
+            && let Some(kind) = kind_elsewhere(failure.each())
         {
-            let is_same = kinds.all(|kind| kind == first);
-            failure.kind = if is_same { first } else { FailureKind::Failed };
+            failure.kind = kind;
         }
         with_steps_not_begun(failure, self.not_begun)
     }
+}
+
+/// The kind of the failures that are not in the phase of the first one; `None` if there are none.
+fn kind_elsewhere(failures: &[Failure]) -> Option<FailureKind> {
+    let place = |failure: &Failure| {
+        let location = failure.location.as_deref();
+        location.map(|at| (at.step.clone(), at.phase.clone()))
+    };
+    let here = failures.first().map(place);
+    let elsewhere = failures
+        .iter()
+        .filter(|failure| failure.kind != FailureKind::Waiting && Some(place(failure)) != here);
+    let mut kinds = elsewhere.map(|failure| failure.kind);
+    let first = kinds.next()?;
+    let is_same = kinds.all(|kind| kind == first);
+    Some(if is_same { first } else { FailureKind::Failed })
 }
 
 /// The same failure, with a line for each step that was not begun.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Change, Failure, JournalView, Listing};
+use super::{Change, Failure, JournalView, Listing, Note};
 
 /// One step of a runbook: its phases in order.
 pub struct Step {
@@ -153,7 +153,7 @@ pub trait Survey: Send + Sync {
 
     /// Reads what the user should know and what stops nothing, one line for each note. Called once,
     /// when the phase has ended or failed.
-    async fn notes(&self, _journal: &JournalView) -> Result<Vec<String>, Failure> {
+    async fn notes(&self, _journal: &JournalView) -> Result<Vec<Note>, Failure> {
         Ok(Vec::new())
     }
 }

@@ -1,5 +1,7 @@
 //! The worksheet of the manual changes that a survey found, before it is handed out.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::manual_task::complete_command;
@@ -63,6 +65,28 @@ impl Worksheet {
         ))
     }
 
+    /// The same for a person who has just seen its boxes: they are not said again. Takes the command
+    /// that continues without evidence.
+    pub fn not_done_above(&self, task: &str, waive: &str) -> Failure {
+        let boxes = match self.things.len() {
+            1 => "the box above is".to_owned(),
+            number => format!("the {number} boxes above are"),
+        };
+        let message = format!("manual task not done ({task}): {boxes} left");
+        let evidence = self.evidence.join("; ");
+        let help = if self.needs_waiver {
+            format!("the evidence: {evidence}")
+        } else {
+            format!("the evidence: {evidence}. To continue without it: `{waive}`")
+        };
+        Failure::new(FailureKind::Waiting, message).with_help(help)
+    }
+
+    /// Does nothing in the tenant show that one of its things is done?
+    pub fn needs_waiver(&self) -> bool {
+        self.needs_waiver
+    }
+
     /// Its things, by name.
     pub fn names(&self) -> Vec<String> {
         self.things.iter().map(|thing| thing.name.clone()).collect()
@@ -100,11 +124,10 @@ impl Worksheet {
     pub(super) fn is_part_of(&self, handed: &Value) -> bool {
         let lines = handed.get("instructions").and_then(Value::as_array);
         lines.is_some_and(|lines| {
-            let is_there = |line: &String| {
-                let mut handed = lines.iter().filter_map(Value::as_str);
-                handed.any(|handed| without_aids(handed) == without_aids(line))
-            };
-            self.lines().iter().all(is_there)
+            let handed = lines.iter().filter_map(Value::as_str);
+            let handed: BTreeSet<_> = handed.map(without_aids).collect();
+            let own = self.lines();
+            own.iter().all(|line| handed.contains(&without_aids(line)))
         })
     }
 
@@ -177,7 +200,41 @@ fn without_aids(line: &str) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
+
+    /// It is compared in every poll of a waiting run.
+    #[test]
+    fn a_worksheet_of_many_things_is_compared_in_a_moment() {
+        let changes: Vec<Change> = (0..10_000)
+            .map(|number| Change {
+                key: number.to_string(),
+                name: number.to_string(),
+                before: Value::Null.into(),
+                after: Value::Null.into(),
+                follows: Vec::new(),
+                action: Action::ManualTask(ManualTask {
+                    instructions: vec![with_link(
+                        &format!(
+                            "set it: {SHOW}STATE-FILE target/{number} --column value` shows it"
+                        ),
+                        "https://one.test/x",
+                    )],
+                    ..ManualTask::default()
+                }),
+            })
+            .collect();
+        let (all, some) = (Worksheet::new(&changes), Worksheet::new(&changes[1..]));
+        let begun = Instant::now();
+        assert!(some.is_part_of(&all.to_json()));
+        assert!(!all.is_part_of(&some.to_json()));
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "{:?}",
+            begun.elapsed()
+        );
+    }
 
     #[test]
     fn another_path_or_link_is_the_same_instruction_and_another_capture_is_not() {

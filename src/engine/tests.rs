@@ -137,7 +137,8 @@ struct Wanted {
     world: World,
     switches: Vec<(&'static str, Vec<&'static str>)>,
     press: bool,
-    ask: bool,
+    /// The key of the manual change that it asks a person for.
+    ask: Option<&'static str>,
     /// Does its barrier never pass?
     holds: bool,
 }
@@ -175,13 +176,13 @@ impl Survey for Wanted {
             let press = Press(Arc::clone(&self.world));
             changes.push(change("pressed", &[], Action::Launch(Arc::new(press))));
         }
-        if self.ask && !world.on.contains("asked") {
+        if let Some(key) = self.ask.filter(|key| !world.on.contains(*key)) {
             let ask = ManualTask {
                 instructions: vec!["turn it on".to_owned()],
                 evidence: "it is on".to_owned(),
                 ..ManualTask::default()
             };
-            changes.push(change("asked", &[], Action::ManualTask(ask)));
+            changes.push(change(key, &[], Action::ManualTask(ask)));
         }
         Ok(changes)
     }
@@ -268,7 +269,7 @@ impl Stage {
             world: Arc::clone(&self.world),
             switches,
             press: false,
-            ask: false,
+            ask: None,
             holds: false,
         }
     }
@@ -384,31 +385,7 @@ async fn a_launch_in_doubt_is_closed_when_the_survey_shows_its_end() {
     {
         // A process that died between the intent and the handle; the request was received.
         let opening = stage.open();
-        let journal = &opening.journal;
-        journal
-            .append(journal::StepBegan {
-                step: "step".to_owned(),
-                speed: None,
-                services_stop: false,
-            })
-            .await
-            .unwrap();
-        let begun = journal::PhaseBegan {
-            step: "step".to_owned(),
-            phase: "phase".to_owned(),
-        };
-        journal.append(begun).await.unwrap();
-        let intent = journal::Intent {
-            step: "step".to_owned(),
-            phase: "phase".to_owned(),
-            key: "pressed".to_owned(),
-            kind: journal::ChangeKind::Launch,
-            name: "press".to_owned(),
-            before: json!(false).into(),
-            after: json!(true).into(),
-            detail: Value::Null,
-        };
-        journal.append(intent).await.unwrap();
+        press_in_doubt(&opening.journal).await;
         stage.world.lock().unwrap().on.insert("pressed".to_owned());
     }
     let opening = stage.open();
@@ -422,12 +399,72 @@ async fn a_launch_in_doubt_is_closed_when_the_survey_shows_its_end() {
     assert_eq!(opening.journal.state().launches_in_doubt().count(), 0);
 }
 
+/// The records of a process that died between the intent of the launch `pressed` and its handle.
+async fn press_in_doubt(journal: &Journal) {
+    let begun = journal::StepBegan {
+        step: "step".to_owned(),
+        speed: None,
+        services_stop: false,
+    };
+    journal.append(begun).await.unwrap();
+    let begun = journal::PhaseBegan {
+        step: "step".to_owned(),
+        phase: "phase".to_owned(),
+    };
+    journal.append(begun).await.unwrap();
+    let intent = journal::Intent {
+        step: "step".to_owned(),
+        phase: "phase".to_owned(),
+        key: "pressed".to_owned(),
+        kind: journal::ChangeKind::Launch,
+        name: "press".to_owned(),
+        before: json!(false).into(),
+        after: json!(true).into(),
+        detail: Value::Null,
+    };
+    journal.append(intent).await.unwrap();
+}
+
+/// Then a person is asked for the same change, and waives it: nobody knows whether it is done.
+#[tokio::test]
+async fn a_waived_launch_in_doubt_is_neither_succeeded_nor_proved() {
+    let stage = Stage::new();
+    let by_hand = || Wanted {
+        ask: Some("pressed"),
+        ..stage.wanted(vec![])
+    };
+    let opening = stage.open();
+    press_in_doubt(&opening.journal).await;
+    drop(opening);
+    let opening = stage.open();
+    let (executor, _) = stage.executor(&opening, by_hand());
+    let waiting = executor.run().await.unwrap_err();
+    assert_eq!(waiting.kind, FailureKind::Waiting, "{waiting}");
+    drop((executor, opening));
+
+    let opening = stage.open();
+    opening.journal.append(waiver()).await.unwrap();
+    let (executor, _) = stage.executor(&opening, by_hand());
+    assert_eq!(executor.run().await.unwrap(), Outcome::Finished);
+    let folded = opening.journal.state();
+    let launch = folded.launch("pressed").unwrap();
+    assert_eq!(launch.outcome(), Some(journal::LaunchOutcome::GivenUp));
+    assert!(launch.verified.is_none());
+    let journal = JournalView::from_journal(folded);
+    assert_eq!(
+        journal.maker("pressed"),
+        None,
+        "nobody is known to have made it"
+    );
+    assert_eq!(stage.world.lock().unwrap().requests, 0);
+}
+
 #[tokio::test]
 async fn a_manual_task_waits_for_its_evidence_or_a_waiver() {
     let stage = Stage::new();
     let opening = stage.open();
     let survey = || Wanted {
-        ask: true,
+        ask: Some("asked"),
         ..stage.wanted(vec![("automatic", vec![])])
     };
     let (executor, _) = stage.executor(&opening, survey());
@@ -459,7 +496,7 @@ async fn a_run_waits_for_a_person_at_the_terminal_even_while_the_evidence_cannot
     }
     let opening = stage.open();
     let survey = Wanted {
-        ask: true,
+        ask: Some("asked"),
         ..stage.wanted(vec![])
     };
     let (mut executor, events_seen) = stage.executor(&opening, survey);
@@ -482,7 +519,7 @@ async fn a_run_waits_for_a_person_at_the_terminal_even_while_the_evidence_cannot
 async fn what_follows_the_change_of_a_person_begins_when_it_is_done() {
     let stage = Stage::new();
     let survey = || Wanted {
-        ask: true,
+        ask: Some("asked"),
         ..stage.wanted(vec![
             ("later", vec!["next"]),
             ("next", vec!["asked"]),
@@ -507,7 +544,7 @@ async fn what_follows_the_change_of_a_person_begins_when_it_is_done() {
 async fn a_resumed_run_shows_the_worksheet_again_once() {
     let stage = Stage::new();
     let survey = || Wanted {
-        ask: true,
+        ask: Some("asked"),
         ..stage.wanted(vec![])
     };
     let opening = stage.open();
@@ -531,7 +568,7 @@ async fn a_resumed_run_shows_the_worksheet_again_once() {
 async fn a_manual_change_counts_as_done_when_it_is_proved() {
     let stage = Stage::new();
     let survey = || Wanted {
-        ask: true,
+        ask: Some("asked"),
         ..stage.wanted(vec![("automatic", vec![])])
     };
     let by_hand = |opening: &OpenStateFile| {
@@ -583,7 +620,7 @@ async fn without_a_person_a_task_with_unreadable_evidence_has_an_unknown_state()
     let stage = Stage::new();
     stage.world.lock().unwrap().away_at = Some(2);
     let survey = || Wanted {
-        ask: true,
+        ask: Some("asked"),
         ..stage.wanted(vec![])
     };
     let opening = stage.open();
@@ -614,7 +651,7 @@ fn waiver() -> Completed {
 async fn a_waiver_ends_a_phase_until_steps_are_reopened() {
     let stage = Stage::new();
     let survey = || Wanted {
-        ask: true,
+        ask: Some("asked"),
         holds: true,
         ..stage.wanted(vec![])
     };
@@ -648,7 +685,7 @@ async fn a_waiver_ends_a_phase_until_steps_are_reopened() {
 async fn a_waived_task_proves_nothing_about_what_a_person_did() {
     let stage = Stage::new();
     let asking = Wanted {
-        ask: true,
+        ask: Some("asked"),
         ..stage.wanted(vec![])
     };
     let opening = stage.open();

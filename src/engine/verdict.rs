@@ -14,3 +14,17 @@ pub enum Verdict {
     /// It cannot be read, or only a person can judge it.
     Unknown,
 }
+
+/// How a check is counted.
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckLevel {
+    /// It is not as it must be.
+    Failed,
+    /// It could not be read.
+    Unknown,
+    /// It was read, and only a person can judge it.
+    Warning,
+    /// It is as it must be.
+    Pass,
+}

@@ -38,14 +38,37 @@ fn waived_things(state: &State, task: &TaskState, text: &str) -> Vec<String> {
     let waived = waived.filter(|thing| thing.state == ThingState::Waived);
     waived
         .map(|thing| thing.name)
-        .filter(|name| quoted(name).any(|quoted| text.contains(quoted)))
+        .filter(|name| shares_name(name, text))
         .collect()
 }
 
-/// The names in quotation marks in the name of a thing.
+/// Is a name in quotation marks in the name of a thing also in quotation marks in this text?
+fn shares_name(thing: &str, text: &str) -> bool {
+    quoted(thing).any(|quoted| text.contains(quoted))
+}
+
+/// The names in quotation marks in the name of a thing, with the marks. A mark within a word belongs to
+/// the name: `'O'Brien'`.
 fn quoted(name: &str) -> impl Iterator<Item = &str> {
-    let parts = name.split('\'').skip(1).step_by(2);
-    parts.filter(|part| !part.is_empty())
+    let is_word = |character: Option<char>| character.is_some_and(char::is_alphanumeric);
+    let mut begin = None;
+    name.match_indices('\'').filter_map(move |(at, mark)| {
+        let (before, after) = (
+            name[..at].chars().next_back(),
+            name[at + 1..].chars().next(),
+        );
+        match begin {
+            None => {
+                begin = (!is_word(before)).then_some(at);
+                None
+            }
+            Some(_) if is_word(before) && is_word(after) => None,
+            Some(from) => {
+                begin = None;
+                Some(&name[from..at + mark.len()]).filter(|quoted| quoted.len() > 2)
+            }
+        }
+    })
 }
 
 #[cfg(test)]
@@ -70,6 +93,35 @@ mod tests {
                 evidence: String::new(),
                 ..ManualTask::default()
             }),
+        }
+    }
+
+    #[test]
+    fn only_the_whole_name_in_quotation_marks_is_the_same() {
+        for (thing, text, is_same) in [
+            ("deactivate provider 'A'", "delete provider 'A': no", true),
+            (
+                "deactivate provider 'A'",
+                "An active provider 'B': no",
+                false,
+            ),
+            (
+                "deactivate provider 'A'",
+                "delete provider 'A Orders'",
+                false,
+            ),
+            ("close 'O'Brien'", "delete 'O'Brien': no", true),
+            (
+                "close 'O'Brien'",
+                "delete 'O'Hara' of the customer 'O'",
+                false,
+            ),
+            ("move 'A' to 'B'", "delete 'B'", true),
+            ("the owner's task 'A'", "delete 'A'", true),
+            ("look at ''", "'' is missing", false),
+            ("look at it", "it is missing", false),
+        ] {
+            assert_eq!(shares_name(thing, text), is_same, "{thing} / {text}");
         }
     }
 

@@ -68,6 +68,7 @@ impl State {
             failures: Vec::new(),
             refused: [].into(),
             finished: None,
+            first_finished: None,
             reopened: Vec::new(),
             repair: None,
             work: WorkTimes::default(),
@@ -249,6 +250,7 @@ impl State {
         self.repair = None;
         self.keep_work_at_finish();
         self.finished = Some(entry.time);
+        self.first_finished.get_or_insert(entry.time);
         Ok(())
     }
 }
@@ -415,6 +417,7 @@ mod tests {
                 LaunchOutcome::Succeeded,
                 LaunchOutcome::Failed,
                 LaunchOutcome::Absent,
+                LaunchOutcome::GivenUp,
             ]);
             (0..21_u8, name.clone(), name, kind, outcome).prop_map(
                 |(which, a, b, kind, outcome)| {
@@ -482,7 +485,7 @@ mod tests {
             ) {
                 let mut state = fold(story());
                 let strange: [Record; 3] = [
-                    Sealed { seal: text.clone(), count, sha256: text.clone() }.into(),
+                    Sealed { seal: text.clone(), count, sha256: text.clone(), refresh: None }.into(),
                     Captured {
                         seal: "target-2".to_owned(),
                         key: text.clone(),

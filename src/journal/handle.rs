@@ -11,7 +11,7 @@ use tokio::task;
 
 use super::error::{IllegalTransition, JournalError};
 use super::lock::Lock;
-use super::payload::{Closed, SealVerified};
+use super::payload::{Closed, SealVerified, SealedRefresh};
 use super::poison::Poison;
 use super::record::Record;
 use super::seal::{self, ReadBack, RowToSeal, SealRecords, SealSummary};
@@ -177,7 +177,8 @@ impl Journal {
         if !seal::is_valid_name(seal) {
             return Err(refused(format!("`{seal}` is not a valid name of a seal")));
         }
-        for batch in SealRecords::new(seal, captures) {
+        let refresh = SealedRefresh::from(&self.state().began.pinned);
+        for batch in SealRecords::new(seal, Some(refresh), captures) {
             let duplicate = |key| refused(format!("the seal `{seal}` contains `{key}` twice"));
             self.append_all(batch.map_err(duplicate)?).await?;
         }

@@ -29,7 +29,10 @@ impl Record {
                 hide_in_remedies(&mut noted.remedies);
             }
             Self::RunbookChanged(changed) => changed.difference.iter_mut().for_each(hide_text),
-            Self::PhaseEnded(ended) => ended.notes.iter_mut().for_each(hide_text),
+            Self::PhaseEnded(ended) => {
+                ended.notes.iter_mut().for_each(hide_text);
+                hide_in_remedies(&mut ended.remedies);
+            }
             Self::StepEnded(ended) => hide_optional(&mut ended.note),
             Self::Intent(intent) => hide_text(&mut intent.name),
             Self::Ended(ended) => hide_in_json(&mut ended.detail),

@@ -22,7 +22,8 @@ use super::{file, seal_backups};
 #[derive(Clone, Debug)]
 pub struct StateFileContents {
     /// Its records, in order. A record of an unknown kind is kept as [`Record::Unknown`]. A
-    /// capture has only the length of its text; [`State::text_of`] reads the text.
+    /// capture has only the length of its text; [`State::text_of`] reads the text. A change has no
+    /// values, unless [`read_records`] was asked for them.
     pub entries: Vec<Entry>,
     /// The state after them. In a newer format, records that this program would refuse are skipped.
     pub state: State,
@@ -54,10 +55,19 @@ pub struct CutSummary {
 /// Reads a state file. Takes no lock and repairs nothing. Fails if there is no file, or if it is
 /// damaged.
 pub fn read_state_file(path: &Path) -> Result<StateFileContents, JournalError> {
+    read_contents(path, Entries::WithoutValues)
+}
+
+/// As [`read_state_file`], with everything in the records but the texts of captures.
+pub fn read_records(path: &Path) -> Result<StateFileContents, JournalError> {
+    read_contents(path, Entries::WithoutTexts)
+}
+
+fn read_contents(path: &Path, entries: Entries) -> Result<StateFileContents, JournalError> {
     // Checked first: if the process ends in between, the file is read as it left it.
     let occupancy = lock::occupancy(path)?;
     let mark = lock::read_mark(path);
-    let replay = read_file(path, Entries::WithoutTexts)?;
+    let replay = read_file(path, entries)?;
     let (state, chain) = replay.require_readable(path)?;
     let lost = if occupancy == Occupancy::Free {
         // If the folder cannot be listed, the file is shown anyway.
@@ -69,16 +79,17 @@ pub fn read_state_file(path: &Path) -> Result<StateFileContents, JournalError> {
     let state = state.clone();
     Ok(StateFileContents {
         newer_format: state.began.format > FORMAT,
-        lost,
         entries: replay.entries,
         state,
-        torn: replay.torn,
+        // A run repairs a torn end, and is refused for a lost one: the worse is said alone.
+        torn: replay.torn.filter(|_| lost.is_none()),
+        lost,
         occupancy,
     })
 }
 
-/// Lists everything that is wrong with a state file, including a torn end, missing records at its
-/// end and the copies of its seals; nothing if it is valid. Takes no lock and repairs nothing.
+/// Lists everything that is wrong with a state file, including missing records at its end and the
+/// copies of its seals, and a torn end if it is all that is wrong; nothing if it is valid. Takes no lock and repairs nothing.
 pub fn check(path: &Path) -> Result<Vec<Damage>, JournalError> {
     let mark = lock::read_mark(path);
     let replay = read_file(path, Entries::None)?;
@@ -111,8 +122,11 @@ pub fn check(path: &Path) -> Result<Vec<Damage>, JournalError> {
             help: error.help(),
         });
     }
-    // A run does not repair a file without a whole record, so nothing is said of its end.
-    if let Some(torn) = replay.torn.filter(|_| replay.chain.is_some()) {
+    // A run does not repair a file without a whole record, or with worse damage, so nothing is said of
+    // its end.
+    if let Some(torn) = replay.torn.filter(|_| replay.chain.is_some())
+        && damage.is_empty()
+    {
         damage.push(Damage {
             line: torn.number,
             at: torn.at,
@@ -284,7 +298,8 @@ mod tests {
         lines.push("{".to_owned());
         write_private(&path, lines.concat().as_bytes());
         let found: Vec<u64> = check(&path).unwrap().iter().map(|d| d.line).collect();
-        assert_eq!(found, [4, 10, lines.len() as u64]);
+        // A run is refused, so nothing is said of what it would do about the torn end.
+        assert_eq!(found, [4, 10]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::line::Chain;
 use super::payload::{ChangeKind, Intent};
 use super::record::{Record, RunId};
 use super::replay::Replay;
+use crate::base::text::count;
 
 /// The newest durable record of a state file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,9 +56,12 @@ impl Mark {
             )
         } else if last > end {
             format!(
-                "the run has written {last} records, and the file ends after record {end}: the \
-                 last {} are missing",
-                last - end
+                "the run has written {}, and the file ends after record {end}: {}",
+                count(usize::try_from(last).unwrap_or(usize::MAX), "record"),
+                match last - end {
+                    1 => "the last record is missing".to_owned(),
+                    missing => format!("the last {missing} records are missing"),
+                }
             )
         } else if line_checksum(last, replay).as_ref() != Some(&self.checksum) {
             format!(

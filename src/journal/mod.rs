@@ -46,7 +46,7 @@
 //! - `lock`, `lock_holder`, `file`: who holds the file, who may read it, and what must be synced
 //!   with it.
 //! - `hiding`: removes secret values from free texts before they are recorded.
-//! - `inspect`: `read_state_file`, `check` and `cut`, for when no run holds the file.
+//! - `inspect`: `read_state_file`, `read_records`, `check` and `cut`, for when no run holds the file.
 //! - `error`: what can go wrong, with remedies for the user.
 //! - `testing`: what the tests of this module and of others use.
 
@@ -80,7 +80,7 @@ mod writer;
 pub use change_times::ChangeTime;
 pub use error::{IllegalTransition, JournalError};
 pub use handle::Journal;
-pub use inspect::{CutSummary, StateFileContents, check, cut, read_state_file};
+pub use inspect::{CutSummary, StateFileContents, check, cut, read_records, read_state_file};
 pub use lock::{Lock, Occupancy};
 pub use lock_holder::LockHolder;
 pub use lost_records::LostRecords;
@@ -93,8 +93,8 @@ pub use payload::{
     Abandoned, Began, Captured, ChangeKind, Closed, Completed, Confirmed, Cut, Done, Ended, Failed,
     Finished, Hindrance, HumanEditDetected, Intent, LaunchOutcome, Launched, Noted, Opened,
     OverwriteConfirmed, PhaseBegan, PhaseEnded, Pinned, PinnedTarget, Planned, Reopened,
-    RepairBegan, Repinned, RunbookChanged, SealVerified, Sealed, StepBegan, StepEnded,
-    StepForecast, StepOutcome, Takeover, TimeSource, Verified, Waiting,
+    RepairBegan, Repinned, RunbookChanged, SealVerified, Sealed, SealedRefresh, StepBegan,
+    StepEnded, StepForecast, StepOutcome, Takeover, TimeSource, Verified, Waiting,
 };
 pub use record::{Entry, FORMAT, Record, RunId};
 pub use replay::{Damage, TornRecord};

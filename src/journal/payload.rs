@@ -169,7 +169,7 @@ pub struct Noted {
     pub step: Option<String>,
     /// Warnings, which stopped nothing: one line each.
     pub notes: Vec<String>,
-    /// The same as in [`Closed`].
+    /// What to do about one of these warnings, by its text, if that is known.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub remedies: BTreeMap<String, String>,
 }
@@ -308,6 +308,10 @@ pub struct PhaseEnded {
     /// but a process that is killed writes none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What to do about one of these warnings, by its text, if that is known. Versions before this
+    /// member existed did not record it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub remedies: BTreeMap<String, String>,
 }
 
 /// One row or setting as the service gave it.
@@ -335,6 +339,34 @@ pub struct Sealed {
     pub count: usize,
     /// The SHA-256 over the keys, `ETag`s and digests of its captures, in their order.
     pub sha256: String,
+    /// The refresh that it belongs to. Versions before this member existed did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh: Option<SealedRefresh>,
+}
+
+/// The refresh that a seal belongs to: its copy may be given to another run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedRefresh {
+    /// The cloud, as the runbook names it.
+    pub cloud: String,
+    /// The source environment's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The target environment's id.
+    pub target: String,
+    /// The target's display name when its run began.
+    pub target_name: String,
+}
+
+impl From<&Pinned> for SealedRefresh {
+    fn from(pinned: &Pinned) -> Self {
+        Self {
+            cloud: pinned.cloud.clone(),
+            source: pinned.source.clone(),
+            target: pinned.target.environment.clone(),
+            target_name: pinned.target.name.clone(),
+        }
+    }
 }
 
 /// A seal was read back and matches.
@@ -420,6 +452,10 @@ pub enum LaunchOutcome {
     Failed,
     /// The request certainly never took effect.
     Absent,
+    /// Unknown: a person waived the manual task that has the same change, and the survey still finds
+    /// the change. It is neither done nor proved, and nothing waits for it any more. Versions before this
+    /// outcome existed recorded such a launch as succeeded and verified.
+    GivenUp,
 }
 
 /// The end state of a launch, read from the tenant itself.

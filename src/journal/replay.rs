@@ -17,7 +17,9 @@ use super::line::{Chain, Checksum};
 use super::record::{Entry, FORMAT};
 use super::state::State;
 
-pub(super) use reader::{Entries, replay, replay_file, replay_state};
+#[cfg(test)]
+pub(super) use reader::replay;
+pub(super) use reader::{Entries, replay_bytes, replay_file, replay_state};
 
 /// A flaw in a state file.
 #[derive(Clone, Debug, PartialEq, Eq)]

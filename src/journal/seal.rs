@@ -18,7 +18,7 @@ use crate::base::{files, text};
 use super::error::JournalError;
 use super::file;
 use super::line::{self, Line};
-use super::payload::{Captured, Sealed};
+use super::payload::{Captured, Sealed, SealedRefresh};
 use super::record::{Record, RunId};
 use super::replay::{self, Entries};
 use super::sealed_row::{SealedRow, Span};
@@ -59,6 +59,8 @@ pub struct SealBackup {
     pub captures: Vec<RowToSeal>,
     /// The SHA-256 of its manifest.
     pub sha256: String,
+    /// The refresh that it belongs to, if its version recorded that.
+    pub refresh: Option<SealedRefresh>,
 }
 
 /// A seal as it was read back.
@@ -103,6 +105,7 @@ const BATCH: usize = 1024 * 1024;
 /// Ends with the key of a capture that comes twice: its batch is not written.
 pub(super) struct SealRecords<I: Iterator> {
     seal: String,
+    refresh: Option<SealedRefresh>,
     rows: Peekable<I>,
     keys: HashSet<String>,
     digest: ManifestDigest,
@@ -111,9 +114,14 @@ pub(super) struct SealRecords<I: Iterator> {
 }
 
 impl<I: Iterator<Item = RowToSeal>> SealRecords<I> {
-    pub(super) fn new(seal: &str, captures: impl IntoIterator<IntoIter = I>) -> Self {
+    pub(super) fn new(
+        seal: &str,
+        refresh: Option<SealedRefresh>,
+        captures: impl IntoIterator<IntoIter = I>,
+    ) -> Self {
         Self {
             seal: seal.to_owned(),
+            refresh,
             rows: captures.into_iter().peekable(),
             keys: HashSet::new(),
             digest: ManifestDigest::default(),
@@ -161,6 +169,7 @@ impl<I: Iterator<Item = RowToSeal>> Iterator for SealRecords<I> {
                 seal: self.seal.clone(),
                 count: self.count,
                 sha256: std::mem::take(&mut self.digest).finish(),
+                refresh: self.refresh.take(),
             }));
         }
         Some(Ok(batch))
@@ -170,7 +179,7 @@ impl<I: Iterator<Item = RowToSeal>> Iterator for SealRecords<I> {
 /// All records of a seal; a key may come twice.
 #[cfg(test)]
 pub(super) fn seal_records(seal: &str, captures: Vec<RowToSeal>) -> Vec<Record> {
-    let mut records = SealRecords::new(seal, Vec::new());
+    let mut records = SealRecords::new(seal, None, Vec::new());
     let mut all: Vec<Record> = Vec::new();
     for row in captures {
         all.push(records.captured(row));
@@ -364,6 +373,7 @@ pub fn read_copy(path: &Path) -> Result<SealBackup, JournalError> {
         seal: verified.seal,
         captures,
         sha256: verified.sha256,
+        refresh: verified.refresh,
     })
 }
 
@@ -372,6 +382,7 @@ pub(super) struct VerifiedCopy {
     pub(super) run: RunId,
     pub(super) seal: String,
     pub(super) sha256: String,
+    refresh: Option<SealedRefresh>,
     /// The number and checksum of its last line.
     pub(super) last: (u64, String),
 }
@@ -485,6 +496,7 @@ fn read_copied_rows(
         run: last.run,
         seal: sealed.seal,
         sha256: sealed.sha256,
+        refresh: sealed.refresh,
         last: (last.entry.number, last.checksum.to_string()),
     })
 }

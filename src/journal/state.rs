@@ -122,6 +122,8 @@ pub struct State {
     pub refused: BTreeMap<Arc<str>, Stamped<Failed>>,
     /// When the run reached its end.
     pub finished: Option<Timestamp>,
+    /// The same for its first end: a finished run may be opened again.
+    pub first_finished: Option<Timestamp>,
     /// For what steps were opened again, in order.
     pub reopened: Vec<Stamped<Reopened>>,
     /// The repair that has begun and not ended.
@@ -401,15 +403,35 @@ pub struct ProvedThing {
     pub time: Timestamp,
 }
 
+/// The things of a worksheet.
+pub(super) enum WorksheetThings<'a> {
+    /// The keys of its changes.
+    Keys(BTreeSet<&'a str>),
+    /// Their names: versions that recorded no keys.
+    Names(BTreeSet<&'a str>),
+}
+
+impl WorksheetThings<'_> {
+    /// Has the worksheet the change of this key and name?
+    pub(super) fn has(&self, key: &str, name: &str) -> bool {
+        match self {
+            Self::Keys(keys) => keys.contains(key),
+            Self::Names(names) => names.contains(name),
+        }
+    }
+}
+
 impl TaskState {
-    /// Has its worksheet the change of this key? Versions that recorded no keys have its name.
-    pub(super) fn has_thing(&self, key: &str, name: &str) -> bool {
+    /// The things of its worksheet. There may be many thousand, so each is looked up in a set.
+    pub(super) fn things(&self) -> WorksheetThings<'_> {
         let sheet = &self.waiting.worksheet;
         let list = |member: &str| sheet.get(member).and_then(Value::as_array);
-        match (list("changes"), list("things")) {
-            (Some(changes), _) => changes.iter().any(|change| change["key"] == key),
-            (None, Some(things)) => things.iter().any(|thing| thing == name),
-            (None, None) => false,
+        if let Some(changes) = list("changes") {
+            let keys = changes.iter().filter_map(|change| change["key"].as_str());
+            WorksheetThings::Keys(keys.collect())
+        } else {
+            let names = list("things").into_iter().flatten();
+            WorksheetThings::Names(names.filter_map(Value::as_str).collect())
         }
     }
 

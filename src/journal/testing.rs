@@ -2,6 +2,7 @@
 //! counts and fails. Tests of the engine, the domain and the steps take records from it, and open
 //! a state file.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -133,6 +134,7 @@ pub(crate) fn phase_ended(step: &str, phase: &str) -> Record {
         passes: 2,
         changes: 1,
         notes: Vec::new(),
+        remedies: BTreeMap::new(),
     }
     .into()
 }

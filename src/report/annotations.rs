@@ -259,7 +259,12 @@ impl Annotations {
                 let level = (Level::Warning, SHOWN);
                 self.command_of_change(level, (step, name), message, help.as_deref())
             }
-            EventKind::Noted { step, message } => {
+            EventKind::Noted {
+                step,
+                message,
+                remedy,
+            } => {
+                let message = &with_fix(message, remedy.as_deref());
                 let title = format!("iomcopy: {step}");
                 let place = self.place(Some(step));
                 self.command(Level::Warning, SHOWN, &title, place.as_ref(), message)
@@ -306,6 +311,11 @@ fn heading(kind: FailureKind) -> (Level, &'static str) {
 fn with_help(message: &str, help: Option<&str>) -> String {
     let help = help.map(|help| format!("\nhelp: {help}"));
     format!("{message}{}", help.unwrap_or_default())
+}
+
+fn with_fix(message: &str, fix: Option<&str>) -> String {
+    let fix = fix.map(|fix| format!("\nfix: {fix}"));
+    format!("{message}{}", fix.unwrap_or_default())
 }
 
 /// A listener with folded groups for steps and annotations for problems.

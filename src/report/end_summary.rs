@@ -1,6 +1,7 @@
 //! What did not succeed at first, or needs a look: repeated at the end of a run, because it has
 //! scrolled away by then.
 
+use std::borrow::Cow;
 use std::sync::Mutex;
 
 use console::measure_text_width;
@@ -10,22 +11,16 @@ use super::hindrances::{AT_FIRST, Hindrances, earlier_hindrances, first_line};
 use super::run_report::NEEDS_A_LOOK;
 use super::shorten::shortened;
 use super::status::findings_line;
-use crate::base::redaction::redacted_line;
 use crate::base::sync::lock;
 use crate::engine::{Event, EventKind, Listener};
 use crate::journal::{Hindrance, StateFileContents};
+use crate::runbook::{Keyword as _, StepName};
 
 /// How many things of each kind are named; more are counted.
 const NAMED: usize = 20;
 
-/// How many columns of a note are repeated: it was shown whole before, and the report has it.
-const LONGEST: usize = 220;
-
-/// How many columns of its reason stay at least, before what to do about it.
-const REASON: usize = 120;
-
-/// How many columns of what to do are repeated.
-const INSTRUCTION: usize = 320;
+/// How many columns of a note, or of what to do about it, are repeated: the report has it whole.
+const LONGEST: usize = 400;
 
 /// Collects what the end of a run repeats.
 #[derive(Debug, Default)]
@@ -59,45 +54,72 @@ impl EndSummary {
     }
 }
 
-/// The notes, or their number and the command that shows them. Where a part is left out, the command
-/// follows.
+/// The notes with what to do about them, or their number and the command that shows them. Where a
+/// part is left out, the command follows.
 fn describe_notes(notes: &Findings, shown_by: &str, only_counted: bool) -> String {
-    let texts = &notes.texts;
-    if only_counted && !texts.is_empty() {
-        return format!("\n{}\n", findings_line(texts.len(), shown_by));
+    if notes.texts.is_empty() {
+        return String::new();
     }
-    let lines = texts.iter().map(|note| first_line(note));
-    let short: Vec<String> = lines.map(|line| shortened_note(&line)).collect();
-    let mut text = list("needs a look:", &short);
-    let is_cut = |(note, short): (&String, &String)| {
-        notes.remedies.contains_key(note) || redacted_line(note) != *short
-    };
-    if texts.len() > NAMED || texts.iter().zip(&short).any(is_cut) {
+    if only_counted {
+        return format!("\n{}\n", findings_line(notes.texts.len(), shown_by));
+    }
+    let (mut text, mut listed, mut is_whole) = ("\nneeds a look:\n".to_owned(), 0, true);
+    for group in notes.groups() {
+        if listed == NAMED {
+            break;
+        }
+        let shown = group.texts.len().min(NAMED - listed);
+        for note in &group.texts[..shown] {
+            let note = without_labels(note);
+            let line = brief(&note);
+            is_whole &= *note == line;
+            text += &format!("  - {line}\n");
+        }
+        if let Some(fix) = group.fix() {
+            text += &format!("    {}\n", brief(&fix));
+        }
+        listed += shown;
+    }
+    if notes.texts.len() > listed {
+        text += &format!("  and {} more\n", notes.texts.len() - listed);
+        is_whole = false;
+    }
+    if !is_whole {
         text += &format!("  in full, under \"{NEEDS_A_LOOK}\": {shown_by}\n");
     }
     text
 }
 
-/// A note in about [`LONGEST`] columns, or more where what to do is longer. What to do about it follows the last colon and stays whole,
-/// so the reason before it is cut.
-fn shortened_note(note: &str) -> String {
-    if measure_text_width(note) <= LONGEST {
-        return note.to_owned();
+/// A note without what says nothing at the end of a finished run: that it is a warning, and which of
+/// the eight steps it is about, because its text names the thing.
+fn without_labels(note: &str) -> Cow<'_, str> {
+    if let Some((step, text)) = note.split_once(": ")
+        && StepName::ALL.iter().any(|name| name.keyword() == step)
+    {
+        return Cow::Borrowed(text);
     }
-    let is_code = |at: usize| note[..at].matches('`').count() % 2 == 1;
-    let colon = note
-        .rmatch_indices(": ")
-        .map(|(at, _)| at)
-        .find(|at| !is_code(*at));
-    let Some((reason, instruction)) = colon.map(|at| note.split_at(at)) else {
-        return shortened(note, LONGEST);
+    let Some(warning) = note.strip_prefix("warning: ") else {
+        return Cow::Borrowed(note);
     };
-    let columns = measure_text_width(instruction);
-    if columns > INSTRUCTION {
-        return shortened(note, LONGEST);
+    let affected = warning.split_once(" (affects step ");
+    match affected.and_then(|(problem, rest)| Some((problem, rest.split_once(')')?.1))) {
+        Some((problem, found)) => Cow::Owned(format!("{problem}{found}")),
+        None => Cow::Borrowed(warning),
     }
-    let left = LONGEST.saturating_sub(columns).max(REASON);
-    shortened(reason, left) + instruction
+}
+
+/// The first line in about [`LONGEST`] columns. Of a longer one, whole parts stay: a list of things
+/// ends after one of them.
+fn brief(text: &str) -> String {
+    let line = first_line(text);
+    if measure_text_width(&line) <= LONGEST {
+        return line;
+    }
+    let short = shortened(&line, LONGEST);
+    match short.rsplit_once("; ") {
+        Some((parts, _)) if parts.len() * 2 >= short.len() => format!("{parts}; …"),
+        _ => short,
+    }
 }
 
 /// A head with a line for each thing; empty without things.
@@ -159,46 +181,73 @@ mod tests {
     }
 
     #[test]
-    fn of_a_long_note_the_reason_is_cut_and_what_to_do_stays() {
-        let flow = "00000000-0000-0000-0000-000000000001";
-        let rules = [
-            "set it in IOM app > Providers > FedEx > Parameters".to_owned(),
-            format!(
-                "set it in IOM app, or write `{}`",
-                "p: { x: y } ".repeat(20)
-            ),
-            format!("add `{{ flow: {flow}, find: {flow}, with: {flow} }}` under `replace`"),
+    fn notes_with_the_same_remedy_are_a_line_each_and_the_remedy_is_there_once() {
+        let fix = "set it in IOM app > Providers, or write `parameters: { x: y }`".to_owned();
+        let texts = [
+            "settings: 'a' has no value",
+            "look",
+            "settings: 'b' has no value",
         ];
-        for rule in rules {
-            let note = format!("flows: 'A' {}: {rule}", "because it names it ".repeat(12));
-            let text = EndSummary::default().text(&notes(&[&note]), "report", false);
-            let line = text.lines().nth(2).unwrap();
-            assert!(line.starts_with("  - flows: 'A' because"), "{line}");
-            assert!(line.ends_with(&format!("…: {rule}")), "{line}");
-            assert!(text.contains("in full, under"), "{text}");
-        }
+        let found = Findings {
+            remedies: [0, 2]
+                .map(|at: usize| (texts[at].to_owned(), fix.clone()))
+                .into(),
+            ..notes(&texts)
+        };
+        assert_eq!(
+            EndSummary::default().text(&found, "iomcopy report uat.yaml", false),
+            format!(
+                "\nneeds a look:\n  - settings: 'a' has no value\n  - settings: 'b' has no value\n    \
+                 fix for these 2: {fix}\n  - look\n"
+            )
+        );
     }
 
     #[test]
-    fn a_note_with_a_remedy_is_whole_only_in_the_report() {
-        let remedies = [("look".to_owned(), "turn it on".to_owned())].into();
+    fn a_remedy_stays_whole_however_long_its_note_is() {
+        let fix = format!("write `{}`", "p: { x: y } ".repeat(20));
+        let note = format!(
+            "warning: flows name it (affects step activate-flows): {}",
+            "'a flow'; ".repeat(60)
+        );
         let found = Findings {
-            remedies,
-            ..notes(&["look"])
+            remedies: [(note.clone(), fix.clone())].into(),
+            ..notes(&[&note])
         };
-        let text = EndSummary::default().text(&found, "iomcopy report uat.yaml", false);
-        assert!(text.ends_with("in full, under \"Needs a look\": iomcopy report uat.yaml\n"));
+        let text = EndSummary::default().text(&found, "report", false);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(
+            lines[2].starts_with("  - flows name it: 'a flow'; "),
+            "{text}"
+        );
+        assert!(lines[2].ends_with("'a flow'; …"), "{text}");
+        assert_eq!(lines[3], format!("    fix: {fix}"));
+        assert!(lines[4].starts_with("  in full, under"), "{text}");
     }
 
     #[test]
     fn a_long_note_ends_with_a_whole_word() {
-        let long = "word ".repeat(50);
+        let long = "word ".repeat(100);
         let text = EndSummary::default().text(&notes(&[&long]), "iomcopy report uat.yaml", false);
         let end = "word…\n  in full, under \"Needs a look\": iomcopy report uat.yaml\n";
-        assert!(text.ends_with(end) && text.len() < 310, "{text}");
+        assert!(text.ends_with(end) && text.len() < 490, "{text}");
         let short = notes(&["short"]);
         let text = EndSummary::default().text(&short, "iomcopy report uat.yaml", false);
         assert_eq!(text, "\nneeds a look:\n  - short\n");
+    }
+
+    #[test]
+    fn many_notes_are_counted() {
+        let texts: Vec<String> = (0..NAMED + 3).map(|at| format!("note {at}")).collect();
+        let remedies = texts.iter().map(|text| (text.clone(), "look".to_owned()));
+        let found = Findings {
+            remedies: remedies.collect(),
+            texts: texts.clone(),
+        };
+        let text = EndSummary::default().text(&found, "report", false);
+        let end = "  - note 19\n    fix for these 23: look\n  and 3 more\n  in full, under \
+                   \"Needs a look\": report\n";
+        assert!(text.ends_with(end), "{text}");
     }
 
     #[test]
@@ -242,7 +291,7 @@ mod tests {
             summary.text(&notes(&["copy-environments: look\nat this"]), report, false),
             "\ndid not succeed at first:\n  - Dataverse (throttled): 2 waits, 1 min 30 s in all\n  \
              - turn on 'orders': done after 1 failed attempt: its child is off\n\
-             \nneeds a look:\n  - copy-environments: look\n  \
+             \nneeds a look:\n  - look\n  \
              in full, under \"Needs a look\": iomcopy report uat.yaml\n"
         );
     }

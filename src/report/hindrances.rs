@@ -310,7 +310,7 @@ impl AttemptTimes {
 fn failure(ended: &Ended) -> Option<&str> {
     let text = |name: &str| ended.detail.get(name).and_then(serde_json::Value::as_str);
     match ended.outcome {
-        LaunchOutcome::Succeeded => None,
+        LaunchOutcome::Succeeded | LaunchOutcome::GivenUp => None,
         LaunchOutcome::Failed => Some(text("why").unwrap_or_default()),
         LaunchOutcome::Absent => text("refused"),
     }

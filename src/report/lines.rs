@@ -158,7 +158,14 @@ pub(super) fn recorded_line(kind: &EventKind, head: &RunHead, palette: Palette) 
              with it",
             escape(name)
         ),
-        EventKind::Noted { message, .. } => format!("  note: {}", escape(message)),
+        EventKind::Noted {
+            message, remedy, ..
+        } => {
+            let fix = remedy
+                .as_ref()
+                .map(|fix| format!("\n    fix: {}", escape(fix)));
+            format!("  note: {}{}", escape(message), fix.unwrap_or_default())
+        }
         EventKind::StepEnded {
             step,
             outcome,

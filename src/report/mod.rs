@@ -25,9 +25,12 @@
 //! next_command.rs the command that a message suggests next
 //! worksheet_text.rs
 //!                 a worksheet as lines of text
-//! plan/           a plan for those who approve it, as text and as a page
+//! markdown.rs     texts, tables and lists as Markdown
+//! plan/           a plan for those who approve it: as text, Markdown and a page
 //! page/           a page for a browser: its frame and style, texts as markup
 //! status.rs       a state file's fold as a table
+//! open_failures.rs
+//!                 the failures of a state file, each cause once
 //! change_counts.rs
 //!                 how many changes of a step are done, in words
 //! expected_time.rs
@@ -52,8 +55,10 @@ mod lines;
 mod live_run;
 mod live_screen;
 mod live_table;
+mod markdown;
 mod next_command;
 mod notification;
+mod open_failures;
 mod page;
 mod palette;
 mod pipeline;
@@ -71,10 +76,10 @@ mod wrap;
 pub use annotations::{Annotated, Annotations, Checkout};
 pub use current_work::{Estimates, Expected};
 pub use documents::{
-    CheckLine, ChecksDocument, CompleteDocument, CutDocument, DamageLine, ExportDocument,
-    FailureDocument, Findings, FleetDocument, FleetRun, GraphDocument, ImportDocument,
-    InitDocument, PlanDocument, RecordLine, RehearsalDocument, RehearsalEndpoint,
-    RehearsalEndpoints, StateCheckDocument, TaskOutcome, ValidateDocument, Version,
+    CheckLine, ChecksDocument, ChecksSummary, CompleteDocument, CutDocument, DamageLine,
+    ExportDocument, FailureDocument, Findings, FleetDocument, FleetRun, GraphDocument,
+    ImportDocument, InitDocument, PlanDocument, RecordLine, RehearsalDocument, RehearsalEndpoint,
+    RehearsalEndpoints, StateCheckDocument, TaskOutcome, Usable, ValidateDocument, Version,
     commands_with_json, document, output_schema,
 };
 pub use durations::duration;
@@ -88,7 +93,7 @@ pub use notification::{Notice, notification, pipeline_page};
 pub use page::GENERATOR;
 pub use palette::{ColorChoice, Palette};
 pub use pipeline::Pipeline;
-pub use plan::{LostProviders, PlanFacts, PlanReport, plan_page, plan_text};
+pub use plan::{LostProviders, PlanFacts, PlanReport, plan_markdown_within, plan_page, plan_text};
 pub use printer::Printer;
 pub use run_report::{
     GraphOutline, GraphPicture, OutlineArrow, OutlineTile, ReportFormat, RunReport, gather_report,

@@ -62,6 +62,11 @@ impl TaskCommands {
         &self.complete
     }
 
+    /// The command that continues without evidence.
+    pub fn waive(&self) -> String {
+        format!("{} --waive \"REASON\"", self.complete)
+    }
+
     /// What follows when the person is done, while a process waits for the task.
     pub fn while_waiting(&self) -> String {
         if self.needs_waiver {
@@ -81,10 +86,7 @@ impl TaskCommands {
         let mut lines = vec![format!("when it is done: {}", self.next())];
         if let Some(check) = self.check() {
             lines.push(check);
-            lines.push(format!(
-                "to continue without evidence: {} --waive \"REASON\"",
-                self.complete
-            ));
+            lines.push(format!("to continue without evidence: {}", self.waive()));
         }
         lines
     }

@@ -8,11 +8,13 @@ use super::documents::{
     LastProcess, RunState, StatusDocument, StepCondition, StepFailure, StepStatus, Target, Version,
     Worksheet,
 };
+use super::open_failures::failure_blocks;
 use super::{NextCommand, Palette, TaskCommands, duration, worksheet_text};
 use crate::base::text::{count, escape};
 use crate::engine::OpenWorksheet;
 use crate::journal::{
-    LostRecords, Occupancy, State, StateFileContents, StepOutcome, StepState, TaskState as Task,
+    LostRecords, Occupancy, Record, State, StateFileContents, StepOutcome, StepState,
+    TaskState as Task,
 };
 
 /// The commands that a message about a run suggests.
@@ -32,7 +34,7 @@ pub(super) fn torn_note(bytes: u64) -> String {
 
 /// The state file as a table: run, target, state, a line for each step, each open worksheet, the
 /// next command. Takes the names of all steps in order, and the commands to suggest. At the end of
-/// a run, `ending` is the failure that is printed after the table, or empty: a worksheet, a failure
+/// a run, `ending` has the messages of the failure that is printed after the table, or is empty: a worksheet, a failure
 /// and the next command, which the run shows elsewhere, are then left out.
 pub fn status_table(
     contents: &StateFileContents,
@@ -43,13 +45,21 @@ pub fn status_table(
     ending: Option<&str>,
 ) -> String {
     let state = &contents.state;
-    let follows = |message: &str| ending.is_some_and(|ending| ending.contains(message));
+    let ending_words = ending.map(words);
+    let follows = |message: &str| {
+        let mut ending = ending_words.iter();
+        ending.any(|ending| ending.contains(&words(message)))
+    };
     let mut text = head(contents, steps, estimates);
     let width = steps.iter().map(|name| name.len()).max().unwrap_or(0);
     let digits = steps.len().to_string().len();
+    let longest = steps.iter().map(|name| step_word(contents, name).len());
+    let longest = longest.max().unwrap_or(0).max(8);
     for (number, name) in steps.iter().enumerate() {
         let step = state.step(name);
-        let painted = paint_condition(step_word(contents, name), palette);
+        let is_blocked = step.is_none() && why_not_begun(state, name).is_some();
+        let word = step_word(contents, name);
+        let painted = paint_condition(word, (is_blocked, longest), palette);
         text += &format!("  {:>digits$} {name:<width$}  {painted}", number + 1);
         text += &match step {
             Some(step) => describe_step(state, step) + describe_wait(contents, name),
@@ -70,19 +80,17 @@ pub fn status_table(
     }
     text += &current_work::operation_lines(contents, estimates);
     let failures = state.failures.iter();
-    for failure in failures.filter(|failure| !follows(&failure.message)) {
-        text += &format!("\n{} {}\n", palette.bad("failed:"), failure.message);
-        if let Some(help) = &failure.help {
-            text += &format!("help: {help}\n");
-        }
-        text += &format!("when: {:.0}\n", failure.time);
-    }
+    let failures: Vec<_> = failures.filter(|it| !follows(&it.message)).collect();
+    text += &failure_blocks(state, &failures, palette);
     if !estimates.findings.texts.is_empty() && ending.is_none() {
         let (findings, files) = (estimates.findings.texts.len(), &commands.arguments);
         text += &format!(
             "\n{}\n",
             findings_line(findings, &format!("iomcopy report {files}"))
         );
+        let verify = format!("iomcopy verify {files}");
+        let as_of = as_of_end(contents, &verify);
+        text += &as_of.map_or_else(String::new, |line| format!("  {line}\n"));
     }
     // While a process works, it is a record that is being written.
     if let Some(torn) = &contents.torn
@@ -95,6 +103,11 @@ pub fn status_table(
     text + &line.map_or_else(String::new, |line| format!("\n{line}\n"))
 }
 
+/// The text without its line breaks and indentation: a failure that contains others indents them.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// The line about what needs a look. Takes how many findings there are and the command that shows
 /// them.
 pub(super) fn findings_line(findings: usize, command: &str) -> String {
@@ -102,6 +115,18 @@ pub(super) fn findings_line(findings: usize, command: &str) -> String {
         "needs a look: {}, see: {command}",
         count(findings, "warning")
     )
+}
+
+/// As of when the figures and the findings of a finished run are: what a person does since is not in
+/// them. `None` before the run has finished. Takes the command that reads what is true now.
+pub(super) fn as_of_end(contents: &StateFileContents, verify: &str) -> Option<String> {
+    contents.state.finished?;
+    let ends = contents.entries.iter().rev();
+    let mut ends = ends.filter(|entry| matches!(entry.record, Record::Closed(_)));
+    let end = ends.next()?.time;
+    Some(format!(
+        "as of {end:.0}, when the last process of the run ended; `{verify}` reads what is true now"
+    ))
 }
 
 /// The lines before the steps.
@@ -229,6 +254,9 @@ pub(super) fn condition(contents: &StateFileContents) -> (String, RunState) {
             return (text, RunState::Running);
         }
         _ if state.finished.is_some() => ("finished", RunState::Finished),
+        _ if !state.failures.is_empty() && state.waiting().next().is_some() => {
+            ("failed, and waiting for a person", RunState::Failed)
+        }
         _ if state.waiting().next().is_some() => ("waiting for a person", RunState::Waiting),
         _ if !state.failures.is_empty() => ("failed", RunState::Failed),
         (_, Some(closed)) if closed.reason == "failed" => ("failed", RunState::Failed),
@@ -275,15 +303,11 @@ pub(super) fn step_condition(step: Option<&StepState>) -> StepCondition {
     }
 }
 
-/// The state of a step in the table; while a process works on the run, with the words of the table
-/// that `run` draws.
+/// The state of a step in the table, with the words of the table that `run` draws.
 fn step_word(contents: &StateFileContents, name: &str) -> &'static str {
     let state = &contents.state;
     match step_condition(state.step(name)) {
         _ if current_work::now(contents).is_some_and(|now| now.step == name) => "running",
-        StepCondition::NotBegun if why_not_begun(state, name).is_some() => "blocked",
-        StepCondition::NotBegun if contents.occupancy == Occupancy::Free => "-",
-        StepCondition::NotBegun => "waiting",
         other => other.as_text(),
     }
 }
@@ -302,14 +326,15 @@ fn describe_wait(contents: &StateFileContents, name: &str) -> &'static str {
     }
 }
 
-/// The word for the state of a step, in its colour.
-fn paint_condition(word: &str, palette: Palette) -> String {
-    let padded = format!("{word:<8}");
+/// The word for the state of a step in this width, in its colour. `is_blocked`: it has not begun,
+/// because something that it needs has failed.
+fn paint_condition(word: &str, (is_blocked, width): (bool, usize), palette: Palette) -> String {
+    let padded = format!("{word:<width$}");
     match word {
         "done" => palette.good(&padded),
         "failed" => palette.bad(&padded),
         "running" => palette.bold(&padded),
-        "blocked" => palette.notable(&padded),
+        _ if is_blocked => palette.notable(&padded),
         _ => palette.faint(&padded),
     }
 }

@@ -8,15 +8,19 @@ use super::excerpt::{fit_excerpt, is_marker};
 /// In a narrower terminal, text is not wrapped.
 const NARROWEST: usize = 40;
 
+/// How many columns a usual terminal has.
+const USUAL: usize = 80;
+
 /// What a line of a list begins with.
 const MARKS: [&str; 6] = ["[ ] ", "- ", "… ", "~ ", "! ", "? "];
 
 /// The text with lines of at most `width` columns, broken between words. A word that is longer, a
 /// command and a duration stay whole: a command can be copied. A long name in quotes is broken, and an
-/// excerpt of a runbook is cut. Without a width, the same text.
+/// excerpt of a runbook is cut. Without a width, only a link at the end of a line has its own line.
 pub(super) fn wrapped(text: &str, width: Option<usize>) -> String {
     let Some(width) = width.filter(|width| *width >= NARROWEST) else {
-        return text.to_owned();
+        let lines = text.split('\n').map(with_link_below);
+        return lines.collect::<Vec<_>>().join("\n");
     };
     let mut lines = text.split('\n').peekable();
     let mut wrapped = Vec::new();
@@ -64,6 +68,16 @@ fn wrapped_line(line: &str, width: usize) -> String {
         column += length;
     }
     text
+}
+
+/// The line with a link at its end on a line of its own: beside a parenthesis it cannot be clicked or
+/// copied.
+fn with_link_below(line: &str) -> String {
+    let Some((text, address)) = link_at_end(line) else {
+        return line.to_owned();
+    };
+    let indent = hanging_indent(line, USUAL);
+    format!("{text}\n{}{address}", " ".repeat(indent))
 }
 
 /// The text of a line that ends with a link, `(open https://…)`, and the address. On a line of its own
@@ -243,6 +257,11 @@ mod tests {
                 Some(40)
             ),
             format!("  [ ] 'FedEx': deactivate it\n      {address}")
+        );
+        assert_eq!(
+            wrapped(&format!("  [ ] deactivate it (open {address})\nend"), None),
+            format!("  [ ] deactivate it\n      {address}\nend"),
+            "in a pipe"
         );
         let short = "[ ] look (open https://a.test/x)";
         assert_eq!(wrapped(short, Some(40)), short);

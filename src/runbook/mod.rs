@@ -52,6 +52,7 @@ pub use digest::Difference;
 pub(crate) use file::parse_with_values;
 pub use file::{ReadError, parse, read_file};
 pub use fill_in::FILL_IN;
+pub use grammar::scalars::is_user;
 pub use model::Runbook;
 pub use model::containment::{
     Callbacks, Containment, ContainmentReplacement, OffOrKeep, ParameterSource, PlugIns, Purpose,

@@ -33,7 +33,7 @@ use crate::domain::sealed_orchestrations::{
 use crate::domain::seals::Part;
 use crate::domain::summary::dangling_notes;
 use crate::domain::{RefreshContext, graph, keys, seals};
-use crate::engine::{Change, Failure, JournalView, Phase, Survey};
+use crate::engine::{Change, Failure, JournalView, Note, Phase, Survey};
 use crate::runbook::{DetachHow, IomColumn, IomRequest, IomTable, StepName};
 
 pub(super) const DEFINITION: StepDefinition = StepDefinition {
@@ -176,8 +176,9 @@ impl Survey for Clear {
     }
 
     /// Names each slot that was dangling before: it needs a look, and no step changes it.
-    async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
-        dangling_notes(&self.0.names, journal)
+    async fn notes(&self, journal: &JournalView) -> Result<Vec<Note>, Failure> {
+        let notes = dangling_notes(&self.0.names, journal)?;
+        Ok(notes.into_iter().map(Note::from).collect())
     }
 }
 

@@ -55,11 +55,11 @@ pub(crate) fn assert_nothing_of_production(run: &CommandOutput, world: &World) {
     says(
         run,
         &[
-            "parameter 'msdyn_fedex_callbacksignaturekey' of provider 'msdyn_fedex', a secret, is \
-             not taken from production",
-            "parameters: { msdyn_fedex: { msdyn_fedex_callbacksignaturekey: { env: NAME } } }",
-            "IOM app > Providers > Installed > 'FedEx' > parameters",
-            "is not taken from production, because the target had no value",
+            "not set: parameter 'msdyn_fedex_callbacksignaturekey' of provider 'FedEx' (msdyn_fedex), \
+             a secret",
+            "fix for these 5: production's value is not taken, because the target had no value: set it \
+             in IOM app > Providers > Installed; or write a parameter under `parameters` of \
+             reinstall-providers: `DEFINITION: { PARAMETER: { env: NAME } }`",
         ],
     );
     let seed = world.at_seed();
@@ -154,7 +154,8 @@ fn a_flow_with_a_fixed_address_stays_off_and_an_empty_parameter_is_empty_again()
             &format!("1 names production: {FLOW}"),
             &format!("cloud flow '{FLOW}' is left off"),
             "the fixed address api.partner.example in 'Call_partner'",
-            "parameter 'msdyn_storehash' of provider 'msdyn_bigcommerce' is not taken from production",
+            "(msdyn_bigcommerce)",
+            "production's value is not taken, because the target had no value",
         ],
     );
     let world = stage.world();

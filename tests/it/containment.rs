@@ -82,7 +82,7 @@ pub(crate) fn assert_what_a_person_opens_is_named(stage: &Stage) {
             "'Orders': sends e-mail as orders@contoso.com",
             ": -v shows what was found",
             "Order management is not usable in 'Contoso UAT': ",
-            "next: correct what failed, then iomcopy verify rehearsal.yaml",
+            "next: iomcopy run rehearsal.yaml --only exit-administration-mode",
         ],
     );
     // A finished run changes nothing, and says what is open again.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::harness::{CommandOutput, Stage, Tenant, is_sampled, runbook_text, with_endpoints};
 use crate::outputs::document;
-use crate::person::{Person, is_work, without_link, worksheet_lines};
+use crate::person::{Person, is_work, with_links, without_link, worksheet_lines};
 use crate::whole_world::assert_whole_tenant_is_refreshed;
 
 /// The rehearsal's runbook with every request guided.
@@ -45,7 +45,8 @@ fn complete(stage: &Stage, task: &str) -> CommandOutput {
 
 /// Every line about a row has a link to it, and a command to copy names this run's state file.
 fn has_links_and_commands(answer: &CommandOutput) {
-    let lines = answer.stderr.lines();
+    let lines = with_links(&answer.stderr);
+    let lines = lines.iter();
     for line in lines.filter_map(|line| line.strip_prefix("  [ ] ")) {
         let is_about_a_row = ["tile '", "Installed > '"]
             .iter()
@@ -111,7 +112,7 @@ fn do_all_but_one(stage: &Stage, tenant: &Tenant, task: &str, lines: &[String]) 
         assert!(left.contains(last), "{task}: {last} is left: {left:?}");
         if left == [*last] {
             assert!(
-                answer.stderr.contains(", 1 thing left: "),
+                answer.stderr.contains(": the box above is left\n"),
                 "{}",
                 answer.stderr
             );

@@ -47,7 +47,9 @@ impl CommandOutput {
 
     /// The token that confirms another attempt, if the output has one.
     pub(crate) fn token(&self) -> Option<String> {
-        let (_, rest) = self.stderr.split_once("--confirm-repeat ")?;
+        let outputs = [&self.stdout, &self.stderr].into_iter();
+        let mut named = outputs.filter_map(|it| it.split_once("--confirm-repeat "));
+        let (_, rest) = named.next()?;
         rest.split_whitespace().next().map(str::to_owned)
     }
 

@@ -664,6 +664,11 @@ fn a_tenant_with_tls_is_trusted_by_its_root_certificate_only() {
     for said in ["invalid peer certificate", "SSL_CERT_FILE"] {
         assert!(answer.stderr.contains(said), "{}", answer.stderr);
     }
+    let missing = bench.stage.path("none.pem").display().to_string();
+    let answer = bench.preflight(&[("SSL_CERT_FILE", &missing)]).exits(3);
+    for said in ["SSL_CERT_FILE names a file that cannot be read", &missing] {
+        assert!(answer.stderr.contains(said), "{}", answer.stderr);
+    }
     // The restarted tenant has the same root certificate.
     bench.edit(|_, _| {});
     drop(bench.preflight(&[("SSL_CERT_FILE", &root)]).exits(0));

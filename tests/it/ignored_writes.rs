@@ -23,7 +23,7 @@ fn assert_ignored_write_exits(fault: &str, named: &str, code: i32) {
 #[test]
 fn an_ignored_copy_is_detected() {
     // The service accepted the copy and does not know its operation: a person confirms a second one.
-    assert_ignored_write_exits("POST */copy", "--confirm-repeat", 11);
+    assert_ignored_write_exits("POST */copy", "confirm that it may be sent again", 11);
 }
 
 #[test]

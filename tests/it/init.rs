@@ -257,7 +257,8 @@ fn at_a_terminal_a_person_answers_what_no_flag_does() {
         .types("Contoso Prod");
     person.reads("both the source and the target").types("0");
     person.reads("the numbers are 1 to").types("contoso uat");
-    person.reads("(Enter: later)").types("");
+    person.reads("(Enter: later)").types("nobody@x");
+    person.reads("a user principal name").types("");
     person
         .reads("File to write [contoso-uat-refresh.yaml]")
         .types("rehearsal.yaml");

@@ -245,6 +245,11 @@ impl Person {
 
 /// Runs to the end, and completes the one manual task when the run waits for it.
 pub(crate) fn finish(stage: &Stage) -> CommandOutput {
+    finish_with(stage, "security role 'Contoso warehouse service'")
+}
+
+/// The same. Takes what the run knows of the missing user's security roles.
+pub(crate) fn finish_with(stage: &Stage, roles: &str) -> CommandOutput {
     let answer = stage.run_again();
     if answer.code != Some(10) {
         return answer;
@@ -253,7 +258,10 @@ pub(crate) fn finish(stage: &Stage) -> CommandOutput {
         &answer,
         &[
             "waits for a person: copy-environments/put-back",
-            "the source has no user 'svcwms'; create it",
+            &format!(
+                "the source has no user 'svcwms'; create it as it was (alias \
+                 svc-wms-uat@contoso.com, company usmf, {roles})"
+            ),
         ],
     );
     Person::of(stage).creates_user("svcwms");
@@ -308,6 +316,24 @@ fn both_launches_run_at_the_same_time_and_the_pair_is_correct() {
     let again = stage.run().exits(0);
     says(&again, &["nothing is left to do"]);
     assert_eq!(stage.world().writes().len(), writes);
+}
+
+#[test]
+fn a_user_whose_roles_cannot_be_read_is_named_before_the_refresh_removes_it() {
+    let stage = Stage::new();
+    let _tenant = tenant(&stage, &runbook(), &["refuse=403:GET *SecurityUserRoles*"]);
+    let preflight = stage.call(&["preflight", "rehearsal.yaml"]).exits(0);
+    says(
+        &preflight,
+        &[
+            "'svcwms': alias svc-wms-uat@contoso.com, company usmf, its security roles were not read",
+            "fix: note the security roles of 'svcwms': the copy removes them",
+        ],
+    );
+    let plan = stage.call(&["plan", "rehearsal.yaml"]).exits(0);
+    let note = "recreate user 'svcwms' in Finance and Operations of 'Contoso UAT'; note its security \
+                roles now: the copy removes them";
+    says(&plan, &[note]);
 }
 
 #[test]

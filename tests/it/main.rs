@@ -7,6 +7,7 @@
 //!
 //! - `containment`: what could act on the outside is closed, named by `verify` and listed in reports.
 //! - `contained_settings`: flows, providers' settings and variables do not act as production.
+//! - `copied_by_hand`: the runbook skips the copy of a target that a person copied over.
 //! - `custom_connectors`: a connector with another identifier in each environment.
 //! - `lost_responses`: launches with invalid or lost responses are not sent twice or reported falsely.
 //! - `dialects`: tenants that say the same in another way.
@@ -74,6 +75,7 @@ mod contained_settings;
 #[cfg(feature = "rehearsal")]
 mod containment;
 #[cfg(feature = "rehearsal")]
+mod copied_by_hand;
 mod custom_connectors;
 #[cfg(feature = "rehearsal")]
 mod dialects;
@@ -156,6 +158,7 @@ mod recordings;
 mod refusal_kinds;
 #[cfg(feature = "rehearsal")]
 mod refusals;
+mod refused_beside;
 #[cfg(feature = "rehearsal")]
 mod repair;
 #[cfg(feature = "rehearsal")]

@@ -454,7 +454,8 @@ fn text(value: &Value) -> String {
 /// The lines of a worksheet that a person follows, as a text shows them: which user to sign in as, the
 /// boxes, and the lines below a box.
 pub(crate) fn worksheet_lines(text: &str) -> Vec<String> {
-    let lines = text.lines().filter_map(|line| {
+    let lines = with_links(text);
+    let lines = lines.iter().filter_map(|line| {
         let sign_in = line
             .strip_prefix("  ")
             .filter(|it| it.starts_with("sign in as "));
@@ -462,6 +463,21 @@ pub(crate) fn worksheet_lines(text: &str) -> Vec<String> {
         of_box.or(sign_in).or_else(|| line.strip_prefix("      "))
     });
     lines.map(str::to_owned).collect()
+}
+
+/// The lines of a text, each with the link that the program prints below it.
+pub(crate) fn with_links(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let link = line.trim_start();
+        match lines.last_mut() {
+            Some(last) if link.starts_with("http") && link != line => {
+                *last += &format!(" (open {link})");
+            }
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    lines
 }
 
 /// A line without the link to its record, which is for a browser.

@@ -51,10 +51,11 @@ fn example(name: &str) -> String {
     std::fs::read_to_string(path).expect("the example exists")
 }
 
-/// The script of a step of the example workflow for GitHub.
+/// The script of a step of the example workflows for GitHub.
 fn github_script(step: &str) -> String {
-    let workflow = example("github-refresh-one.yml");
-    let (_, rest) = workflow
+    let files = ["github-refresh-one.yml", "github-refresh-attempt.yml"];
+    let workflows = files.map(example).concat();
+    let (_, rest) = workflows
         .split_once(&format!("- name: {step}\n"))
         .expect("it has the step");
     let (_, rest) = rest
@@ -75,7 +76,8 @@ fn azure_script(step: &str) -> String {
     let (_, script) = before
         .rsplit_once(": |\n")
         .expect("the step is a script of several lines");
-    indented(script, "                  ").replace("${{ item.name }}", "uat")
+    let blanks = script.len() - script.trim_start().len();
+    indented(script, &" ".repeat(blanks)).replace("${{ item.name }}", "uat")
 }
 
 /// The first lines that have this indentation.
@@ -89,11 +91,14 @@ fn indented(text: &str, indentation: &str) -> String {
 /// the shell.
 fn shell_of(stage: &Stage, options: &[&str], script: &str) -> Command {
     // Only Linux has it.
-    let limit = "timeout --preserve-status --signal=INT 340m";
+    let limit = "timeout --preserve-status --signal=INT";
     let script = if cfg!(target_os = "linux") {
         script.to_owned()
     } else {
-        script.replace(limit, "")
+        let limits = ["340m", "\"$((20400 - SECONDS))\""].map(|time| format!("{limit} {time}"));
+        limits
+            .iter()
+            .fold(script.to_owned(), |script, limit| script.replace(limit, ""))
     };
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_iomcopy"));
     let folder = program.parent().expect("it is in a folder").display();
@@ -114,7 +119,9 @@ fn shell_of(stage: &Stage, options: &[&str], script: &str) -> Command {
         .env("RUNBOOK", "rehearsal.yaml")
         .env("VALUES", "values.yaml")
         .env("TARGET", "Contoso UAT")
-        .env("ATTEMPT", "1")
+        .env("ATTEMPT", "attempt1")
+        .env("FRESH_AFTER", "12h")
+        .env("ACCEPTED", "0 10")
         .stdin(std::process::Stdio::null());
     shell
 }
@@ -163,8 +170,21 @@ fn github_shows_groups_annotations_outputs_and_a_summary() {
     // The steps of the example workflow, with their variables.
     std::fs::write(stage.path("values.yaml"), "purpose: test\n").expect("it can be written");
     for step in ["Check", "Plan"] {
-        drop(answer(&mut step_of_github(&stage, step)).exits(0));
+        let mut command = step_of_github(&stage, step);
+        let plan = stage.path("plan.md");
+        command.envs([GITHUB]).env("GITHUB_STEP_SUMMARY", plan);
+        drop(answer(&mut command).exits(0));
     }
+    let text = std::fs::read_to_string(stage.path("plan.md")).expect("the plan is a summary");
+    assert!(text.starts_with("\n# Plan for Contoso UAT\n"), "{text}");
+    assert_eq!(text.matches("# Plan for").count(), 1, "{text}");
+    assert!(
+        text.contains("<details>") && text.contains("Digest"),
+        "{text}"
+    );
+    assert!(!text.contains(SECRET), "{text}");
+    let page = std::fs::read_to_string(stage.path("plan.html")).expect("the plan is a page");
+    assert!(page.starts_with("<!DOCTYPE html>"), "{page}");
     let mut command = step_of_github(&stage, "Run");
     command
         .envs([GITHUB])
@@ -283,13 +303,23 @@ fn azure_gets_commands_on_stdout_and_the_report() {
     let _tenant = stage.tenant(&[]);
     // The steps of the example pipeline; the plan is an artifact that another job downloads.
     std::fs::write(stage.path("values.yaml"), "purpose: test\n").expect("it can be written");
-    drop(answer(&mut step_of_azure(&stage, "Plan")).exits(0));
-    std::fs::create_dir(stage.path("plan-uat")).expect("a folder can be made");
-    std::fs::rename(
-        stage.path("refresh.plan"),
-        stage.path("plan-uat/refresh.plan"),
-    )
-    .expect("the plan was written");
+    drop(answer(&mut step_of_azure(&stage, "Check")).exits(0));
+    let mut plan = step_of_azure(&stage, "Plan");
+    plan.envs([AZURE])
+        .env("AGENT_TEMPDIRECTORY", stage.path(""));
+    let plan = answer(&mut plan).exits(0);
+    let shown = format!(
+        "##vso[task.uploadsummary]{}\n",
+        stage.path("iomcopy-plan-rehearsal.md").display()
+    );
+    assert_eq!(plan.stdout.matches(&shown).count(), 1, "{}", plan.stdout);
+    let text = std::fs::read_to_string(stage.path("iomcopy-plan-rehearsal.md"));
+    let text = text.expect("the plan is a summary");
+    assert!(text.starts_with("# Plan for Contoso UAT\n"), "{text}");
+    let page = std::fs::read_to_string(stage.path("plan/plan.html"));
+    let page = page.expect("the plan is a page");
+    assert!(page.starts_with("<!DOCTYPE html>") && !page.contains("##vso"));
+    std::fs::rename(stage.path("plan"), stage.path("plan-uat")).expect("the plan was written");
     let mut command = step_of_azure(&stage, "Run");
     command
         .envs([AZURE, ("BUILD_REQUESTEDFOR", "Ada Admin")])
@@ -358,6 +388,57 @@ fn azure_gets_commands_on_stdout_and_the_report() {
         "{}",
         output.stdout
     );
+}
+
+/// A second start of the example pipeline for GitHub, months later, plans and makes a second refresh;
+/// its further attempts, and a start soon after, only read it. An unfinished refresh is resumed.
+#[test]
+fn a_later_start_of_the_example_pipeline_is_a_new_refresh_and_an_attempt_is_none() {
+    let stage = Stage::new();
+    let _tenant = stage.tenant(&[]);
+    std::fs::write(stage.path("values.yaml"), "purpose: test\n").expect("it can be written");
+    let step = |step: &str, age: &str| {
+        let mut command = step_of_github(&stage, step);
+        // A word of an argument is a word of the command, whatever the shell would make of it.
+        command
+            .env("FRESH_AFTER", age)
+            .env("ARGUMENTS", " --quiet ");
+        answer(&mut command)
+    };
+    let copies = || stage.world().count_successful("POST", "/copy");
+    let start = |age: &str| {
+        for name in ["Check", "Plan"] {
+            drop(step(name, age).exits(0));
+        }
+        step("Run", age).exits(0)
+    };
+    drop(start("20d"));
+    assert_eq!(copies(), 1);
+    // The next attempts of the same start, and another start on the same day.
+    drop(step("Run", "20d").exits(0));
+    drop(start("20d"));
+    assert_eq!(copies(), 1, "a finished refresh is only read");
+    drop(start("0h"));
+    assert_eq!(copies(), 2, "it finished long enough ago");
+    // An unfinished refresh is neither checked nor replaced: it is resumed.
+    let until = ["--fresh", "--until", "activate-flows"];
+    drop(stage.run_with(&until).exits(0));
+    assert_eq!(copies(), 3);
+    drop(start("0h"));
+    assert_eq!(copies(), 3, "it was resumed");
+    let finished = |record: &Value| record["type"] == "finished";
+    assert!(stage.records().iter().any(finished));
+
+    // A word that a shell would run stays a word.
+    let mut command = step_of_github(&stage, "Run");
+    command.env("ARGUMENTS", "--confirm-repeat '$(touch run)' ; touch run");
+    let refused = answer(&mut command).exits(3);
+    assert!(
+        refused.stderr.contains("unexpected argument ';'"),
+        "{}",
+        refused.stderr
+    );
+    assert!(!stage.path("run").exists());
 }
 
 #[test]

@@ -210,3 +210,68 @@ fn an_approved_plan_runs_and_a_stale_one_is_refused_with_its_differences() {
         again.stderr
     );
 }
+
+/// A finished run is planned again for approval: the plan is that of a new refresh, and the run accepts
+/// it.
+#[test]
+fn a_new_refresh_is_planned_although_the_last_run_has_finished() {
+    let stage = Stage::new();
+    drop(stage.run().exits(0));
+    let plan = |flags: &[&str]| {
+        let arguments = [&["plan", "rehearsal.yaml", "--out", "approved.json"], flags].concat();
+        stage.call(&arguments)
+    };
+    let finished = plan(&[]).exits(0);
+    assert!(
+        finished.stdout.contains(": 0 changes"),
+        "{}",
+        finished.stdout
+    );
+    let hint = "Its plan: iomcopy plan rehearsal.yaml --fresh\n";
+    assert!(finished.stderr.contains(hint), "{}", finished.stderr);
+    // Too recent, then old enough, for a scheduler.
+    let recent = plan(&["--fresh-after", "20d"]).exits(0);
+    assert!(recent.stdout.contains(": 0 changes"), "{}", recent.stdout);
+    let reason = "so no new one was begun (--fresh-after 20d)\n";
+    assert!(recent.stderr.contains(reason), "{}", recent.stderr);
+    let run = |more: &[&str]| {
+        let arguments = ["--plan", "approved.json"].iter().chain(more);
+        stage.run_with(&arguments.copied().collect::<Vec<&str>>())
+    };
+    drop(run(&["--fresh"]).exits(5));
+    for flag in [["--fresh-after", "0h"].as_slice(), &["--fresh"]] {
+        let fresh = plan(flag).exits(0);
+        let next = format!("--plan approved.json {}\n", flag.join(" "));
+        assert!(fresh.stderr.contains(&next), "{}", fresh.stderr);
+        let began = stage.records()[0]["run"].clone();
+        drop(run(flag).exits(0));
+        assert_ne!(stage.records()[0]["run"], began, "a new run");
+    }
+    let recent = run(&["--fresh-after", "20d"]).exits(0);
+    assert!(recent.stderr.ends_with(reason), "{}", recent.stderr);
+
+    // As `run --fresh`, it is refused where the target's own settings would be lost.
+    drop(
+        stage
+            .run_with(&["--fresh", "--until", "activate-flows"])
+            .exits(0),
+    );
+    let refused = plan(&["--fresh"]).exits(5);
+    for part in ["has not restored", "--abandon-captures --from-capture"] {
+        assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
+    }
+    let run = run(&["--fresh"]).exits(5);
+    assert_eq!(run.stderr, refused.stderr);
+    let dry = [
+        "run",
+        "rehearsal.yaml",
+        "--dry-run",
+        "--fresh",
+        "--abandon-captures",
+    ];
+    drop(stage.call(&dry).exits(0));
+    for other in ["--fresh", "--abandon-captures"] {
+        let both = ["run", "rehearsal.yaml", "--fresh-after", "1h", other];
+        drop(stage.call(&both).exits(3));
+    }
+}

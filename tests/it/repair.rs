@@ -117,3 +117,34 @@ fn variable_value(world: &World) -> String {
     let value = restored.expect("the run restored one")["value"].as_str();
     row(world, "target", table, "value", value.unwrap_or_default())
 }
+
+/// Somebody deletes a published orchestration after the run: every command says so, and a waiver is the
+/// way out.
+#[test]
+fn a_deleted_orchestration_is_a_task_that_can_be_waived() {
+    let stage = Stage::new();
+    drop(stage.run().exits(0));
+    let world = stage.in_process_world();
+    let name = "Returns - FedEx";
+    let deleted = row(&world, "target", "msdyn_iomdesigner", "msdyn_name", name);
+    put(
+        &stage,
+        &world_text(&stage),
+        &Edit::default().delete(deleted),
+    );
+
+    let step = "restore-provider-actions";
+    let found = stage.run().exits(1);
+    let task = format!("bring back orchestration '{name}'");
+    assert!(found.stdout.contains(&task), "{}", found.stdout);
+    drop(stage.call(&["verify", "rehearsal.yaml"]).exits(1));
+    drop(stage.run_with(&["--only", step]).exits(10));
+    let task = format!("{step}/publish");
+    let waive = ["complete", "rehearsal.yaml", &task, "--waive", "on purpose"];
+    drop(stage.call(&waive).exits(0));
+    for _ in 0..2 {
+        drop(stage.run().exits(0));
+    }
+    drop(stage.run_with(&["--only", step]).exits(0));
+    drop(stage.call(&["verify", "rehearsal.yaml"]).exits(0));
+}

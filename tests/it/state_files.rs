@@ -2,12 +2,12 @@
 //! copies of seals, FIFOs, and what `--out` may replace.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::harness::Stage;
+use crate::harness::{Stage, runbook_text};
 
 /// The number of writes that the tenant received.
 fn writes(stage: &Stage) -> usize {
@@ -176,6 +176,20 @@ fn captures_that_are_given_are_known_before_the_run_is_confirmed() {
     }
 }
 
+/// The same holds for a new run over a target that is a copy already: its own values are only in the
+/// captures.
+#[test]
+fn captures_that_are_given_to_a_new_run_are_known_before_it_is_confirmed() {
+    let stage = Stage::new();
+    drop(stage.run_with(&["--until", "copy-environments"]).exits(0));
+    let seal = "rehearsal.iomcopy.before-copy.capture.jsonl";
+    let arguments = ["--fresh", "--abandon-captures", "--from-capture", seal];
+    let run = stage.run_with(&arguments).exits(0);
+    let said = &run.stderr;
+    assert!(said.contains("of seal 'before-copy'"), "{said}");
+    crate::whole_world::assert_whole_tenant_is_refreshed_by(2, &stage.in_process_world());
+}
+
 #[test]
 fn a_changed_copy_of_a_seal_stops_what_depends_on_it() {
     let stage = Stage::new();
@@ -317,4 +331,70 @@ fn no_command_waits_for_a_fifo() {
         let names = stderr.contains("FIFO") || stderr.contains("not a regular file");
         assert!(names, "{arguments:?}: {stderr}");
     }
+}
+
+/// Two steps at the end of the runbook. The program of the first changes what the state file holds of
+/// each capture, like a failing disk.
+const DAMAGE: &str = "  - command:
+      name: damage
+      run: [./damage.sh]
+      check: [test, -e, damaged]
+  - command:
+      name: last
+      run: [touch, last]
+      check: [test, -e, last]
+";
+
+const DAMAGE_PROGRAM: &str = r#"#!/bin/sh
+sed '/"type":"captured"/s/\\":\\"[a-z]/\\":\\"Z/g' rehearsal.iomcopy.jsonl > damaged
+cat damaged > rehearsal.iomcopy.jsonl
+"#;
+
+/// The process has read no capture of the providers by then; it reads them for the figures only.
+#[test]
+fn a_run_whose_figures_cannot_be_read_back_does_not_end_well() {
+    let stage = Stage::new();
+    let text = runbook_text().replace("\nendpoints:", &format!("\n{DAMAGE}endpoints:"));
+    stage.write_runbook(&text);
+    let program = stage.path("damage.sh");
+    fs::write(&program, DAMAGE_PROGRAM).expect("the program can be written");
+    let mode = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(&program, mode).expect("it can be made executable");
+    drop(
+        stage
+            .run_with(&["--until", "reconfigure-dual-write"])
+            .exits(0),
+    );
+    let whole = fs::read(stage.state()).expect("the state file can be read");
+
+    // A process that stops early: its end cannot be recorded.
+    let stopped = stage.run_with(&["--until", "damage"]).exits(1);
+    let said = stopped.stdout + &stopped.stderr;
+    for part in [
+        "it is unknown what this run did so far: the seal `providers`",
+        "error: the end of this process is not recorded: ",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+
+    // The same for a run that finishes: nothing is known about what can act.
+    fs::write(stage.state(), whole).expect("the state file can be written");
+    fs::remove_file(stage.path("damaged")).expect("the file is there");
+    // Both name the last record of the longer file.
+    fs::remove_dir_all(stage.path(".state")).expect("the folder is there");
+    fs::remove_file(stage.path("rehearsal.iomcopy.jsonl.lock")).expect("the file is there");
+    let finished = stage.run_with(&["--output", "json"]).exits(1);
+    let last = finished.stdout.lines().last().unwrap_or_default();
+    let last: serde_json::Value = serde_json::from_str(last).expect("an event is JSON");
+    assert_eq!(last["type"], "run-ended", "{last}");
+    assert_eq!(last["outcome"], "failed", "{last}");
+    assert!(last["summary"].is_null(), "{last}");
+    let message = last["message"].as_str().unwrap_or_default();
+    let expected = "it is unknown what this run restored, whether the orchestrations";
+    assert!(message.starts_with(expected), "{message}");
+    let help = last["help"].as_str().unwrap_or_default();
+    assert!(help.contains("iomcopy state check"), "{help}");
+    let ends = stage.records();
+    let ends = ends.iter().rev().take(2).map(|record| &record["type"]);
+    assert!(ends.clone().any(|end| end == "finished"), "{ends:?}");
 }

@@ -194,6 +194,38 @@ fn an_older_state_file_does_not_seal_emptied_orchestrations_as_the_original() {
     crate::whole_world::assert_whole_tenant_is_refreshed(&stage.in_process_world());
 }
 
+/// The older file ends before step 5, and the run has gone on to its end with a newer one. What the
+/// slots hold now is not what the copy brought.
+#[test]
+fn an_older_state_file_does_not_seal_what_the_run_has_restored() {
+    let stage = Stage::new();
+    run_until(&stage, "activate-flows");
+    let older = fs::read(stage.state()).expect("the state file can be read");
+    drop(stage.run().exits(0));
+    let names = ["orchestrations", "providers"]
+        .map(|seal| format!("rehearsal.iomcopy.{seal}.capture.jsonl"));
+    let kept = names.each_ref().map(|name| format!("kept.{name}"));
+    for (name, kept) in names.iter().zip(&kept) {
+        fs::rename(stage.path(name), stage.path(kept)).expect("the copy can be moved");
+    }
+    fs::write(stage.state(), older).expect("the state file can be written");
+    fs::remove_file(stage.path("rehearsal.iomcopy.jsonl.lock")).expect("it can be removed");
+    let writes = stage.in_process_world().writes().len();
+    let refused = stage.run().exits(5);
+    for name in &names {
+        let given = format!("--from-capture {}", name.replace("rehearsal", "NAME"));
+        assert!(
+            refused.stderr.contains(&given),
+            "{given}: {}",
+            refused.stderr
+        );
+    }
+    assert_eq!(stage.in_process_world().writes().len(), writes);
+    let both: Vec<&str> = kept.iter().flat_map(|it| ["--from-capture", it]).collect();
+    drop(stage.run_with(&both).exits(0));
+    crate::whole_world::assert_whole_tenant_is_refreshed(&stage.in_process_world());
+}
+
 /// The slots are empty, and the runbook skips the step that fills them.
 #[test]
 fn a_run_that_leaves_orchestrations_empty_does_not_end_well() {

@@ -127,3 +127,46 @@ fn a_job_of_the_target_that_was_opened_is_left_to_it() {
         jobs.filter(|job| job["name"] == "UAT own newsletter" && job["statuscode"] == 32);
     assert_eq!(canceled.count(), 0, "the program did not cancel it");
 }
+
+/// A script that does not decode, a workflow without its definition and a table that the service does
+/// not find: what cannot be read is named and never counts as nothing.
+#[test]
+fn what_cannot_be_read_is_unclear_and_named() {
+    let stage = Stage::new();
+    stage.whole_tenant(&[]).kill();
+    let world = stage.world();
+    let script = row(
+        &world,
+        "source",
+        "webresource",
+        "name",
+        "contoso_/orders.js",
+    );
+    let workflow = "Contoso - Loyalty points";
+    let workflow = row(&world, "source", "workflow", "name", workflow);
+    let mut puts = Map::new();
+    for (key, column, value) in [
+        (&script, "content", json!("%%%")),
+        (&workflow, "xaml", json!(null)),
+    ] {
+        let mut object = world.objects[key].clone();
+        object[column] = value;
+        puts.insert(key.clone(), object);
+    }
+    // The runbook allows it by its own name.
+    puts[&script]["name"] = json!("contoso_/returns.js");
+    stage.edit_world(&puts);
+    let _tenant = stage.whole_tenant(&["--fault", "refuse=404:GET *?$top=201"]);
+    let preflight = stage.call(&["preflight", "rehearsal.yaml", "-v"]);
+    says(
+        &preflight,
+        &[
+            "'contoso_/returns.js': a browser that opens the form runs it (its content cannot be read)",
+            "'Contoso - Loyalty points': runs at once (its definition cannot be read",
+            "could not check that no row of the customer's own tables that was looked at names production",
+            "read: 0 rows of 0 tables; could not be read: ",
+            "(the service does not find it)",
+            "give the program's identity a role that may read these tables",
+        ],
+    );
+}

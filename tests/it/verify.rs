@@ -407,7 +407,11 @@ fn a_question_about_copied_rows_is_a_task_at_the_start_of_its_step() {
     let run = until(&stage, "activate-flows").exits(10);
     assert!(run.stderr.contains(step_3), "{}", run.stderr);
     let both = complete(&stage, step_3).exits(10);
-    assert!(both.stderr.contains("2 things left"), "{}", both.stderr);
+    let left = ": the 2 boxes above are left\n";
+    assert!(both.stderr.contains(left), "{}", both.stderr);
+    // It does not suggest itself.
+    let end = "\nnext: do what the worksheet says, then iomcopy run rehearsal.yaml\n";
+    assert!(both.stderr.ends_with(end), "{}", both.stderr);
 
     // One of the two is done, and the other is named.
     let world = stage.in_process_world();
@@ -422,7 +426,11 @@ fn a_question_about_copied_rows_is_a_task_at_the_start_of_its_step() {
         &Edit::default().put(made, connection),
     );
     let other = complete(&stage, step_3).exits(10);
-    assert!(other.stderr.contains("1 thing left"), "{}", other.stderr);
+    assert!(
+        other.stderr.contains("the box above is left"),
+        "{}",
+        other.stderr
+    );
     assert!(
         other.stderr.contains(&format!("'{reference}'")),
         "{}",

@@ -10,6 +10,7 @@ use crate::base::text::count;
 use crate::domain::RefreshContext;
 use crate::domain::containment::figures::{forecast, unread_forecast};
 use crate::domain::containment::inventory::KindInventory;
+use crate::domain::containment::surface::LOOK;
 use crate::domain::containment::{Closing, Inventory, Scope, Surface, SurfaceState};
 use crate::engine::Failure;
 use crate::runbook::StepName;
@@ -98,9 +99,6 @@ fn left_open(surface: &Surface) -> Option<&str> {
         _ => None,
     }
 }
-
-/// What to do about a surface of which nothing more is known.
-const LOOK: &str = "look at it in the target, or write its name under `containment.allow`";
 
 /// What to do about a row that its publisher protects.
 const PROTECTED: &str = "a managed solution does not let it be changed, so the service may refuse to \

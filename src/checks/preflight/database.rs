@@ -1,6 +1,8 @@
 //! The database of Finance and Operations: who manages it, whether the runbook agrees, and what
 //! Lifecycle Services shows of both environments.
 
+use tokio::try_join;
+
 use super::copy_pair::check_pair;
 use super::solutions::parts;
 use crate::checks::check::Check;
@@ -13,7 +15,7 @@ use crate::domain::environments::database_history::{
 };
 use crate::domain::environments::{is_guided, is_lcs_managed};
 use crate::domain::failure::unless_interrupted;
-use crate::domain::finance_users::{FinanceUsers, is_kept_enabled};
+use crate::domain::finance_users::{FinanceUsers, is_kept_enabled, read_roles};
 use crate::domain::verdict::Verdict;
 use crate::engine::Failure;
 use crate::runbook::{self, StepName};
@@ -35,6 +37,7 @@ pub(super) async fn run_checks(refresh: &RefreshContext) -> Result<Vec<CheckResu
     let options = &refresh.runbook.steps.copy_environments.options;
     results.push(transactions(options.transactionless.value));
     results.push(access_after_refresh(refresh).await?);
+    results.extend(lost_users(refresh).await?);
     let (Some(lcs), Some(pair)) = (&refresh.services.lcs, &refresh.runbook.lcs) else {
         return Ok(results);
     };
@@ -157,6 +160,68 @@ async fn access_after_refresh(refresh: &RefreshContext) -> Result<CheckResult, F
         )),
         None => check.warn("in the source it is not registered"),
     })
+}
+
+/// Which users that programs sign in as does the refresh remove, because the source does not have them?
+async fn lost_users(refresh: &RefreshContext) -> Result<Option<CheckResult>, Failure> {
+    let (Some(source), Some(target)) = (&refresh.source.finance, &refresh.target.finance) else {
+        return Ok(None);
+    };
+    let act_as = refresh.runbook.act_as.as_ref();
+    let act_as = act_as.map(|name| name.value.as_str());
+    let read = async {
+        let (source, target) = try_join!(FinanceUsers::read(source), FinanceUsers::read(target))?;
+        let needed = target.needed_users(act_as).into_iter();
+        let lost: Vec<String> = needed
+            .filter(|user| source.user(user).is_none())
+            .cloned()
+            .collect();
+        Ok((target, lost))
+    };
+    let answer = match unless_interrupted(read.await)? {
+        Ok((users, lost)) => {
+            let roles = unless_interrupted(read_roles(target, &lost).await)?;
+            let roles = roles.unwrap_or_default();
+            Ok((users.with_roles(&roles), lost))
+        }
+        Err(failure) => Err(failure),
+    };
+    Ok(Some(judge_lost_users(answer)))
+}
+
+/// Takes the target's users with the roles of those that the source does not have, and those.
+fn judge_lost_users(answer: Result<(FinanceUsers, Vec<String>), Failure>) -> CheckResult {
+    let unread = answer.as_ref().map_or_else(
+        |_| Vec::new(),
+        |(users, lost)| {
+            let unread = lost
+                .iter()
+                .filter(|user| users.roles(user).next().is_none());
+            unread.map(|user| format!("'{user}'")).collect()
+        },
+    );
+    let recreate = "the run captures what the program can read of them, and asks a person to recreate \
+                    them after the refresh";
+    let advice = match unread.as_slice() {
+        [] => recreate.to_owned(),
+        users => format!(
+            "note the security roles of {}: the copy removes them; {recreate}",
+            users.join(", ")
+        ),
+    };
+    let check = Check::protecting(
+        StepName::CopyEnvironments,
+        "the source has every user of the target's Finance and Operations that programs sign in as",
+        "the refresh removes users of the target's Finance and Operations that programs sign in as",
+        advice,
+    );
+    check.settle(answer.map(|(users, lost)| {
+        let described = lost
+            .iter()
+            .map(|user| format!("'{user}': {}", users.description(user)));
+        let described: Vec<String> = described.collect();
+        check.warn_of(&described, "none is missing")
+    }))
 }
 
 /// What Lifecycle Services shows: both environments, and the target's history.
@@ -395,9 +460,28 @@ fn version(end_of_life: Option<String>) -> CheckResult {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::finance_users::tests::finance_users;
     use crate::domain::verdict::Verdict;
     use crate::engine::FailureKind;
     use serde_json::{Value, json};
+
+    #[test]
+    fn a_user_that_the_refresh_removes_is_described_and_unread_roles_are_to_be_noted() {
+        let users = || finance_users(&[("svcwms", true)], &[("wms", "svcwms")]);
+        let none = judge_lost_users(Ok((users(), Vec::new())));
+        assert_eq!(none.verdict, Verdict::Pass);
+        let lost = judge_lost_users(Ok((users(), vec!["svcwms".to_owned()])));
+        assert_eq!(lost.label(), "warning");
+        let found = "'svcwms': alias svcwms@contoso.com, its security roles were not read";
+        assert_eq!(lost.found, found);
+        let remedy = lost.remedy.unwrap();
+        assert!(
+            remedy.starts_with("note the security roles of 'svcwms'"),
+            "{remedy}"
+        );
+        let unread = judge_lost_users(Err(Failure::failed("no")));
+        assert_eq!(unread.verdict, Verdict::Unknown);
+    }
 
     #[test]
     fn a_definite_refusal_of_lcs_fails_and_a_failure_of_the_service_is_unknown() {

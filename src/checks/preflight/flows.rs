@@ -181,11 +181,14 @@ fn judge_policy(check: &Check, wanted: &[Used], suspended: &[Used]) -> CheckResu
     check.warn_of(&found, &good)
 }
 
+/// The problem that step 4, once it is done, notes for each flow.
+pub(super) const NEW_URLS: &str = "flows with an HTTP trigger get another URL in the target";
+
 fn http_triggers(snapshot: &Snapshot) -> CheckResult {
     let check = Check::protecting(
         StepName::ActivateFlows,
         "the callers of flows with an HTTP trigger know their new URLs",
-        "flows with an HTTP trigger get another URL in the target",
+        NEW_URLS,
         "give the new URL to the callers that should call the target; production's callers keep theirs",
     );
     let answer = available(&snapshot.flows).and_then(|flows| {

@@ -11,6 +11,7 @@
 //! access.rs         the caller in both, the owner among the source's users
 //! roles.rs          does the owner have a security role?
 //! snapshot.rs       what is read of both environments, once
+//! language.rs       are the labels of states in English?
 //! connections/      connections: what the runbook names, what the references need
 //! library.rs        names, definitions, parameters
 //! listed_names.rs   providers, terms and aliases that the runbook lists
@@ -45,6 +46,7 @@ mod database;
 mod dual_write;
 mod environments;
 mod flows;
+mod language;
 mod library;
 mod listed_names;
 mod orchestrations;
@@ -72,6 +74,18 @@ use crate::domain::RefreshContext;
 use crate::engine::{Failure, JournalView};
 use crate::runbook::StepName;
 
+/// The step that, once it is done, has noted for each thing what this warning of preflight forecasts
+/// for several; `None` if no step repeats it. Takes the warning without its label.
+pub fn repeated_by(warning: &str) -> Option<StepName> {
+    let repeated = [
+        (flows::NEW_URLS, StepName::ActivateFlows),
+        (provider_settings::NOT_TAKEN, StepName::ReinstallProviders),
+    ];
+    let mut repeated = repeated.into_iter();
+    let found = repeated.find(|(problem, _)| warning.starts_with(problem))?;
+    Some(found.1)
+}
+
 /// Runs every check, with reads only. A service that cannot be reached is a result, not an error;
 /// only a request to stop ends it early.
 pub async fn preflight(refresh: &Arc<RefreshContext>) -> Result<Vec<CheckResult>, Failure> {
@@ -97,6 +111,7 @@ pub async fn preflight(refresh: &Arc<RefreshContext>) -> Result<Vec<CheckResult>
     )?;
     let mut results = environments;
     results.extend(unfinished_run::run_checks(refresh, &snapshot));
+    results.extend(language::run_checks(&snapshot));
     results.extend(target_apps);
     results.extend(owners);
     results.extend(roles);

@@ -15,6 +15,7 @@ use crate::domain::containment::kind::SurfaceKind as _;
 use crate::domain::containment::provider_settings::ProviderSettings;
 use crate::domain::containment::{Policy, Scope};
 use crate::domain::failure::unless_interrupted;
+use crate::domain::own_settings;
 use crate::domain::provider_rows::{
     NamedRows, PARAMETER, RowsByName, by_name, has_default, is_declared,
 };
@@ -22,6 +23,9 @@ use crate::domain::provider_settings::takes_production;
 use crate::domain::view::View;
 use crate::engine::Failure;
 use crate::runbook::StepName;
+
+/// How the problem begins that step 6, once it is done, has noted for each setting.
+pub(super) const NOT_TAKEN: &str = "settings of providers are not taken from production";
 
 /// Checks what is not taken from production; nothing if step 6 is skipped.
 pub(super) async fn run_checks(
@@ -38,10 +42,16 @@ pub(super) async fn run_checks(
 
 /// Which settings does production have that the new providers will not get?
 async fn not_taken(refresh: &RefreshContext) -> Result<CheckResult, Failure> {
+    let lost = unless_interrupted(own_settings::are_lost(refresh, None).await)?;
+    let why = if lost.unwrap_or_default() {
+        ", and the runbook has no value for them"
+    } else {
+        ": the target has no value for them"
+    };
     let check = Check::protecting(
         StepName::ReinstallProviders,
         "every setting that providers have in production has a value in the target or the runbook",
-        "settings of providers are not taken from production: the target has no value for them",
+        format!("{NOT_TAKEN}{why}"),
         "set each after the run (IOM app > Providers > Installed); or write a parameter under \
          `parameters` of reinstall-providers: `DEFINITION: { PARAMETER: { env: NAME } }`; or take \
          production's with `containment: { parameters: source }`",
@@ -101,7 +111,7 @@ async fn missing(
             .collect();
     let source = View::AsIs(&refresh.source.dataverse);
     let source = NamedRows::read(&PARAMETER, refresh, source).await?;
-    let own = own_values(refresh).await?;
+    let own = own_values(refresh, &source.catalogue.provider_ids()).await?;
     let policy = Policy::from_runbook(&refresh.runbook);
     let in_runbook = |definition: &str, name: &str| {
         options.parameters.iter().any(|(key, values)| {
@@ -130,8 +140,12 @@ async fn missing(
     Ok((missing, all))
 }
 
-/// What the target's own providers have now.
-async fn own_values(refresh: &RefreshContext) -> Result<RowsByName, Failure> {
+/// What the target's own providers have now. A provider that has the id of one in the source came with
+/// a copy.
+async fn own_values(
+    refresh: &RefreshContext,
+    in_source: &BTreeSet<Uuid>,
+) -> Result<RowsByName, Failure> {
     let target = View::AsIs(&refresh.target.dataverse);
     let table = refresh.names.table(PARAMETER.table);
     if target.optional_table(table).await?.is_none() {
@@ -142,6 +156,6 @@ async fn own_values(refresh: &RefreshContext) -> Result<RowsByName, Failure> {
         &now.catalogue,
         &now.logical_names,
         &now.rows,
-        |provider| provider.active,
+        |provider| provider.active && !in_source.contains(&provider.id),
     ))
 }

@@ -1,5 +1,6 @@
 //! Has another run left the target unfinished? Then the target does not hold its own settings, and
-//! a capture would record the source's settings as the target's.
+//! a capture would record the source's settings as the target's. Where the runbook skips the copy,
+//! the same traces show that somebody made it already, and perhaps captured nothing before.
 //!
 //! A copy brings the source's providers under their ids; step 6 gives every provider a new id. So
 //! an id that both environments have is of a copy whose run has not reached step 6. Step 5 empties
@@ -14,19 +15,27 @@ use crate::base::text::count;
 use crate::checks::check::{Check, named};
 use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::{Rows, available};
-use crate::domain::RefreshContext;
 use crate::domain::environments::UNFINISHED_RUN;
 use crate::domain::graph::{Content, content};
+use crate::domain::own_settings::UNCAPTURED;
 use crate::domain::providers::Catalogue;
-use crate::engine::Failure;
+use crate::domain::verdict::Verdict;
+use crate::domain::{OwnSettings, RefreshContext};
+use crate::engine::{Failure, FailureKind};
 use crate::runbook::{IomColumn, IomTable, StepName};
 
-/// Checks the target's providers and orchestrations; nothing if the copy or step 6 is skipped,
-/// and if the user accepts what is found.
+/// Checks the target's providers and orchestrations; nothing if step 6 is skipped, and if the user
+/// accepts what is found.
 pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<CheckResult> {
     let steps = &refresh.runbook.steps;
-    let is_skipped = steps.copy_environments.is_skipped() || steps.reinstall_providers.is_skipped();
-    if is_skipped || refresh.accepts_unfinished_run {
+    if steps.copy_environments.is_skipped() {
+        let mut results = Vec::from_iter(uncaptured(refresh, snapshot));
+        if refresh.own_settings == OwnSettings::InTarget {
+            results.extend(without_actions(refresh, snapshot));
+        }
+        return results;
+    }
+    if steps.reinstall_providers.is_skipped() || refresh.own_settings != OwnSettings::InTarget {
         return Vec::new();
     }
     let providers = Check::protecting(
@@ -44,17 +53,69 @@ pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<C
         ))
     });
     let mut results = vec![providers.settle(answer)];
-    if !steps.detach_provider_actions.is_skipped() {
-        let check = Check::protecting(
-            StepName::CopyEnvironments,
-            "no unfinished run has left the target's orchestrations without actions",
-            "an unfinished run has left orchestrations of the target without actions",
-            UNFINISHED_RUN,
-        );
-        results.push(check.settle(detached(refresh, snapshot, &check)));
-    }
+    results.extend(without_actions(refresh, snapshot));
     results
 }
+
+/// Nothing if step 5 is skipped.
+fn without_actions(refresh: &RefreshContext, snapshot: &Snapshot) -> Option<CheckResult> {
+    if refresh.runbook.steps.detach_provider_actions.is_skipped() {
+        return None;
+    }
+    let check = Check::protecting(
+        StepName::CopyEnvironments,
+        "no unfinished run has left the target's orchestrations without actions",
+        "an unfinished run has left orchestrations of the target without actions",
+        UNFINISHED_RUN,
+    );
+    Some(check.settle(detached(refresh, snapshot, &check)))
+}
+
+/// Did somebody copy over the target, so that its own settings are unknown? Without a proof that nobody
+/// did, only the user can accept that; nothing if a capture is given.
+fn uncaptured(refresh: &RefreshContext, snapshot: &Snapshot) -> Option<CheckResult> {
+    if refresh.own_settings == OwnSettings::Captured {
+        return None;
+    }
+    let check = Check::protecting(
+        StepName::ExitAdministrationMode,
+        "the target is no copy of the source whose own settings nobody captured",
+        UNCAPTURED,
+        UNCAPTURED_COPY,
+    );
+    let both = available(&snapshot.catalogue)
+        .and_then(|source| Ok((source, available(&snapshot.target.catalogue)?)));
+    let result = match both {
+        Ok((source, target)) => no_copy(&check, source, target),
+        Err(failure) if failure.kind == FailureKind::Temporary => {
+            return Some(check.unread(failure));
+        }
+        Err(failure) => check.fail(format!(
+            "nothing shows that it is none: {}",
+            failure.message
+        )),
+    };
+    let is_accepted = refresh.own_settings == OwnSettings::GivenUp;
+    Some(match result.verdict {
+        Verdict::Fail if is_accepted => check.warn(result.found),
+        _ => result,
+    })
+}
+
+/// Passes if the providers show that the target is no copy of the source.
+fn no_copy(check: &Check, source: &Catalogue, target: &Catalogue) -> CheckResult {
+    if source.providers.is_empty() {
+        return check.fail("the source has no provider, so nothing shows that it is none");
+    }
+    copied(check, source, target)
+}
+
+/// What to do about a copy whose target nobody captured.
+const UNCAPTURED_COPY: &str = "run with --from-capture and the sealed copy of a seal 'before-copy' that was made \
+     before that copy; or restore a backup of the target from before it (admin center > Backups) and \
+     remove `skip` of copy-environments; or accept with --abandon-captures that the target's own \
+     settings are lost: environment variables then keep production's values until a person changes \
+     them";
 
 fn copied(check: &Check, source: &Catalogue, target: &Catalogue) -> CheckResult {
     let both = source
@@ -127,7 +188,6 @@ mod tests {
     use super::*;
     use crate::domain::graph::slots;
     use crate::domain::providers::Provider;
-    use crate::domain::verdict::Verdict;
 
     fn catalogue(ids: &[u128]) -> Catalogue {
         let provider = |id: &u128| {
@@ -161,6 +221,21 @@ mod tests {
         ] {
             let result = copied(&check, &catalogue(source), &catalogue(target));
             assert_eq!(result.verdict, Verdict::Pass, "{source:?} {target:?}");
+        }
+    }
+
+    #[test]
+    fn only_providers_with_other_ids_show_that_a_target_is_no_copy() {
+        let check = Check::new("none", UNCAPTURED, UNCAPTURED_COPY);
+        for (source, target, verdict) in [
+            (&[1, 2][..], &[1, 2][..], Verdict::Fail),
+            (&[1, 2], &[2, 3], Verdict::Fail),
+            (&[], &[3], Verdict::Fail),
+            (&[1, 2], &[3], Verdict::Pass),
+            (&[1, 2], &[], Verdict::Pass),
+        ] {
+            let result = no_copy(&check, &catalogue(source), &catalogue(target));
+            assert_eq!(result.verdict, verdict, "{source:?} {target:?}");
         }
     }
 

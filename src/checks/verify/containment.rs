@@ -6,7 +6,9 @@ use super::super::check::{Check, named};
 use super::super::check_result::CheckResult;
 use super::super::text_scan;
 use crate::domain::RefreshContext;
+use crate::domain::containment::figures::{ACTED, ACTED_REMEDY, ContainmentFigures, figures};
 use crate::domain::containment::inventory::{self, KindInventory};
+use crate::domain::containment::surface::LOOK;
 use crate::domain::containment::{Closing, Inventory, Scope, Surface, SurfaceState};
 use crate::engine::{Failure, FailureKind, JournalView};
 
@@ -18,8 +20,26 @@ pub(super) async fn run_checks(
     let scope = inventory::scope_now(refresh, journal).await?;
     let inventory = Inventory::read(&scope).await?;
     let mut results: Vec<CheckResult> = inventory.0.iter().filter_map(judge).collect();
+    let figures = journal.and_then(|journal| figures(journal, &scope.policy));
+    results.extend(figures.as_ref().and_then(acted));
     results.push(text_scan(&scope).await?);
     Ok(results)
+}
+
+/// What may have acted before the run closed it, by the state file: the run ends with this finding
+/// until a person has looked and allowed it. None if there is no such thing.
+fn acted(figures: &ContainmentFigures) -> Option<CheckResult> {
+    let acted = figures.surfaces.iter();
+    let acted = acted.filter(|surface| surface.state == ACTED);
+    let acted: Vec<String> = acted
+        .map(|surface| format!("'{}': {} ({})", surface.name, surface.reach, surface.detail))
+        .collect();
+    let check = Check::new(
+        "nothing that the copy brought acted before the run closed it",
+        "some of what the copy brought may have acted before the run closed it",
+        ACTED_REMEDY,
+    );
+    (!acted.is_empty()).then(|| check.fail(named(&acted)))
 }
 
 /// Rows that name production and that no kind of surface knows.
@@ -126,7 +146,8 @@ fn remedy(surface: &Surface) -> Option<String> {
             "turn it off or change it in the target, or allow it under `containment.allow`"
                 .to_owned(),
         ),
-        _ => None,
+        (SurfaceState::Unclear(_) | SurfaceState::Acted(_), _) => Some(LOOK.to_owned()),
+        (SurfaceState::Closed(_) | SurfaceState::Allowed(_) | SurfaceState::Replaced(_), _) => None,
     }
 }
 
@@ -164,8 +185,26 @@ fn counted(surfaces: &[Surface]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::containment::figures::ListedSurface;
     use crate::domain::containment::kind::KINDS;
     use crate::domain::verdict::Verdict;
+
+    #[test]
+    fn what_may_have_acted_by_the_state_file_fails_until_it_is_allowed() {
+        let figures = |state: &str| ContainmentFigures {
+            surfaces: vec![ListedSurface::for_tests("early opening", state)],
+            ..ContainmentFigures::default()
+        };
+        let result = acted(&figures("acted")).expect("it is a finding");
+        assert_eq!(result.verdict, Verdict::Fail);
+        assert!(result.found.contains("early opening"), "{}", result.found);
+        assert!(
+            result
+                .remedy
+                .is_some_and(|it| it.contains("containment.allow"))
+        );
+        assert!(acted(&figures("allowed")).is_none());
+    }
 
     #[test]
     fn an_open_surface_fails_and_is_named() {
@@ -203,6 +242,7 @@ mod tests {
         let unclear = surface(SurfaceState::Unclear("who knows".to_owned()));
         let result = of(vec![closed(), unclear.clone()]).unwrap();
         assert_eq!(result.label(), "warning");
+        assert_eq!(result.remedy.as_deref(), Some(LOOK));
         // What is open does not hide what a person has to look at.
         let finding = |state, remedy: &str| Surface {
             closing: Closing::Finding(remedy.to_owned()),

@@ -33,6 +33,7 @@ mod system;
 
 use std::sync::Arc;
 
+pub use self::remaining_changes::step_to_repair;
 use self::snapshot::Snapshot;
 use super::check_result::CheckResult;
 use super::finance_reachable::finance_and_operations;
@@ -58,7 +59,7 @@ pub async fn verify(
     results.extend(custom_steps::run_checks(refresh, journal.as_ref()).await?);
     let snapshot = Box::pin(Snapshot::read(refresh)).await?;
     results.extend(system::run_checks(refresh, &snapshot));
-    results.extend(providers::run_checks(refresh, &snapshot, journal.as_ref()));
+    results.extend(providers::run_checks(refresh, &snapshot, journal.as_ref()).await?);
     results.extend(orchestrations::run_checks(
         refresh,
         &snapshot,

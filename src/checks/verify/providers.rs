@@ -10,21 +10,25 @@ use crate::checks::check::{Check, Remedy};
 use crate::checks::check_result::CheckResult;
 use crate::checks::table_reads::{Rows, available};
 use crate::domain::containment::Policy;
+use crate::domain::failure::unless_interrupted;
 use crate::domain::flows::{Deployer, deployer, is_deployed_by, is_on};
-use crate::domain::provider_rows::{PARAMETER, RowsByName, TRANSFORMATION, by_name};
-use crate::domain::provider_settings::{left_as_installed, takes_production};
+use crate::domain::provider_rows::{
+    NamedRows, PARAMETER, RowKind, RowsByName, TRANSFORMATION, by_name,
+};
+use crate::domain::provider_settings::{left_as_installed, source_providers, takes_production};
 use crate::domain::providers::{Catalogue, Provider};
 use crate::domain::seals::{self, Part};
+use crate::domain::view::View;
 use crate::domain::{RefreshContext, flows};
-use crate::engine::JournalView;
+use crate::engine::{Failure, JournalView};
 use crate::runbook::{IomTable, Keyword as _};
 
-/// Checks actions and deployed flows.
-pub(super) fn run_checks(
+/// Checks actions, deployed flows and settings.
+pub(super) async fn run_checks(
     refresh: &RefreshContext,
     snapshot: &Snapshot,
     journal: Option<&JournalView>,
-) -> Vec<CheckResult> {
+) -> Result<Vec<CheckResult>, Failure> {
     let runbook = refresh.runbook.as_argument();
     let whole = Check::new(
         "every active provider has an action for each action of its definition",
@@ -56,14 +60,6 @@ pub(super) fn run_checks(
         .map(|(id, _)| id)
         .collect();
     let catalogue = available(&snapshot.catalogue);
-    // Production's values as the refresh recorded them, also after a provider was reinstalled.
-    let journal = journal.map(|journal| journal.clone().before_reopening());
-    let unset = journal.iter().flat_map(|journal| {
-        [
-            parameters(refresh, snapshot, journal),
-            transformations(refresh, snapshot, journal),
-        ]
-    });
     let mut results = vec![
         whole.settle(
             catalogue
@@ -79,12 +75,50 @@ pub(super) fn run_checks(
             catalogue.and_then(|c| Ok(orphaned(&orphans, c, available(&snapshot.flows)?, &old))),
         ),
     ];
-    results.extend(unset);
-    results
+    // Production's values as the refresh recorded them, also after a provider was reinstalled.
+    if let Some(journal) = journal.map(|journal| journal.clone().before_reopening()) {
+        results.push(parameters(refresh, snapshot, &journal).await?);
+        results.push(transformations(refresh, snapshot, &journal).await?);
+    }
+    Ok(results)
+}
+
+/// The settings of one kind in production.
+struct Production {
+    rows: RowsByName,
+    /// The same with the values that the library gives them.
+    shipped: RowsByName,
+}
+
+impl Production {
+    /// As step 6 recorded them; if it recorded none, as they are now.
+    async fn read(
+        kind: &RowKind,
+        refresh: &RefreshContext,
+        journal: &JournalView,
+    ) -> Result<Self, Failure> {
+        let names = &refresh.names;
+        let source = source_providers(refresh, journal).await?;
+        let rows = kind.production_rows(names, journal, &source)?;
+        if !rows.is_empty() {
+            let shipped = kind.shipped_rows(names, journal, &source)?;
+            return Ok(Self { rows, shipped });
+        }
+        let view = View::AsIs(&refresh.source.dataverse);
+        let now = NamedRows::read(kind, refresh, view).await?;
+        Ok(Self {
+            rows: now.by_name(),
+            shipped: now.shipped_by_name(kind, names)?,
+        })
+    }
 }
 
 /// Which parameters were not taken from production and still have no value?
-fn parameters(refresh: &RefreshContext, snapshot: &Snapshot, journal: &JournalView) -> CheckResult {
+async fn parameters(
+    refresh: &RefreshContext,
+    snapshot: &Snapshot,
+    journal: &JournalView,
+) -> Result<CheckResult, Failure> {
     let check = Check::new(
         "every provider parameter that has a value in production has one",
         "provider parameters were not taken from production, and have no value",
@@ -92,6 +126,7 @@ fn parameters(refresh: &RefreshContext, snapshot: &Snapshot, journal: &JournalVi
          next refresh write it under `parameters` of reinstall-providers",
     );
     let names = &refresh.names;
+    let production = unless_interrupted(Production::read(&PARAMETER, refresh, journal).await)?;
     let answer = available(&snapshot.catalogue).and_then(|catalogue| {
         let rows = available(&snapshot.parameters)?.clone();
         let logical_names = PARAMETER.logical_names(names, journal, Part::Providers);
@@ -101,18 +136,17 @@ fn parameters(refresh: &RefreshContext, snapshot: &Snapshot, journal: &JournalVi
             &PARAMETER.parse(names, rows)?,
             |provider| provider.active,
         );
-        let production = PARAMETER.production_rows(names, journal)?;
-        Ok(judge_parameters(&check, &production, &now))
+        Ok(judge_parameters(&check, &production?.rows, &now))
     });
-    check.settle(answer)
+    Ok(check.settle(answer))
 }
 
 /// Which transformations were not taken from production and still have the library's text?
-fn transformations(
+async fn transformations(
     refresh: &RefreshContext,
     snapshot: &Snapshot,
     journal: &JournalView,
-) -> CheckResult {
+) -> Result<CheckResult, Failure> {
     let check = Check::new(
         "no provider transformation has the library's text where production has its own",
         "provider transformations were not taken from production, and have the library's text",
@@ -120,13 +154,16 @@ fn transformations(
     );
     let (names, kind) = (&refresh.names, &TRANSFORMATION);
     let policy = Policy::from_runbook(&refresh.runbook);
+    let production = unless_interrupted(Production::read(kind, refresh, journal).await)?;
     let answer = available(&snapshot.catalogue).and_then(|catalogue| {
         let rows = available(&snapshot.transformations)?.clone();
         let logical_names = kind.logical_names(names, journal, Part::Providers);
         let rows = kind.parse(names, rows)?;
         let now = by_name(catalogue, &logical_names, &rows, |provider| provider.active);
-        let production = kind.production_rows(names, journal)?;
-        let shipped = kind.shipped_rows(names, journal)?;
+        let Production {
+            rows: production,
+            shipped,
+        } = production?;
         // A value that the target had, or that the runbook takes, is a change that is still to do.
         let own = kind.target_values(names, journal, |provider| provider.active)?;
         let left = left_as_installed(&production, &shipped, &now).filter(|at| {
@@ -137,7 +174,7 @@ fn transformations(
             .collect();
         Ok(check.warn_of(&left, &count(now.len(), "transformation")))
     });
-    check.settle(answer)
+    Ok(check.settle(answer))
 }
 
 fn judge_parameters(check: &Check, production: &RowsByName, now: &RowsByName) -> CheckResult {

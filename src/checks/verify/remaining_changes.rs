@@ -3,11 +3,23 @@
 use crate::checks::check::Check;
 use crate::checks::check_result::CheckResult;
 use crate::domain::RefreshContext;
+use crate::domain::verdict::Verdict;
 use crate::engine::{Failure, FailureKind, JournalView, Plan, PlannedStep, Step};
 use crate::steps::{manual_remedy, repair_remedy};
 
 /// How many changes of a step are named while the run is open.
 const NAMED: usize = 3;
+
+/// What the name of a step's check says before and after the step.
+const STEP: &str = "step ";
+const DONE: &str = " finds nothing left to do";
+
+/// The step of a finished run that still has changes to make, if this check shows that; its command
+/// is that of `steps::repair_command`.
+pub fn step_to_repair(finding: &CheckResult) -> Option<&str> {
+    let step = finding.check.strip_prefix(STEP)?.strip_suffix(DONE)?;
+    (finding.verdict == Verdict::Fail).then_some(step)
+}
 
 /// One check for each step. Without a journal, old rows cannot be distinguished from new ones, nor
 /// what the copy left from what a person did; so the only result is then an unknown one.
@@ -86,7 +98,7 @@ pub(super) fn remedy(refresh: &RefreshContext, journal: &JournalView, step: &str
 
 fn check(remedy: String, step: &str) -> Check {
     Check::new(
-        format!("step {step} finds nothing left to do"),
+        format!("{STEP}{step}{DONE}"),
         format!("step {step} still has changes to make"),
         remedy,
     )

@@ -23,7 +23,7 @@ pub(super) async fn read_evidence(
         require_same_binding(state, connected)?;
         Ok(survey_left(&connected.steps, journal, task).await)
     });
-    match read.await {
+    match Box::pin(read).await {
         Ok(read) => Ok(read),
         Err(failure) if is_final(failure.kind) => Err(failure),
         Err(failure) => Ok(Err(failure)),

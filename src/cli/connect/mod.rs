@@ -39,7 +39,7 @@ use crate::base::secrets;
 use crate::checks;
 use crate::clients::{Bap, DualWriteGateway, Lcs, PowerPlatform};
 use crate::domain::{
-    Caller, ForecastCache, KnownNames, Names, RefreshContext, Services, Source, Target,
+    Caller, ForecastCache, KnownNames, Names, OwnSettings, RefreshContext, Services, Source, Target,
 };
 use crate::engine::{EventSink, Failure, Step};
 use crate::runbook::{Gateway, Runbook, Secret, ServiceKey};
@@ -76,19 +76,29 @@ pub(super) async fn with_services<T>(
     runbook: Runbook,
     work: impl AsyncFnOnce(&Connected) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
+    with_own_settings(session, runbook, OwnSettings::default(), work).await
+}
+
+/// The same for a command that judges as a run would that has the target's own settings from there.
+pub(super) async fn with_own_settings<T>(
+    session: &Session,
+    runbook: Runbook,
+    own_settings: OwnSettings,
+    work: impl AsyncFnOnce(&Connected) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let without_listeners = |clock| EventSink::new(clock, Vec::new());
-    let connected = connect_services(session, runbook, false, without_listeners).await?;
+    let connected = connect_services(session, runbook, own_settings, without_listeners).await?;
     let result = work(&connected).await;
     connected.stop().await;
     result
 }
 
-/// Connects to the services of a runbook. `accepts_unfinished_run`: the user accepts the traces of an
-/// unfinished run. `event_sink` creates the event sink once the clock is known.
+/// Connects to the services of a runbook. `own_settings`: where the run has the target's own settings
+/// from. `event_sink` creates the event sink once the clock is known.
 pub(super) async fn connect_services(
     session: &Session,
     runbook: Runbook,
-    accepts_unfinished_run: bool,
+    own_settings: OwnSettings,
     event_sink: impl FnOnce(Clock) -> EventSink,
 ) -> Result<Connected, Failure> {
     let access = Access::open(session, &runbook, World::Kept, event_sink).await?;
@@ -137,7 +147,7 @@ pub(super) async fn connect_services(
         }),
         process_variables: Box::new(|name| std::env::var_os(name)),
         clock: access.clock.clone(),
-        accepts_unfinished_run,
+        own_settings,
         runbook: Arc::new(runbook),
     });
     Ok(Connected {

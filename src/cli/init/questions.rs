@@ -4,8 +4,6 @@
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
-use uuid::Uuid;
-
 use super::file_exists;
 use crate::base::text::escape;
 use crate::cli::connect::display_name;
@@ -14,7 +12,7 @@ use crate::cli::run::read_line;
 use crate::cli::session::Session;
 use crate::clients::Environment;
 use crate::engine::{Failure, FailureKind};
-use crate::runbook::Starter;
+use crate::runbook::{Starter, is_user};
 
 /// How many environments are listed.
 const LISTED: usize = 100;
@@ -118,10 +116,11 @@ impl<'s> Questions<'s> {
             if answer.is_empty() {
                 break;
             }
-            let is_user = answer.contains('@') || Uuid::try_parse(&answer).is_ok();
-            starter.act_as = Some(answer).filter(|_| is_user);
-            if !is_user {
-                self.refuse_answer("a user is a name with @, or an id (a GUID)");
+            starter.act_as = Some(answer).filter(|answer| is_user(answer));
+            if starter.act_as.is_none() {
+                self.refuse_answer(
+                    "a user is a user principal name, such as svc-iom@contoso.com, or an object id (a GUID)",
+                );
             }
         }
         let Some(lcs) = &mut starter.lcs else {

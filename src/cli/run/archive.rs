@@ -22,7 +22,10 @@ const REPLACING_LAUNCHES: [&str; 2] = [keys::COPY, keys::DATABASE_REFRESH];
 /// Refuses to archive this run's state file for a new run while an operation may be running at the
 /// service; and, unless `abandon_captures`, while the target may lack what this run captured and
 /// has not restored.
-pub(super) fn require_replaceable(state: &State, abandon_captures: bool) -> Result<(), Failure> {
+pub(in crate::cli) fn require_replaceable(
+    state: &State,
+    abandon_captures: bool,
+) -> Result<(), Failure> {
     if let Some(launch) = state.launches_in_doubt().next() {
         return Err(Failure::refused(format!(
             "'{}' may still be running at the service",

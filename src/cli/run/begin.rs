@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::confirm_target::{Scope, confirm_target};
 use super::run_binding::new_began_record;
-use super::{PreparedRun, RunArguments, archive, preflight_gate};
+use super::{PreparedRun, RunArguments, archive, preflight_gate, seal_backups};
 use crate::base::remote_state::RemoteState;
 use crate::base::text::count;
 use crate::checks::preflight;
@@ -45,7 +45,8 @@ pub(super) async fn prepare(
         session.printer.info(note);
     }
     preflight_gate::require_no_failure(session, &preflight(refresh).await?)?;
-    let plan = Plan::make(&connected.steps, JournalView::empty()).await?;
+    let journal = seal_backups::with_backups(JournalView::empty(), &backups);
+    let plan = Plan::make(&connected.steps, journal).await?;
     let digest = plan.digest(&runbook.pinned_digest());
     if let Some(approved) = &arguments.plan {
         plan_file::require_approved(approved, &plan, &digest)?;

@@ -91,6 +91,9 @@ fn describe_repeat(launch: &LaunchState) -> String {
                 (LaunchOutcome::Failed, None) => "it failed".to_owned(),
                 (LaunchOutcome::Absent, Some(why)) => format!("it did not begin: {why}"),
                 (LaunchOutcome::Absent, None) => "it did not begin".to_owned(),
+                (LaunchOutcome::GivenUp, _) => {
+                    "its outcome is unknown, and a person waived its proof".to_owned()
+                }
                 (LaunchOutcome::Succeeded, _) => {
                     "the service reports success, but the target does not show it".to_owned()
                 }

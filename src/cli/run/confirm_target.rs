@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::base::cancellation::Cancellation;
 use crate::base::platform;
+use crate::base::shell::quote_argument;
 use crate::base::text::{count, escape};
 use crate::cli::actor::current_actor;
 use crate::cli::plan_notes;
@@ -81,7 +82,7 @@ pub(super) async fn confirm_target(
             prompt(session, runbook, &describe(target, plan, scope)).await?;
             "typed"
         }
-        None => return Err(unconfirmed(target, plan, scope)),
+        None => return Err(unconfirmed(&session.command_line, target, plan, scope)),
     };
     if session.cancellation.is_stop_requested() {
         return Err(stopped_before_confirmation());
@@ -97,8 +98,8 @@ pub(super) async fn confirm_target(
 }
 
 /// The refusal without a terminal. The flags of this command decide what it would do, so only the same
-/// command shows that.
-fn unconfirmed(target: &str, plan: &Plan, scope: Scope<'_>) -> Failure {
+/// command, as the user gave it, shows that.
+fn unconfirmed(command: &str, target: &str, plan: &Plan, scope: Scope<'_>) -> Failure {
     let changes = count(plan.len(), "change");
     let what = match scope {
         Scope::Step(step) => format!("{step} will be repaired in '{target}' with {changes}"),
@@ -116,7 +117,8 @@ fn unconfirmed(target: &str, plan: &Plan, scope: Scope<'_>) -> Failure {
         format!("{what}, and there is no terminal to confirm at"),
     )
     .with_help(format!(
-        "look at the same command with --dry-run, then run with --confirm-target \"{target}\""
+        "look at `{command} --dry-run`, then: {command} --confirm-target {}",
+        quote_argument(target)
     ))
 }
 
@@ -160,7 +162,22 @@ fn describe(target: &str, plan: &Plan, scope: Scope<'_>) -> String {
 async fn prompt(session: &Session, runbook: &Runbook, question: &str) -> Result<(), Failure> {
     session.printer.error(question);
     let answer = ask(session, "Type the target's name to begin: ").await?;
+    require_answer(answer.as_deref(), runbook)
+}
+
+/// Refuses an answer that is not the target's name. At the end of input there is none, as without a
+/// terminal.
+fn require_answer(answer: Option<&str>, runbook: &Runbook) -> Result<(), Failure> {
     let target = &runbook.target.name.value;
+    if answer == Some("") {
+        return Err(Failure::new(
+            FailureKind::Unconfirmed,
+            "nothing was typed: the input ended; nothing was begun",
+        )
+        .with_help(format!(
+            "run again and type the target's name, or run with --confirm-target \"{target}\""
+        )));
+    }
     if answer.is_none_or(|answer| answer.trim() != target) {
         let message = format!(
             "this is not the name of the runbook's target, '{}'; nothing was begun",
@@ -256,7 +273,7 @@ mod tests {
             );
             assert!(!question.contains("install provider"), "{question}");
             assert!(!question.contains("iomcopy plan"), "{question}");
-            let refused = unconfirmed("UAT", &plan(), scope);
+            let refused = unconfirmed("iomcopy run uat.yaml", "UAT", &plan(), scope);
             assert_eq!(refused.kind, FailureKind::Unconfirmed);
             let help = refused.help.unwrap_or_default();
             assert!(help.contains("--dry-run"), "{help}");
@@ -267,10 +284,12 @@ mod tests {
             question.contains("same command with --dry-run lists them"),
             "{question}"
         );
-        let help = unconfirmed("UAT", &plan(), Scope::Refresh(&expected)).help;
-        assert!(
-            help.unwrap_or_default()
-                .contains("same command with --dry-run")
+        let command = "iomcopy run uat.yaml --until activate-flows";
+        let scope = Scope::Refresh(&expected);
+        let help = unconfirmed(command, "My UAT", &plan(), scope).help;
+        assert_eq!(
+            help.unwrap_or_default(),
+            format!("look at `{command} --dry-run`, then: {command} --confirm-target \"My UAT\"")
         );
     }
 
@@ -288,6 +307,16 @@ mod tests {
         assert!(place.starts_with(&*file.to_string_lossy()), "{place}");
         let help = refused.help.unwrap_or_default();
         assert!(help.starts_with("one of the two is wrong"), "{help}");
+        let of = |answer: Option<&str>| require_answer(answer, &runbook);
+        let typed = format!(" {name} \r\n");
+        assert!(of(Some(&typed)).is_ok());
+        for wrong in [Some("Contoso UAX\n"), Some("\n"), None] {
+            assert_eq!(of(wrong).unwrap_err().kind, FailureKind::Refused);
+        }
+        // The end of input is not a wrong name.
+        let ended = of(Some("")).unwrap_err();
+        assert_eq!(ended.kind, FailureKind::Unconfirmed);
+        assert!(ended.message.contains("nothing was typed"), "{ended}");
         assert!(help.ends_with(&place), "{help}");
     }
 

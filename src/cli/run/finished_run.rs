@@ -33,12 +33,12 @@ pub(super) async fn survey_again(
     let held = held_flows(&connected.refresh, &journal).await?;
     let state_file = locked.open(Clock::new(1.0))?;
     session.warn(&state_file.warnings);
-    let mut figures = count_results(connected, &state_file);
-    let mut open = open_surfaces(connected, &journal, figures.as_mut()).await;
+    let mut figures = count_results(&connected.refresh, &state_file);
+    let mut open = open_surfaces(connected, &journal, &mut figures).await;
     let restores = StepName::RestoreProviderActions.keyword();
     let mut steps = plan.steps.iter();
-    // What the plan restores it names already.
-    if !steps.any(|step| step.name == restores && !step.changes.is_empty()) {
+    // What the plan restores it names already; without figures, everything is unknown.
+    if figures.is_ok() && !steps.any(|step| step.name == restores && !step.changes.is_empty()) {
         open = joined(open, lost_orchestrations(connected, &journal, files).await);
     }
     let found = Found { plan, held, open };
@@ -74,7 +74,7 @@ pub(super) async fn survey_again(
         failure.as_ref(),
         plan,
         exit,
-        figures,
+        figures.ok(),
     )
     .await?;
     if !held.is_empty() {
@@ -172,6 +172,7 @@ fn differences(plan: &Plan, arguments: &str) -> Option<Failure> {
             step: step.name.clone(),
             phase: change.phase.clone(),
             change: Some(change.key.clone()),
+            name: Some(change.name.clone()),
         })),
         ..Failure::failed(format!("to do again: {}", change.name))
             .with_help(steps::repair_remedy(arguments, &step.name))

@@ -26,7 +26,7 @@
 //! pipeline_outputs.rs   what later steps of the pipeline read
 //! ```
 
-mod archive;
+pub(super) mod archive;
 mod begin;
 mod confirm_overwrite;
 mod confirm_repeat;
@@ -64,16 +64,18 @@ use self::run_mode::{Prepared, RunMode, StateLocation};
 use self::target_lock::TargetLock;
 use super::common_arguments::{Output, RunFiles};
 use super::connect::{self, Connected};
+use super::new_refresh::NewRefreshArguments;
 use super::plan::PlanArguments;
 use super::plan_file;
 use super::session::Session;
 use super::step_names::{STEP, require_step};
 use crate::base::clock::Clock;
 use crate::base::remote_state::RemoteState;
+use crate::domain::{OwnSettings, seals};
 use crate::engine::{Context, EventKind, EventSink, Executor, Failure, Listener};
 use crate::journal::{
     self, JournalError, LockedStateFile, Noted, OpenStateFile, Record, ResumeOptions, SealBackup,
-    State,
+    State, StepOutcome,
 };
 use crate::report::{Annotated, Detail, Lines, Terminal};
 use crate::runbook::{Keyword as _, Runbook, StepName};
@@ -85,10 +87,6 @@ const STATE: &str = "A new refresh, and the state of an earlier one";
 
 /// The arguments of `run`.
 #[derive(Debug, Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag that is given or not"
-)]
 pub(super) struct RunArguments {
     #[command(flatten)]
     pub(super) files: RunFiles,
@@ -114,25 +112,25 @@ pub(super) struct RunArguments {
     /// then, without a new copy
     #[arg(long, help_heading = PART, value_name = "STEP", value_parser = STEP,
         hide_possible_values = true,
-        conflicts_with_all = ["until", "again", "fresh", "abandon_captures", "from_capture"])]
+        conflicts_with_all = ["until", "again", "fresh", "fresh_after", "abandon_captures",
+            "from_capture"])]
     pub(super) only: Option<String>,
     /// Repeat steps 5 to 7 for one provider of a finished run
     #[arg(long, help_heading = PART, value_name = "STEP", requires = "provider",
-        value_parser = [StepName::ReinstallProviders.keyword()])]
+        conflicts_with = "fresh_after", value_parser = [StepName::ReinstallProviders.keyword()])]
     pub(super) again: Option<String>,
     /// With --again: the provider's definition, such as `msdyn_bigcommerce`, or its display name
     #[arg(long, help_heading = PART, value_name = "DEFINITION", requires = "again")]
     pub(super) provider: Option<String>,
-    /// Archive the state file of a run that has ended, and begin a new refresh
-    #[arg(long, help_heading = STATE)]
-    pub(super) fresh: bool,
+    #[command(flatten, next_help_heading = STATE)]
+    pub(super) new_refresh: NewRefreshArguments,
     /// Begin a refresh although an earlier one has not restored the target's own settings: they are
     /// lost, unless --from-capture provides them
-    #[arg(long, help_heading = STATE)]
+    #[arg(long, help_heading = STATE, conflicts_with = "fresh_after")]
     pub(super) abandon_captures: bool,
     /// Restore captures (what the target had before) that the state file lacks. FILE is a sealed copy;
     /// may be repeated
-    #[arg(long, help_heading = STATE, value_name = "FILE")]
+    #[arg(long, help_heading = STATE, value_name = "FILE", conflicts_with = "fresh_after")]
     pub(super) from_capture: Vec<PathBuf>,
     /// Resume a run that another machine left open: it did not close the state file, or still has the
     /// lease of the state in Azure Storage. First make sure that its process has stopped
@@ -160,7 +158,8 @@ impl RunArguments {
             format: None,
             provider: self.provider.clone(),
             only: self.only.clone(),
-            fresh: self.fresh,
+            new_refresh: self.new_refresh.clone(),
+            abandon_captures: self.abandon_captures,
             approved: self.plan.clone(),
         }
     }
@@ -223,27 +222,25 @@ async fn run_in_order(
     let locked = lock_state_file(arguments, path, remote_state.as_ref())?;
     let earlier = locked.as_ref().map(LockedStateFile::state);
     confirm_overwrite::require_detected(&arguments.confirm_overwrite, earlier.as_deref())?;
+    let now = Clock::new(1.0).time_of_day();
+    let decision = arguments.new_refresh.decide(earlier.as_deref(), now);
     let resumed = earlier.as_deref();
-    let resumed = resumed.filter(|state| !arguments.fresh && state.finished.is_none());
-    if let (Some(token), Some(state)) = (&arguments.confirm_repeat, resumed) {
-        confirm_repeat::require_known(token, &arguments.files, state)?;
-    }
-    if let Some(state) = earlier.as_deref().filter(|_| arguments.fresh) {
-        archive::require_replaceable(state, arguments.abandon_captures)?;
-    }
-    let backups = seal_backups::read_backups(&arguments.from_capture)?;
-    let accepts_unfinished_run =
-        arguments.abandon_captures || seal_backups::include_before_copy(&backups);
+    let resumed = resumed.filter(|state| !decision.is_new() && state.finished.is_none());
+    let replaced = earlier.as_deref().filter(|_| decision.is_new());
+    require_allowed(arguments, resumed, replaced)?;
+    let backups = seal_backups::read_backups(&arguments.from_capture, &runbook, resumed)?;
+    let own_settings = own_settings(arguments, &backups);
     let mut target_lock = TargetLock::acquire(&session.printer, &runbook, path)?;
-    let run_mode = RunMode::of(arguments, &runbook, locked)?;
-    if !accepts_unfinished_run && !matches!(run_mode, RunMode::SurveyAgain(_)) {
+    let run_mode = RunMode::of(arguments, &decision, &runbook, locked)?;
+    if own_settings == OwnSettings::InTarget && !matches!(run_mode, RunMode::SurveyAgain(_)) {
         target_lock.require_restored(earlier.as_deref())?;
     }
 
     // Connect to the services, and check both environments.
     let listeners = |clock| event_sink(session, clock, path, notifier);
-    let connected =
-        connect::connect_services(session, runbook, accepts_unfinished_run, listeners).await?;
+    let state = earlier.as_deref().filter(|_| !decision.is_new());
+    let own_settings = own_settings.or_else(|| known_settings(&runbook, state));
+    let connected = connect::connect_services(session, runbook, own_settings, listeners).await?;
     let result = Box::pin(async {
         // Guards, preflight and the confirmation; last, the state file is opened.
         let place = StateLocation {
@@ -253,7 +250,12 @@ async fn run_in_order(
         let prepared = run_mode.prepare(session, arguments, &connected, place, backups);
         let prepared = match Box::pin(prepared).await? {
             Prepared::Run(prepared) => prepared,
-            Prepared::Ended(exit) => return Ok(exit),
+            Prepared::Ended(exit) => {
+                if let Some(reason) = decision.reason_to_keep() {
+                    session.printer.info(&format!("note: {reason}"));
+                }
+                return Ok(exit);
+            }
         };
         let state_file = &prepared.state_file;
         target_lock.record_run(&session.printer, &state_file.journal.state());
@@ -265,11 +267,13 @@ async fn run_in_order(
                 outcome: Err(&failure),
                 finding: None,
             };
-            run_end::close(session, state_file, ending, None).await;
+            let closed = run_end::close(session, state_file, ending, None).await;
+            run_end::unclosed_finding(session, ending, closed);
             return Err(failure);
         }
 
-        // Execute the steps, and end.
+        // Execute the steps, and end. What the plan has read of the source is no longer needed.
+        connected.refresh.forecast.forget_large_lists();
         let exit = execute(session, arguments, &connected, state_file).await;
         target_lock.forget_run_if_restored(&state_file.journal.state());
         Ok(exit)
@@ -277,6 +281,49 @@ async fn run_in_order(
     .await;
     connected.stop().await;
     result
+}
+
+/// Refuses a confirmation that the resumed run does not ask for, and a new refresh that would replace
+/// a run which must not be replaced.
+fn require_allowed(
+    arguments: &RunArguments,
+    resumed: Option<&State>,
+    replaced: Option<&State>,
+) -> Result<(), Failure> {
+    if let (Some(token), Some(state)) = (&arguments.confirm_repeat, resumed) {
+        confirm_repeat::require_known(token, &arguments.files, state)?;
+    }
+    replaced.map_or(Ok(()), |state| {
+        archive::require_replaceable(state, arguments.abandon_captures)
+    })
+}
+
+/// Where the arguments say that the run has the target's own settings from.
+fn own_settings(arguments: &RunArguments, backups: &[SealBackup]) -> OwnSettings {
+    if seal_backups::include_before_copy(backups) {
+        OwnSettings::Captured
+    } else if arguments.abandon_captures {
+        OwnSettings::GivenUp
+    } else {
+        OwnSettings::InTarget
+    }
+}
+
+/// Where a run that skips the copy has the target's own settings from, by its state file: it has
+/// captured them before the runbook said so, or the user has accepted that they are lost.
+pub(super) fn known_settings(runbook: &Runbook, state: Option<&State>) -> OwnSettings {
+    let Some(state) = state.filter(|_| runbook.steps.copy_environments.is_skipped()) else {
+        return OwnSettings::InTarget;
+    };
+    let copy = state.step(StepName::CopyEnvironments.keyword());
+    if state.verified_seal(seals::BEFORE_COPY).is_some() {
+        OwnSettings::Captured
+    } else if copy.is_some_and(|step| step.outcome == Some(StepOutcome::Skipped)) {
+        // The run was refused otherwise.
+        OwnSettings::GivenUp
+    } else {
+        OwnSettings::InTarget
+    }
 }
 
 /// Locks the state file, if there is one yet.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::base::redaction::redacted_line;
 use crate::checks::{CheckResult, Verdict};
+use crate::cli::outages;
 use crate::cli::preflight::{annotate, first_unavailable, protection};
 use crate::cli::session::Session;
 use crate::engine::{Failure, FailureKind};
@@ -61,22 +62,37 @@ fn warn_about_unknown(session: &Session, findings: &[CheckResult]) {
     let unknown = findings
         .iter()
         .filter(|finding| finding.verdict == Verdict::Unknown);
-    for finding in unknown {
-        let task = finding.task.as_ref();
-        let task = task.map(|task| format!("; the run will wait for a person at {task}"));
-        let warning = format!(
-            "{}: {}{}: {}{}",
-            finding.label(),
-            finding.headline,
-            protection(finding),
-            finding.found,
-            task.unwrap_or_default()
-        );
-        session.printer.info(&redacted_line(&warning));
-        if let Some(remedy) = &finding.remedy {
-            let fix = format!("  fix: {}", redacted_line(remedy));
-            session.printer.info(&fix);
+    let unknown: Vec<&CheckResult> = unknown.collect();
+    for group in outages::grouped(&unknown) {
+        let block = outages::block(&group).filter(|_| !session.verbose);
+        if let (Some(block), Some(first)) = (&block, group.first()) {
+            let block = format!("{}: {}", first.label(), block.trim_end());
+            session.printer.info(&block);
         }
-        session.warnings.add(warning, finding.remedy.as_deref());
+        for finding in group {
+            let warning = describe_unknown(finding);
+            if block.is_none() {
+                session.printer.info(&redacted_line(&warning));
+                if let Some(remedy) = &finding.remedy {
+                    let fix = format!("  fix: {}", redacted_line(remedy));
+                    session.printer.info(&fix);
+                }
+            }
+            session.warnings.add(warning, finding.remedy.as_deref());
+        }
     }
+}
+
+/// A check without an answer as a warning.
+fn describe_unknown(finding: &CheckResult) -> String {
+    let task = finding.task.as_ref();
+    let task = task.map(|task| format!("; the run will wait for a person at {task}"));
+    format!(
+        "{}: {}{}: {}{}",
+        finding.label(),
+        finding.headline,
+        protection(finding),
+        finding.found,
+        task.unwrap_or_default()
+    )
 }

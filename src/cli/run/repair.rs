@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::confirm_target::{Scope, confirm_target};
+use super::run_end::lost_orchestrations;
 use super::{PreparedRun, RunArguments, resume};
 use crate::cli::actor::current_actor;
 use crate::cli::common_arguments::Output;
@@ -139,6 +140,11 @@ pub(super) async fn prepare(
     let (state, repair) = opened(Some(locked.state()), step)?;
     let plan = plan_of(connected, Arc::clone(&state), step).await?;
     if plan.is_empty() && repair.is_some() {
+        if step == StepName::RestoreProviderActions.keyword() {
+            let journal = JournalView::from_journal(state);
+            let lost = lost_orchestrations(connected, &journal, &arguments.files).await;
+            lost.map_or(Ok(()), Err)?;
+        }
         report_nothing(session, connected, step);
         return Ok(None);
     }

@@ -238,7 +238,9 @@ pub(super) fn open_state_file(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::exit_code::outcome_name;
     use crate::cli::testing::began;
+    use crate::engine::FailureKind;
     use crate::journal::{self, Closed};
 
     #[tokio::test]
@@ -258,7 +260,8 @@ mod tests {
         open.journal.append(confirmed).await.unwrap();
         assert!(!must_confirm(&open.journal.state()));
         let message = Some("it was not in the plan that was confirmed".to_owned());
-        let closed = Closed::new("unconfirmed", UNCONFIRMED, message);
+        let reason = outcome_name(FailureKind::Unconfirmed);
+        let closed = Closed::new(reason, UNCONFIRMED, message);
         open.journal.append(closed).await.unwrap();
         assert!(must_confirm(&open.journal.state()));
     }

@@ -34,12 +34,16 @@ pub(super) async fn end_run(
     result: Result<Outcome, Failure>,
 ) -> u8 {
     let result = result.map_err(|failure| files.named_in(failure));
-    let mut figures = count_results(connected, state_file);
+    let mut figures = count_results(&connected.refresh, state_file);
     let finding = match &result {
         Ok(Outcome::Finished) => {
             let journal = JournalView::from_journal(state_file.journal.state());
-            let open = open_surfaces(connected, &journal, figures.as_mut()).await;
-            joined(open, lost_orchestrations(connected, &journal, files).await)
+            let open = open_surfaces(connected, &journal, &mut figures).await;
+            match figures {
+                Ok(_) => joined(open, lost_orchestrations(connected, &journal, files).await),
+                // The finding says that everything is unknown.
+                Err(_) => open,
+            }
         }
         _ => None,
     };
@@ -48,23 +52,29 @@ pub(super) async fn end_run(
         outcome,
         finding: finding.as_ref(),
     };
+    let closed = close(session, state_file, ending, figures.as_ref().ok()).await;
+    let unclosed = unclosed_finding(session, ending, closed);
+    let finding = finding.as_ref().or(unclosed.as_ref());
+    let ending = Ending { outcome, finding };
     let failure = ending.failure();
-    let exit = close(session, state_file, ending, figures.as_ref()).await;
-    let figures = figures.unwrap_or_default();
-    let name = finding.as_ref().map_or_else(
+    let exit = ending.exit(session);
+    let name = finding.map_or_else(
         || result_name(outcome),
         |finding| outcome_name(finding.kind),
     );
-    let event = run_ended_event(name, exit, failure, json!(figures));
+    let event = run_ended_event(name, exit, failure, json!(figures.as_ref().ok()));
     connected.events.emit(event);
     session.printer.hide_live();
     let mut next = None;
     if session.output == Output::Human {
         let ending = outcome.err();
-        next = print_result(session, files, connected, state_file, &figures, ending);
+        let figures = figures.as_ref();
+        next = print_result(session, files, connected, state_file, figures, ending);
     }
     if let Some(failure) = failure {
-        session.print_failure(failure);
+        let help = failure.help.as_deref();
+        let help = help.map(|help| without_next(help, next.as_deref()));
+        session.print_failure_with(failure, help.as_deref());
     }
     // Last, where the reader looks: what comes before it may be longer than the terminal.
     if let Some(command) = next {
@@ -77,8 +87,18 @@ pub(super) async fn end_run(
     exit
 }
 
-/// What follows a run: the command, and what a person does before it if the run failed.
-fn next_command(command: String, failure: Option<&Failure>) -> NextCommand {
+/// A help without the next command, which comes below it.
+fn without_next(help: &str, next: Option<&str>) -> String {
+    let before = next.and_then(|next| help.strip_suffix(&format!(": {next}")));
+    before.map_or_else(
+        || help.to_owned(),
+        |before| format!("{before} (the command below)"),
+    )
+}
+
+/// What follows a run: the command, and what a person does before it if the run failed. `is_asked`: a
+/// manual task waits for a person.
+fn next_command(command: String, is_asked: bool, failure: Option<&Failure>) -> NextCommand {
     let first = match failure.map(|failure| failure.kind) {
         None | Some(FailureKind::Interrupted) => return NextCommand::to_continue(command),
         Some(FailureKind::Temporary) => "wait until the service is available",
@@ -86,6 +106,11 @@ fn next_command(command: String, failure: Option<&Failure>) -> NextCommand {
         Some(FailureKind::Unconfirmed) => "decide whether to confirm it",
         Some(_) => "correct what failed",
     };
+    let is_waiting = failure.is_some_and(|failure| failure.kind == FailureKind::Waiting);
+    if is_asked && !is_waiting {
+        let both = format!("{first} and {}", TaskCommands::FIRST);
+        return NextCommand::once_done(both, command);
+    }
     NextCommand::once_done(first, command)
 }
 
@@ -102,7 +127,7 @@ fn next_lines(
     let task = TaskCommands::of_waiting(files, state).filter(|_| is_stopped);
     let next = match task {
         Some(_) => NextCommand::once_done(TaskCommands::FIRST, command),
-        None => next_command(command, failure),
+        None => next_command(command, state.waiting().next().is_some(), failure),
     };
     let next = next.line(&format!("iomcopy run {files}"));
     let check = task.and_then(|task| task.check());
@@ -124,26 +149,68 @@ impl<'a> Ending<'a> {
     fn failure(self) -> Option<&'a Failure> {
         self.outcome.err().or(self.finding)
     }
+
+    /// The exit code of the process.
+    fn exit(self, session: &Session) -> u8 {
+        let failure = self.failure();
+        failure.map_or(DONE, |failure| session.exit_code(failure.kind))
+    }
 }
 
-/// The finding that something can act on the outside world, although nobody allowed it. What is open
-/// by the journal is read again: a person may have closed it. Then the figures say so.
+/// The finding that something can act on the outside world, although nobody allowed it, or that this
+/// is unknown. The journal shows only what this run did: the target is read again, and the figures
+/// say what it shows.
 pub(super) async fn open_surfaces(
     connected: &Connected,
     journal: &JournalView,
-    figures: Option<&mut Summary>,
+    figures: &mut Result<Summary, Failure>,
 ) -> Option<Failure> {
     let refresh = &connected.refresh;
-    let containment = figures?.containment.as_mut()?;
-    if containment.open > 0 {
-        let now = Box::pin(inventory_now(refresh, journal)).await;
-        // What cannot be read stays open.
-        if let Ok(now) = now {
+    let target = &refresh.runbook.target.name.value;
+    let containment = match figures {
+        Ok(figures) => figures.containment.as_mut()?,
+        Err(unknown) => return Some(uncounted_finding(unknown, target)),
+    };
+    let now = Box::pin(inventory_now(refresh, journal)).await;
+    let now = journal.unread().map_or(now, Err);
+    let unread = match now {
+        Ok(now) => {
             containment.correct(&now);
+            now.check_read().err()
         }
-    }
+        Err(failure) => Some(failure),
+    };
     let file = refresh.runbook.as_argument();
-    containment.finding(&refresh.runbook.target.name.value, &file)
+    let open = containment.finding(target, &file);
+    joined(open, unread.map(|why| unread_finding(why, target, &file)))
+}
+
+/// The finding that the target does not show whether something can act. Takes why, the target's name
+/// and the runbook's file.
+fn unread_finding(why: Failure, target: &str, runbook: &str) -> Failure {
+    let message = format!(
+        "it is unknown whether something in '{target}' can act on the outside world: {}",
+        why.message
+    );
+    let help = format!("`iomcopy verify {runbook}` reads it again");
+    let help = match &why.help {
+        Some(first) => format!("{first}; then {help}"),
+        None => help,
+    };
+    Failure { message, ..why }.with_help(help)
+}
+
+/// The finding of a finished run whose results cannot be counted. Takes why, and the target's name.
+fn uncounted_finding(unknown: &Failure, target: &str) -> Failure {
+    let message = format!(
+        "it is unknown what this run restored, whether the orchestrations of the source work in \
+         '{target}', and whether something there can act on the outside world: {}",
+        unknown.message
+    );
+    Failure {
+        message,
+        ..unknown.clone()
+    }
 }
 
 /// The finding that orchestrations of the source do not work in the target.
@@ -185,17 +252,16 @@ async fn inventory_now(
 }
 
 /// Closes the state file with how the process ended, the figures, and the warnings of this process.
-/// Returns the exit code.
+/// An error: the state file does not show the end.
 pub(super) async fn close(
     session: &Session,
     state_file: &OpenStateFile,
     ending: Ending<'_>,
     figures: Option<&Summary>,
-) -> u8 {
+) -> Result<(), Failure> {
     let result = ending.outcome;
-    let failure = ending.failure();
-    let exit = failure.map_or(DONE, |failure| session.exit_code(failure.kind));
-    let message = failure.map(|failure| failure.message.clone());
+    let exit = ending.exit(session);
+    let message = ending.failure().map(|failure| failure.message.clone());
     let notes = open_warnings(session, &state_file.journal.state());
     let closed = Closed {
         figures: figures.map(|figures| json!(figures)),
@@ -207,13 +273,28 @@ pub(super) async fn close(
         hindrances: session.end_summary.hindrances(),
         ..Closed::new(result_name(result), exit, message)
     };
-    // A journal that is closed already, or cannot be written, takes no further record.
-    if state_file.journal.state().is_open()
-        && let Err(error) = state_file.journal.append(closed).await
-    {
-        session.printer.error(&format!("warning: {error}"));
+    // A journal that is closed already takes no further record.
+    if state_file.journal.state().is_open() {
+        state_file.journal.append(closed).await?;
     }
-    exit
+    Ok(())
+}
+
+/// The finding of a process that would have ended well, if its end could be recorded. After another
+/// failure, that is only a warning.
+pub(super) fn unclosed_finding(
+    session: &Session,
+    ending: Ending<'_>,
+    closed: Result<(), Failure>,
+) -> Option<Failure> {
+    let error = closed.err()?;
+    if ending.failure().is_none() {
+        return Some(error.during("the end of this process is not recorded"));
+    }
+    session
+        .printer
+        .error(&format!("warning: {}", error.message));
+    None
 }
 
 /// The warnings of this process that the run has not answered since.
@@ -224,10 +305,26 @@ fn open_warnings(session: &Session, state: &State) -> Vec<String> {
     warnings
 }
 
-/// The results of the run so far, in figures; `None` if the records cannot be counted.
-pub(super) fn count_results(connected: &Connected, state_file: &OpenStateFile) -> Option<Summary> {
+/// The results of the run so far, in figures. An error if the records cannot be counted, also if a
+/// sealed capture could not be read back: the figures would lack what it holds.
+pub(super) fn count_results(
+    refresh: &RefreshContext,
+    state_file: &OpenStateFile,
+) -> Result<Summary, Failure> {
     let journal = JournalView::from_journal(state_file.journal.state());
-    summary(&connected.refresh, &journal).ok()
+    let figures = summary(refresh, &journal);
+    journal.unread().map_or(figures, Err)
+}
+
+/// The message of a failure, and those of the single failures in it: where several have the same
+/// cause, the whole has it once.
+fn all_messages(failure: &Failure) -> String {
+    let singles = failure.each().iter().map(|single| single.message.as_str());
+    let all: Vec<&str> = [failure.message.as_str()]
+        .into_iter()
+        .chain(singles)
+        .collect();
+    all.join("\n")
 }
 
 fn result_name(result: Result<Outcome, &Failure>) -> &'static str {
@@ -246,7 +343,7 @@ fn print_result(
     files: &RunFiles,
     connected: &Connected,
     state_file: &OpenStateFile,
-    figures: &Summary,
+    figures: Result<&Summary, &Failure>,
     ending: Option<&Failure>,
 ) -> Option<String> {
     let path = state_file.journal.path();
@@ -273,7 +370,7 @@ fn print_result(
         // The lock on the file is this process's own.
         contents.occupancy = Occupancy::Free;
         let palette = session.data_palette();
-        let ending = ending.map_or("", |failure| &failure.message);
+        let ending = ending.map_or_else(String::new, all_messages);
         let names = step_names(&connected.refresh.runbook, Some(&contents.state));
         let commands = suggested_commands(files, &contents);
         let estimates = Estimates::at(Clock::new(1.0).time_of_day());
@@ -283,15 +380,20 @@ fn print_result(
             &commands,
             &estimates,
             palette,
-            Some(ending),
+            Some(&ending),
         );
         session.printer.text(&format!("\n{}", table.trim_end()));
         next = Some(commands.next);
     }
-    let lines = if is_finished {
-        figures.lines()
-    } else {
-        figures.refused_lines()
+    let lines = match figures {
+        Ok(figures) if is_finished => figures.lines(),
+        Ok(figures) => figures.refused_lines(),
+        // The finding says that.
+        Err(_) if is_finished => Vec::new(),
+        Err(unknown) => vec![format!(
+            "it is unknown what this run did so far: {}",
+            unknown.message
+        )],
     };
     if !lines.is_empty() {
         session.printer.text(&format!("\n{}", lines.join("\n")));
@@ -333,14 +435,28 @@ mod tests {
         let failed = lines(&Failure::failed("the service failed"));
         assert_eq!(
             failed,
-            ["next: correct what failed, then iomcopy run uat.yaml"]
+            ["next: correct what failed and do what the worksheet says, then iomcopy run uat.yaml"]
         );
+    }
+
+    #[test]
+    fn the_next_command_is_there_once() {
+        let command = "iomcopy run uat.yaml --confirm-repeat abc";
+        let help = format!("remove the cause, then send it again: {command}");
+        assert_eq!(
+            without_next(&help, Some(command)),
+            "remove the cause, then send it again (the command below)"
+        );
+        for other in [None, Some("iomcopy run uat.yaml")] {
+            assert_eq!(without_next(&help, other), help);
+        }
     }
 
     #[test]
     fn a_run_that_failed_is_run_again_once_a_person_has_done_something() {
         let run = "iomcopy run uat.yaml";
-        let line = |failure: Option<&Failure>| next_command(run.to_owned(), failure).line(run);
+        let line =
+            |failure: Option<&Failure>| next_command(run.to_owned(), false, failure).line(run);
         let plain = Some("next: iomcopy run uat.yaml");
         assert_eq!(line(None).as_deref(), plain, "it stopped early");
         let interrupted = Failure::interrupted();

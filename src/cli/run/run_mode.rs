@@ -8,6 +8,7 @@ use super::{PreparedRun, RunArguments, begin, finished_run, reopen, repair, resu
 use crate::base::remote_state::RemoteState;
 use crate::cli::connect::Connected;
 use crate::cli::exit_code::DONE;
+use crate::cli::new_refresh::Decision;
 use crate::cli::session::Session;
 use crate::engine::Failure;
 use crate::journal::{LockedStateFile, SealBackup};
@@ -41,15 +42,17 @@ pub(super) enum Prepared {
 }
 
 impl RunMode {
-    /// The mode of a call with these arguments, and with this state file if there is one. Refuses
-    /// what the runbook and the state file alone show to be wrong: nothing was sent yet.
+    /// The mode of a call with these arguments, and with this state file if there is one; `decision`
+    /// says whether a new refresh replaces its run. Refuses what the runbook and the state file alone
+    /// show to be wrong: nothing was sent yet.
     pub(super) fn of(
         arguments: &RunArguments,
+        decision: &Decision,
         runbook: &Runbook,
         locked: Option<LockedStateFile>,
     ) -> Result<Self, Failure> {
         let state = locked.as_ref().map(LockedStateFile::state);
-        let state = state.as_deref().filter(|_| !arguments.fresh);
+        let state = state.as_deref().filter(|_| !decision.is_new());
         if let Some(step) = &arguments.only {
             repair::require_begun(state, step)?;
         }
@@ -61,7 +64,7 @@ impl RunMode {
         }
         Ok(match (locked, &arguments.only) {
             (Some(locked), Some(step)) => Self::Repair(locked, step.clone()),
-            (Some(locked), None) if !arguments.fresh => {
+            (Some(locked), None) if !decision.is_new() => {
                 if arguments.provider.is_none() && locked.state().finished.is_some() {
                     Self::SurveyAgain(locked)
                 } else {

@@ -51,7 +51,7 @@ impl EntityKey {
     }
 
     /// The same as a filter on the set.
-    pub(super) fn filter(&self) -> String {
+    pub(crate) fn filter(&self) -> String {
         let fields: Vec<String> = self
             .fields
             .iter()

@@ -11,7 +11,7 @@ use url::Url;
 use super::observer::{Observer, Wait};
 use super::pacer::Pacer;
 use super::parsing::{Origin, is_local_to_machine, server_date};
-use super::policy::{Gate, Limits};
+use super::policy::{Gate, Limits, no_certificates_help};
 use super::transport::TransportError;
 use crate::base::cancellation::Cancellation;
 use crate::base::clock::Clock;
@@ -67,7 +67,7 @@ impl Http {
                     &error.to_string(),
                 )
                 .with_source(error)
-                .with_help("check that the CA certificates of this machine are installed")
+                .with_help(no_certificates_help())
             })
         };
         Ok(Arc::new(Self {

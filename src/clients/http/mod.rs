@@ -39,7 +39,7 @@ mod unwelcome_responses_tests;
 pub use client::Http;
 pub use observer::{Observer, Silent, SlowWrite, Wait, WaitReason};
 pub use parsing::{Origin, OriginError};
-pub use policy::{KnownRefusal, Limits, ListBudget, RetryAdvice, Who};
+pub use policy::{KnownRefusal, Limits, ListBudget, RetryAdvice, Who, note_unreadable_roots};
 pub use service::{Service, ServiceEndpoint};
 
 pub(crate) use paging::Pages;
@@ -47,7 +47,9 @@ pub(crate) use parsing::{
     ServiceError, WEB_PAGE, has_no_user, is_dns_label, is_local_to_machine, retry_after,
     server_date,
 };
-pub(crate) use policy::{Backoff, NOT_REACHED, UNTRUSTED_CERTIFICATE, is_untrusted_certificate};
+pub(crate) use policy::{
+    Backoff, NOT_REACHED, is_untrusted_certificate, untrusted_certificate_help,
+};
 pub(crate) use request::{Method, Request, parse_method};
 pub(crate) use response::Response;
 pub(crate) use send::naming_silence;

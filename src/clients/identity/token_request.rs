@@ -21,7 +21,7 @@ use super::sign_in_transport::{
 use super::token_times::response_lifetime;
 use crate::clients::error::{Detail, Error, ErrorKind, presentable};
 use crate::clients::http::{
-    Http, Origin, ServiceError, UNTRUSTED_CERTIFICATE, is_untrusted_certificate, retry_after,
+    Http, Origin, ServiceError, is_untrusted_certificate, retry_after, untrusted_certificate_help,
 };
 
 /// A token as it was fetched.
@@ -171,7 +171,7 @@ impl TokenRequest<'_> {
         if is_untrusted_certificate(&message) {
             self.error(ErrorKind::Configuration, service, &message)
                 .with_source(source)
-                .or_help(UNTRUSTED_CERTIFICATE)
+                .or_help(untrusted_certificate_help())
         } else {
             self.error(ErrorKind::Unavailable, service, &message)
                 .with_source(source)

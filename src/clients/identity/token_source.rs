@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use reqwest::header::HeaderValue;
 use secrecy::ExposeSecret as _;
+use tracing::Instrument as _;
 
 use super::claims::{Claims, is_same_audience};
 use super::credential_kind::CredentialLifetime;
@@ -120,13 +121,14 @@ impl TokenSource {
             && cache.begin_renewal_ahead(now)
         {
             let source = Arc::clone(self);
-            runtime.spawn(async move {
+            let renewal = async move {
                 let turn = source.fetching.lock().await;
                 // What fails is tried again, and reported once a request has to wait for it.
                 let _result = source.renew().await;
                 drop(turn);
                 lock(&source.cache).end_renewal_ahead(source.http.clock().elapsed());
-            });
+            };
+            runtime.spawn(renewal.in_current_span());
         }
         Some(token)
     }

@@ -183,11 +183,16 @@ impl Lcs {
             let (more, has_more) = parse_page(&response, &envelope.body, &parse)?;
             let is_empty = more.is_empty();
             items.extend(more);
-            if !has_more || is_enough(&items) {
+            if has_more == Some(false) || is_enough(&items) {
                 return Ok(items);
             }
-            if is_empty {
-                return Err(response.malformed("an empty page says that more pages follow"));
+            match has_more {
+                // Only an empty page shows the end then.
+                None if is_empty => return Ok(items),
+                Some(true) if is_empty => {
+                    return Err(response.malformed("an empty page says that more pages follow"));
+                }
+                _ => {}
             }
         }
         let why = format!("its list does not end: more than {MAX_PAGES} pages");
@@ -222,15 +227,15 @@ fn versioned(request: Request) -> Request {
         .header("content-type", "application/json")
 }
 
-/// The items of a page, and whether more pages follow.
+/// The items of a page, and whether more pages follow, if the response says that.
 fn parse_page<T>(
     response: &Response,
     body: &Value,
     parse: impl Fn(&Value) -> Option<T>,
-) -> Result<(Vec<T>, bool), Error> {
+) -> Result<(Vec<T>, Option<bool>), Error> {
     let items = response.parse_items(field(body, "Data"), "'Data'", parse)?;
     let has_more = field(body, "ResultHasMorePages").and_then(Value::as_bool);
-    Ok((items, has_more.unwrap_or(false)))
+    Ok((items, has_more))
 }
 
 /// Whether the list, as far as it has been read, runs from new to old.
@@ -371,6 +376,22 @@ mod tests {
             listener.received()[0].path,
             "/environmentinfo/v1/history/project/1234567/environment/t/?page=1"
         );
+    }
+
+    /// A short history would show that a refresh did not begin.
+    #[tokio::test]
+    async fn a_page_that_does_not_say_whether_more_follow_is_not_the_last() {
+        let setup = Setup::new(1_000.0);
+        let page = |number: u32| {
+            let day = 20 - number;
+            let start = format!("2026-02-{day}T03:00:00");
+            let entry = json!({"Type": "SFSourceDbToSandbox", "StartDateTimeUTC": start});
+            enveloped(true, json!({ "Data": [entry] }))
+        };
+        let end = enveloped(true, json!({ "Data": [] }));
+        let listener = Listener::replying(vec![page(1), page(2), end]).await;
+        let history = lcs(&setup, &listener.url).history("t", None).await.unwrap();
+        assert_eq!((history.len(), listener.count()), (2, 3));
     }
 
     #[tokio::test]

@@ -121,14 +121,17 @@ impl Container {
             Err(error) if refusal(&error) == Refusal::NoBlob => return Ok(None),
             Err(error) => return Err(copy_error("reading it", &error)),
         };
-        let read = || -> azure_core::Result<(Part, bool)> {
+        let read = || -> azure_core::Result<(Option<Part>, bool)> {
+            let Some(length) = headers.content_length()? else {
+                return Ok((None, true));
+            };
             let part = Part {
-                length: headers.content_length()?.unwrap_or(0),
+                length,
                 blocks: headers.blob_committed_block_count()?.unwrap_or(0),
                 is_leased: is_leased(headers.lease_state()?.as_ref()),
             };
             let is_append_blob = headers.blob_type()?;
-            Ok((part, is_append_blob == Some(BlobType::AppendBlob)))
+            Ok((Some(part), is_append_blob == Some(BlobType::AppendBlob)))
         };
         let (part, is_append_blob) = read().map_err(|error| copy_error("reading it", &error))?;
         if !is_append_blob {
@@ -138,7 +141,13 @@ impl Container {
                 message,
             ));
         }
-        Ok(Some(part))
+        // A blob of unknown length must not count as empty: an empty first part means that the later
+        // ones are deleted.
+        let part = part.ok_or_else(|| {
+            let message = "reading it: the response does not say how long the blob is";
+            RemoteStateError::new(RemoteStateErrorKind::Unavailable, message)
+        });
+        part.map(Some)
     }
 
     /// The container's blobs after a marker, and the marker of those that follow.

@@ -28,6 +28,8 @@ struct Contents {
     lost: usize,
     /// The number of next requests that are refused as the service does when it is busy.
     busy: usize,
+    /// Does a HEAD response lack the blob's length?
+    lacks_length: bool,
     appends: usize,
 }
 
@@ -223,7 +225,9 @@ impl Contents {
             ("etag", format!("\"{}\"", blob.bytes.len())),
         ];
         if request.method() == Method::Head {
-            headers.push(("content-length", blob.bytes.len().to_string()));
+            if !self.lacks_length {
+                headers.push(("content-length", blob.bytes.len().to_string()));
+            }
             return Answer(200, "", headers, Vec::new());
         }
         let range = header(request, "x-ms-range").or_else(|| header(request, "range"));
@@ -469,6 +473,26 @@ fn what_an_interrupted_clear_leaves_does_not_count() {
     let copy = service.open(false).unwrap();
     assert_eq!(copy.read().unwrap(), b"");
     assert_eq!(service.contents().blobs.len(), 1);
+}
+
+/// A proxy may remove the header. Then the first part must not count as empty, which would delete the
+/// others.
+#[test]
+fn a_blob_of_unknown_length_is_not_empty() {
+    let service = Service::default();
+    let copy = service.open_with(false, 1).unwrap();
+    copy.append(0, b"one\n").unwrap();
+    copy.append(4, b"two\n").unwrap();
+    service.contents().lacks_length = true;
+    let error = copy.read().unwrap_err();
+    assert_eq!(error.kind, RemoteStateErrorKind::Unavailable);
+    drop(copy);
+    let error = service.open(false).unwrap_err();
+    assert_eq!(error.kind, RemoteStateErrorKind::Unavailable, "{error:?}");
+    assert_eq!(service.contents().blobs.len(), 2);
+    service.contents().lacks_length = false;
+    let copy = service.open(false).unwrap();
+    assert_eq!(copy.read().unwrap(), b"one\ntwo\n");
 }
 
 #[test]

@@ -32,10 +32,14 @@ const COLUMNS: [&str; 7] = [
     "_ownerid_value",
 ];
 
-/// The rows of the connection references, by id, with the columns that the program uses.
-pub(crate) async fn reference_rows(view: View<'_>) -> Result<BTreeMap<Uuid, Fields>, Failure> {
+/// What `map` keeps of the row of each connection reference, by id.
+pub(crate) async fn map_references<T>(
+    view: View<'_>,
+    map: impl Fn(&Fields) -> Option<T>,
+) -> Result<BTreeMap<Uuid, T>, Failure> {
     let table = view.table("connectionreference").await?;
-    view.selected_fields(&table, &COLUMNS, None).await
+    view.selected_by_id(&table, &COLUMNS, None, |_, row| map(&row))
+        .await
 }
 
 /// The rows of the source's connection references, read one after the other.

@@ -11,6 +11,7 @@ use crate::clients::{Row, Table};
 use crate::domain::RefreshContext;
 use crate::domain::manual_change::ManualChange;
 use crate::domain::names::Fields;
+use crate::domain::refused_change::announcing_task;
 use crate::domain::row_changes::{Request, RowReader, TargetWrite, surveyed_version};
 use crate::domain::sealed_row::SealedRow;
 use crate::domain::seals::Part;
@@ -36,7 +37,7 @@ pub(crate) async fn change(
             let table = refresh.view(journal).table(write.row.table).await?;
             match journal.permanent_failure(&key) {
                 Some(why) => refused(surface, write, why),
-                None => set(refresh, &table, key, write),
+                None => announcing_task(set(refresh, &table, key, write)),
             }
         }
         Closing::Remove(removal) => {
@@ -93,6 +94,8 @@ fn set(refresh: &Arc<RefreshContext>, table: &Table, key: String, write: &RowWri
             request: Box::new(move |_| Ok(request.clone())),
             settle_timeout: SETTLE_TIMEOUT,
             is_destructive: write.is_destructive,
+            // What could act is closed again, whoever opened it.
+            asks_when_undone: false,
         })),
     }
 }

@@ -1,25 +1,29 @@
-//! The outcome for every surface, counted from the journal: for the end of a run and its reports.
+//! The outcome for every surface: for the end of a run and its reports. It is counted from the journal,
+//! then corrected by what the target shows.
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::inventory::Inventory;
+use super::inventory::{Inventory, KindInventory};
 use super::kind::KINDS;
 use super::kinds::openings;
 use super::policy::Policy;
 use super::sealed::{SealedClosing, SealedSurface, SealedSurfaces};
-use super::surface::SurfaceState;
+use super::surface::{Surface, SurfaceState};
 use crate::base::text::count;
 use crate::domain::seals;
 use crate::engine::{Failure, JournalView};
 use crate::runbook::Keyword as _;
 
-/// How many surfaces the figures list; more are only counted.
+/// How many surfaces a document lists; more are only counted.
 const LISTED: usize = 1000;
 
 /// The state of a surface that may have acted.
-const ACTED: &str = "acted";
+pub(crate) const ACTED: &str = "acted";
+
+/// What a person does about one.
+pub(crate) const ACTED_REMEDY: &str = openings::REMEDY;
 
 /// How many open surfaces a line names.
 const NAMED: usize = 5;
@@ -64,7 +68,8 @@ pub(crate) struct ContainmentFigures {
     pub unclear: usize,
     /// How many may have acted before this run closed them.
     pub acted: usize,
-    /// The surfaces, open ones first.
+    /// The surfaces, open ones first. A document holds only the first of them.
+    #[serde(serialize_with = "first_surfaces")]
     pub surfaces: Vec<ListedSurface>,
 }
 
@@ -87,6 +92,16 @@ pub(crate) struct ListedSurface {
     id: String,
 }
 
+fn first_surfaces<S: Serializer>(
+    surfaces: &[ListedSurface],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(surfaces.iter().take(LISTED))
+}
+
+/// The order of the list, by the label of the state.
+const ORDER: [&str; 6] = ["open", ACTED, "unclear", "allowed", "replaced", "closed"];
+
 /// The figures of what step 2 recorded; none before it did.
 pub(crate) fn figures(journal: &JournalView, policy: &Policy) -> Option<ContainmentFigures> {
     let sealed = SealedSurfaces::read(journal);
@@ -104,7 +119,6 @@ pub(crate) fn figures(journal: &JournalView, policy: &Policy) -> Option<Containm
     let opening = late_opening(journal, &sealed);
     for surface in sealed.iter().chain(&opening) {
         let state = surface.state_now(journal, policy);
-        *figures.number_of(&state) += 1;
         let title = titles.get(surface.kind.as_str());
         figures.surfaces.push(ListedSurface {
             kind: title
@@ -117,10 +131,7 @@ pub(crate) fn figures(journal: &JournalView, policy: &Policy) -> Option<Containm
             id: surface.id.clone(),
         });
     }
-    let order = ["open", "acted", "unclear", "allowed", "replaced", "closed"];
-    let place = |surface: &ListedSurface| order.iter().position(|word| *word == surface.state);
-    figures.surfaces.sort_by_key(place);
-    figures.surfaces.truncate(LISTED);
+    figures.count();
     Some(figures)
 }
 
@@ -140,17 +151,31 @@ fn late_opening(journal: &JournalView, sealed: &SealedSurfaces) -> Option<Sealed
     })
 }
 
-impl ContainmentFigures {
-    /// How many surfaces have this state.
-    fn number_of(&mut self, state: &SurfaceState) -> &mut usize {
-        match state {
-            SurfaceState::Open => &mut self.open,
-            SurfaceState::Unclear(_) => &mut self.unclear,
-            SurfaceState::Acted(_) => &mut self.acted,
-            SurfaceState::Closed(_) => &mut self.closed,
-            SurfaceState::Allowed(_) => &mut self.allowed,
-            SurfaceState::Replaced(_) => &mut self.replaced,
+#[cfg(test)]
+impl ListedSurface {
+    /// A surface with this name and state.
+    pub(crate) fn for_tests(name: &str, state: &str) -> Self {
+        Self {
+            kind: String::new(),
+            name: name.to_owned(),
+            reach: String::new(),
+            state: state.to_owned(),
+            detail: String::new(),
+            id: name.to_owned(),
         }
+    }
+}
+
+impl ContainmentFigures {
+    /// Sorts the surfaces and counts them by their states.
+    fn count(&mut self) {
+        let place = |surface: &ListedSurface| ORDER.iter().position(|word| *word == surface.state);
+        self.surfaces.sort_by_key(place);
+        let surfaces = &self.surfaces;
+        let number = |state| surfaces.iter().filter(|found| found.state == state).count();
+        let [open, acted, unclear, allowed, replaced, closed] = ORDER.map(number);
+        (self.open, self.acted, self.unclear) = (open, acted, unclear);
+        (self.allowed, self.replaced, self.closed) = (allowed, replaced, closed);
     }
 
     /// Names the first surfaces with this state, then counts the rest of `number`; `None` if no
@@ -168,33 +193,49 @@ impl ContainmentFigures {
         (!named.is_empty()).then(|| named.join(", ") + &more)
     }
 
-    /// Corrects what the journal does not show: somebody may have closed or allowed an open surface
-    /// since. Takes the target's surfaces as they are now; a kind that could not be read stays open.
+    /// Corrects what the journal does not show: somebody may have opened, closed or allowed a surface
+    /// since, and one may have appeared since step 2 listed them. Takes the target's surfaces as they
+    /// are now; a kind that could not be read stays as it was recorded.
     pub(crate) fn correct(&mut self, now: &Inventory) {
-        let open = |surface: &&mut ListedSurface| surface.state == SurfaceState::Open.label();
-        let mut surfaces = std::mem::take(&mut self.surfaces);
-        for listed in surfaces.iter_mut().filter(open) {
-            let mut kinds = now.0.iter();
-            let kind = kinds.find(|kind| kind.kind.title() == listed.kind);
-            let Some(Ok(surfaces)) = kind.map(|kind| &kind.surfaces) else {
-                continue;
-            };
-            let mut found = surfaces.iter();
-            let found = found.find(|surface| surface.id == listed.id);
-            let gone = || SurfaceState::Closed("it can no longer act".to_owned());
-            let state = found.map_or_else(gone, |surface| surface.state.clone());
-            if state == SurfaceState::Open {
-                continue;
-            }
-            *self.number_of(&state) += 1;
-            self.open = self.open.saturating_sub(1);
-            state.label().clone_into(&mut listed.state);
-            state
-                .detail()
-                .unwrap_or_default()
-                .clone_into(&mut listed.detail);
+        for kind in &now.0 {
+            self.correct_kind(kind);
         }
-        self.surfaces = surfaces;
+        self.count();
+    }
+
+    fn correct_kind(&mut self, kind: &KindInventory) {
+        let (title, Ok(surfaces)) = (kind.kind.title(), &kind.surfaces) else {
+            return;
+        };
+        let mut found: BTreeMap<&str, &Surface> = surfaces
+            .iter()
+            .map(|surface| (surface.id.as_str(), surface))
+            .collect();
+        let listed = self.surfaces.iter_mut();
+        for listed in listed.filter(|listed| listed.kind == title) {
+            let is_open = listed.state == SurfaceState::Open.label();
+            match found.remove(listed.id.as_str()) {
+                Some(surface) if is_open || needs_attention(&surface.state) => {
+                    listed.reach.clone_from(&surface.reach);
+                    listed.take_state(&surface.state);
+                }
+                None if is_open => {
+                    listed.take_state(&SurfaceState::Closed("it can no longer act".to_owned()));
+                }
+                Some(_) | None => {}
+            }
+        }
+        let new = found.into_values();
+        for surface in new.filter(|surface| needs_attention(&surface.state)) {
+            self.surfaces.push(ListedSurface {
+                kind: title.to_owned(),
+                name: surface.name.clone(),
+                reach: surface.reach.clone(),
+                state: surface.state.label().to_owned(),
+                detail: surface.state.detail().unwrap_or_default().to_owned(),
+                id: surface.id.clone(),
+            });
+        }
     }
 
     /// What keeps a finished run from being as it should be: surfaces that can act, although nobody
@@ -258,6 +299,22 @@ impl ContainmentFigures {
     }
 }
 
+/// Does a person have to know of a surface with this state?
+fn needs_attention(state: &SurfaceState) -> bool {
+    match state {
+        SurfaceState::Open | SurfaceState::Unclear(_) | SurfaceState::Acted(_) => true,
+        SurfaceState::Closed(_) | SurfaceState::Allowed(_) | SurfaceState::Replaced(_) => false,
+    }
+}
+
+impl ListedSurface {
+    fn take_state(&mut self, state: &SurfaceState) {
+        state.label().clone_into(&mut self.state);
+        let detail = state.detail().unwrap_or_default();
+        detail.clone_into(&mut self.detail);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -299,7 +356,67 @@ mod tests {
             surfaces: Ok(surfaces),
         }]));
         assert_eq!((figures.open, figures.closed), (1, 1));
-        assert_eq!(figures.surfaces[1].state, "open");
+        assert_eq!(
+            (
+                figures.surfaces[0].id.as_str(),
+                figures.surfaces[0].state.as_str()
+            ),
+            ("2", "open")
+        );
+    }
+
+    /// The journal says that two mailboxes are off; the target shows one of them on, and one more.
+    #[test]
+    fn what_the_target_shows_is_open_whatever_the_journal_says() {
+        use crate::domain::containment::Closing;
+
+        let kind = KINDS[0];
+        let listed = |id: &str, state: &str| ListedSurface {
+            kind: kind.title().to_owned(),
+            name: format!("Orders {id}"),
+            reach: String::new(),
+            state: state.to_owned(),
+            detail: "exit-administration-mode".to_owned(),
+            id: id.to_owned(),
+        };
+        let now = |id: &str, state| Surface {
+            kind: kind.key(),
+            id: id.to_owned(),
+            name: format!("Orders {id}"),
+            reach: "sends e-mail".to_owned(),
+            state,
+            closing: Closing::Nothing,
+        };
+        let read = |surfaces| Inventory(vec![KindInventory { kind, surfaces }]);
+        let mut figures = ContainmentFigures {
+            surfaces: vec![listed("1", "closed"), listed("2", "closed")],
+            ..ContainmentFigures::default()
+        };
+        // What cannot be read shows nothing.
+        figures.correct(&read(Err(Failure::failed("unavailable"))));
+        assert_eq!((figures.open, figures.closed), (0, 2));
+        figures.correct(&read(Ok(vec![
+            now("1", SurfaceState::Closed("off".to_owned())),
+            now("2", SurfaceState::Open),
+            now("3", SurfaceState::Open),
+            now(
+                "4",
+                SurfaceState::Unclear("its state cannot be read".to_owned()),
+            ),
+            now("5", SurfaceState::Allowed("mailboxes: keep".to_owned())),
+        ])));
+        let counted = (
+            figures.open,
+            figures.unclear,
+            figures.closed,
+            figures.allowed,
+        );
+        assert_eq!(counted, (2, 1, 1, 0));
+        let finding = figures.finding("UAT", "uat.yaml").unwrap().message;
+        assert!(
+            finding.contains("'Orders 2'") && finding.contains("'Orders 3'"),
+            "{finding}"
+        );
     }
 
     #[test]

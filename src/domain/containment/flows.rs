@@ -3,6 +3,8 @@
 //! A flow arrives off (Microsoft Learn, *Copy an environment*) and acts once it is on. Step 4 leaves
 //! it off unless the runbook replaces what it names, or allows it.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use uuid::Uuid;
 
@@ -13,7 +15,7 @@ use super::surface::{Closing, Surface, SurfaceState};
 use crate::base::text::list_first;
 use crate::domain::flows::reach::FlowReach;
 use crate::domain::flows::rules::{DesiredState, NAMES_PRODUCTION, Rules};
-use crate::domain::flows::{self, cloud_flows, is_on};
+use crate::domain::flows::{self, Unclear, cloud_flows, is_on};
 use crate::domain::keys;
 use crate::domain::names::Fields;
 use crate::domain::source_references::SourceReference;
@@ -66,9 +68,9 @@ fn surface(rules: &Rules<'_>, is_forecast: bool, id: Uuid, row: &Fields) -> Opti
     } else {
         rules.reach(id, row)
     };
-    if !matches!(reach, FlowReach::Held(_) | FlowReach::Allowed(..))
+    if !covers_unclear(&reach)
         && (is_on || is_forecast && rules.desired_state(id, row) == DesiredState::On)
-        && let Some(surface) = sending(&rules.sends_to_data(id, row), id, row)
+        && let Some(surface) = unclear(&rules.unclear(id, row), id, row)
     {
         return Some(surface);
     }
@@ -93,22 +95,44 @@ fn surface(rules: &Rules<'_>, is_forecast: bool, id: Uuid, row: &Fields) -> Opti
     Some(CloudFlows.surface(&id, flows::name(id, row), reach, (state, closing)))
 }
 
-/// The surface of a flow with no fixed address whose recipients, or the addresses that it calls, are
-/// taken from data, by the actions that send.
-fn sending(actions: &[String], id: Uuid, row: &Fields) -> Option<Surface> {
-    if actions.is_empty() {
+/// Does it not matter where else a flow reaches? It stays off if it is held. An allowed host does not
+/// allow what else the flow reaches.
+fn covers_unclear(reach: &FlowReach) -> bool {
+    matches!(reach, FlowReach::Held(_))
+}
+
+/// The surface of a flow with no fixed address of which it is unclear where it reaches, by the actions
+/// that tell nobody.
+fn unclear(actions: &BTreeMap<String, Unclear>, id: Uuid, row: &Fields) -> Option<Surface> {
+    let of = |why: Unclear| -> Vec<&str> {
+        let meant = actions.iter().filter(|(_, found)| **found == why);
+        meant.map(|(action, _)| action.as_str()).collect()
+    };
+    let (by_data, by_type) = (of(Unclear::Data), of(Unclear::Type));
+    let mut reach = Vec::new();
+    let mut why = Vec::new();
+    if !by_data.is_empty() {
+        let actions = by_data.join("', '");
+        reach.push(format!(
+            "sends to recipients or addresses in the data, in '{actions}'"
+        ));
+        why.push("the copied data may hold production's addresses");
+    }
+    if !by_type.is_empty() {
+        let actions = by_type.join("', '");
+        reach.push(format!("may reach the outside world, in '{actions}'"));
+        why.push("its type of action is not known to stay in the flow");
+    }
+    if reach.is_empty() {
         return None;
     }
-    let reach = format!(
-        "sends to recipients or addresses in the data, in '{}'",
-        actions.join("', '")
-    );
-    let state = SurfaceState::Unclear("the copied data may hold production's addresses".to_owned());
+    let state = SurfaceState::Unclear(why.join("; "));
     let closing = Closing::Finding(
         "except it under `except` of activate-flows, make the addresses harmless in a step of your \
          own before it, or allow it by its name under `containment.allow`"
             .to_owned(),
     );
+    let reach = reach.join("; ");
     Some(CloudFlows.surface(&id, flows::name(id, row), reach, (state, closing)))
 }
 
@@ -153,6 +177,23 @@ mod tests {
             .map(|n| reference(&format!("reference {n}")))
             .collect();
         assert!(describe_references(&many).ends_with("reference 3, and 2 more"));
+    }
+
+    #[test]
+    fn an_allowed_host_hides_no_action_that_is_unclear() {
+        let allowed = FlowReach::Allowed("containment.allow: x".to_owned(), Vec::new());
+        assert!(!covers_unclear(&allowed));
+        assert!(covers_unclear(&FlowReach::Held(Vec::new())));
+        let actions = BTreeMap::from([
+            ("Mail".to_owned(), Unclear::Data),
+            ("Bus".to_owned(), Unclear::Type),
+        ]);
+        let surface = unclear(&actions, Uuid::from_u128(1), &Fields::new()).expect("it is unclear");
+        assert!(matches!(surface.state, SurfaceState::Unclear(_)));
+        for action in ["'Mail'", "'Bus'"] {
+            assert!(surface.reach.contains(action), "{}", surface.reach);
+        }
+        assert!(unclear(&BTreeMap::new(), Uuid::from_u128(1), &Fields::new()).is_none());
     }
 
     #[test]

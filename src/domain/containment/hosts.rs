@@ -2,7 +2,7 @@
 //! `shop.contoso.com`.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Schemes of addresses that something can be sent to; `net.tcp` ends like `tcp`.
 const SCHEMES: [&str; 19] = [
@@ -14,7 +14,7 @@ const SCHEMES: [&str; 19] = [
 /// A host that an expression makes (`https://@{variables('host')}`) is not in the text. JSON may
 /// write a slash as `\/`.
 pub(crate) fn hosts_in(text: &str) -> BTreeSet<String> {
-    let text = text.replace("\\/", "/");
+    let text = without_escapes(text);
     text.match_indices("://")
         .filter(|(at, _)| {
             let before = text.as_bytes().get(..*at).unwrap_or_default();
@@ -27,6 +27,26 @@ pub(crate) fn hosts_in(text: &str) -> BTreeSet<String> {
         })
         .filter_map(|(at, separator)| host_at(&text[at + separator.len()..]))
         .collect()
+}
+
+/// The text with its slashes, and with its colons if it holds no other address: a part of a path may
+/// be an address in another encoding (`https%3A%2F%2F`, also encoded twice).
+fn without_escapes(text: &str) -> String {
+    let plain = text.replace("\\/", "/");
+    if plain.contains("://") || !plain.contains('%') {
+        return plain;
+    }
+    let mut decoded = plain;
+    for (escape, sign) in [
+        ("%25", "%"),
+        ("%3A", ":"),
+        ("%3a", ":"),
+        ("%2F", "/"),
+        ("%2f", "/"),
+    ] {
+        decoded = decoded.replace(escape, sign);
+    }
+    decoded
 }
 
 /// The hosts of a column that holds one address, which may be written without a scheme
@@ -87,6 +107,14 @@ fn host_at(rest: &str) -> Option<String> {
 /// The longest beginning of a text that can be a host. Where something else follows it (`host{`,
 /// `host&quot;`, `host@{path}`), it must look like a whole name: `shop-@{stage}` is only a part.
 fn host_prefix(text: &str) -> Option<String> {
+    if let Some((address, rest)) = text.strip_prefix('[').and_then(|it| it.split_once(']'))
+        && address.parse::<Ipv6Addr>().is_ok()
+    {
+        let port = rest.strip_prefix(':').unwrap_or_default();
+        let is_port = !port.is_empty() && port.chars().all(|c| c.is_ascii_digit());
+        let port = if is_port { rest } else { "" };
+        return Some(format!("[{}]{port}", address.to_lowercase()));
+    }
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | ':' | '_' | '*');
     let end = text.find(|c| !is_part(c)).unwrap_or(text.len());
     let host = &text[..end];
@@ -123,6 +151,16 @@ mod tests {
         assert_eq!(of("SMTP.contoso.com"), ["smtp.contoso.com"]);
         assert_eq!(of("returns.contoso.com/path"), ["returns.contoso.com"]);
         assert!(of("a name").is_empty() && of("localhost").is_empty());
+        assert_eq!(
+            hosts("https://[2001:DB8::1]:8443/x"),
+            ["[2001:db8::1]:8443"]
+        );
+        for encoded in [
+            "https%3A%2F%2Fa.example%2Fx",
+            "https%253a%252f%252fa.example%252fx",
+        ] {
+            assert_eq!(hosts(encoded), ["a.example"], "{encoded}");
+        }
         for none in [
             "",
             "shop.contoso.com",

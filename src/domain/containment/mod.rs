@@ -40,7 +40,7 @@ pub(crate) mod sealed;
 mod sealed_state;
 pub(crate) mod surface;
 pub(crate) mod text_scan;
-mod variables;
+pub(crate) mod variables;
 
 pub(crate) use self::inventory::Inventory;
 pub(crate) use self::policy::{Policy, Treatment};

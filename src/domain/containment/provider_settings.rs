@@ -13,13 +13,13 @@ use uuid::Uuid;
 
 use super::kind::SurfaceKind;
 use super::scope::Scope;
-use super::surface::{Closing, Surface, SurfaceState};
+use super::surface::{Closing, LOOK, Surface, SurfaceState};
+use crate::domain::own_settings::{self, NOT_CAPTURED};
 use crate::domain::provider_rows::{
     NamedRows, PARAMETER, RowKind, RowsByName, Setting, TRANSFORMATION, by_name, is_declared,
 };
-use crate::domain::provider_settings::{takes_production, where_to_set};
+use crate::domain::provider_settings::{SET_IT, source_providers, takes_production};
 use crate::domain::providers::Provider;
-use crate::domain::seals::{self, Part};
 use crate::domain::view::View;
 use crate::engine::Failure;
 use crate::runbook::{IomTable, StepName};
@@ -76,7 +76,10 @@ async fn find_settings(
         copied,
         target,
         production: match scope.journal {
-            Some(journal) => kind.production_rows(names, journal)?,
+            Some(journal) => {
+                let source = source_providers(scope.refresh, journal).await?;
+                kind.production_rows(names, journal, &source)?
+            }
             None => RowsByName::new(),
         },
     };
@@ -105,7 +108,7 @@ fn unreadable(key: &'static str, kind: &RowKind, failure: Failure) -> Surface {
         name: format!("{}s of providers", kind.noun),
         reach: "may have production's values".to_owned(),
         state: SurfaceState::Unclear(failure.message),
-        closing: Closing::Finding(failure.help.unwrap_or_default()),
+        closing: Closing::Finding(failure.help.unwrap_or_else(|| LOOK.to_owned())),
     }
 }
 
@@ -118,7 +121,7 @@ async fn copied_providers(scope: &Scope<'_>) -> Result<Option<BTreeSet<Uuid>>, F
     scope.ids_in_source(table, None).await.map(Some)
 }
 
-/// The target's own rows before the copy; `None` if they are no longer known. A provider that had
+/// The target's own rows before the copy; `None` if they are not known. A provider that had
 /// the id of one in the source came by an earlier copy, whose values are not the target's own.
 async fn target_rows(
     kind: &RowKind,
@@ -129,11 +132,12 @@ async fn target_rows(
     let is_own = |provider: &Provider| provider.active && !in_source.contains(&provider.id);
     let recorded = scope
         .journal
-        .filter(|journal| seals::has_captures(journal, Part::Target, "environment"));
+        .filter(|journal| own_settings::are_captured(journal));
     if let Some(journal) = recorded {
         return kind.target_rows(names, journal, is_own).map(Some);
     }
-    if !matches!(scope.view, View::AfterCopy(_)) {
+    let is_before = matches!(scope.view, View::AfterCopy(_));
+    if !is_before || own_settings::are_lost(scope.refresh, scope.journal).await? {
         return Ok(None);
     }
     let target = View::AsIs(&scope.refresh.target.dataverse);
@@ -188,17 +192,14 @@ impl Judge<'_> {
                 // The change of a setting may also write the runbook's value, or none.
                 opened_by: Vec::new(),
             },
-            SurfaceState::Open => Closing::Finding(where_to_set(
-                self.kind,
-                &setting.provider.name,
-                (setting.definition, setting.name),
-            )),
+            SurfaceState::Open => Closing::Finding(SET_IT.to_owned()),
             _ => Closing::Nothing,
         };
-        let hint = if is_left_to_step && state == SurfaceState::Open {
-            ", and the target had none"
-        } else {
-            ""
+        let is_not_taken = is_left_to_step && state == SurfaceState::Open;
+        let hint = match &self.target {
+            _ if !is_not_taken => String::new(),
+            Some(_) => ", and the target had none".to_owned(),
+            None => format!(", and {NOT_CAPTURED}"),
         };
         Some(Surface {
             kind: key,

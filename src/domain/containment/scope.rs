@@ -208,10 +208,28 @@ async fn rows_of(
         return Ok(Vec::new());
     };
     let rows = view.selected(&metadata, columns, filter).await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| Some((row.id(&metadata.primary_id)?, row)))
-        .collect())
+    let with_id = |row: Row| match row.id(&metadata.primary_id) {
+        Some(id) => Ok((id, row)),
+        None => Err(Failure::failed(format!("a row of {table} has no id"))),
+    };
+    rows.into_iter().map(with_id).collect()
+}
+
+/// Is a row active, or may it be, because its state cannot be read?
+pub(crate) fn may_be_active(row: &Fields) -> bool {
+    integer(row, STATE).is_none_or(|state| state == 0)
+}
+
+/// The column of a row's state; 0 is active in the tables that are read here.
+pub(crate) const STATE: &str = "statecode";
+
+/// Those of these columns that a row lacks, as one text: what they would say is unknown.
+pub(crate) fn unread_columns(row: &Fields, columns: &[&str]) -> Option<String> {
+    let unread = columns
+        .iter()
+        .filter(|column| integer(row, column).is_none());
+    let unread: Vec<&str> = unread.copied().collect();
+    (!unread.is_empty()).then(|| format!("{} cannot be read", unread.join(", ")))
 }
 
 /// A whole number in a column.

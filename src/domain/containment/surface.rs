@@ -100,6 +100,10 @@ impl Closing {
     }
 }
 
+/// What to do about a surface of which nothing more is known.
+pub(crate) const LOOK: &str =
+    "look at it in the target, or write its name under `containment.allow`";
+
 /// A row as the service gave it, with the columns that were read.
 #[derive(Clone, Debug)]
 pub(crate) struct CapturedRow {
@@ -260,6 +264,22 @@ impl SurfaceState {
         match by {
             Some(by) => (Self::Allowed(by), Closing::Nothing),
             None => (Self::Open, closing()),
+        }
+    }
+
+    /// Allowed by this; else unclear, because something of it cannot be read. Takes why, and what a
+    /// person can do.
+    pub(super) fn allowed_or_unclear(
+        by: Option<String>,
+        why: &str,
+        remedy: &str,
+    ) -> (Self, Closing) {
+        match by {
+            Some(by) => (Self::Allowed(by), Closing::Nothing),
+            None => (
+                Self::Unclear(why.to_owned()),
+                Closing::Finding(remedy.to_owned()),
+            ),
         }
     }
 

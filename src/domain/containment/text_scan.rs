@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::scope::Scope;
 use crate::base::text::count;
-use crate::clients::Table;
+use crate::clients::{Error, Table};
 use crate::engine::Failure;
 
 /// How many tables are read.
@@ -53,6 +53,8 @@ pub(crate) struct Scan {
     left_out: usize,
     /// Tables that could not be read.
     unread: Vec<String>,
+    /// Why the first of them could not be read.
+    why_unread: Option<String>,
 }
 
 /// Reads the customer's own tables, and those of order management if `with_order_management`: before
@@ -81,7 +83,7 @@ pub(crate) async fn scan(scope: &Scope<'_>, with_order_management: bool) -> Resu
             Err(failure) if failure.kind == crate::engine::FailureKind::Interrupted => {
                 return Err(failure);
             }
-            Err(_) => scan.unread.push(table.logical_name.clone()),
+            Err(failure) => scan.add_unread(table, failure),
         }
     }
     Ok(scan)
@@ -99,14 +101,32 @@ fn is_scanned(table: &str, with_order_management: bool) -> bool {
 async fn read<'t>(scope: &Scope<'_>, table: &'t Table) -> (&'t Table, Result<Vec<Value>, Failure>) {
     let path = format!("{}?$top={}", table.entity_set, ROWS + 1);
     let page = scope.view.dataverse().get_path(&path).await;
-    let rows = page.map_err(Failure::from).map(|page| {
-        let rows = page.as_ref().and_then(|page| page["value"].as_array());
-        rows.cloned().unwrap_or_default()
-    });
-    (table, rows)
+    (table, rows_of(page))
+}
+
+/// The rows of a page. A table that the service does not find, and a page without a list of rows, are
+/// errors: nothing shows that the table is empty.
+fn rows_of(page: Result<Option<Value>, Error>) -> Result<Vec<Value>, Failure> {
+    let Some(mut page) = page? else {
+        return Err(Failure::failed("the service does not find it"));
+    };
+    match page.get_mut("value").map(Value::take) {
+        Some(Value::Array(rows)) => Ok(rows),
+        _ => Err(Failure::failed("the response has no list of rows")),
+    }
 }
 
 impl Scan {
+    fn add_unread(&mut self, table: &Table, failure: Failure) {
+        self.unread.push(table.logical_name.clone());
+        self.why_unread.get_or_insert(failure.message);
+    }
+
+    /// Were all tables read that the scan wanted to read?
+    pub(crate) fn is_whole(&self) -> bool {
+        self.unread.is_empty()
+    }
+
     fn add(&mut self, scope: &Scope<'_>, table: &Table, rows: &[Value]) {
         self.tables += 1;
         if rows.len() > ROWS {
@@ -148,6 +168,9 @@ impl Scan {
                 line += &format!("{what} {}", tables.join(", "));
             }
         }
+        if let Some(why) = &self.why_unread {
+            line += &format!(" ({why})");
+        }
         if self.left_out > 0 {
             line += &format!("; not read: {}", count(self.left_out, "other custom table"));
         }
@@ -157,7 +180,10 @@ impl Scan {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::clients::ErrorKind;
 
     #[test]
     fn the_customers_tables_are_read_and_those_of_order_management_after_a_refresh() {
@@ -181,6 +207,38 @@ mod tests {
             scan.extent(),
             "read: 210 rows of 2 tables; only the first 200 rows of contoso_log; not read: 40 other \
              custom tables"
+        );
+        assert!(scan.is_whole());
+    }
+
+    #[test]
+    fn a_table_is_empty_only_if_the_service_says_so() {
+        let error = || Error::new(ErrorKind::Forbidden, "Dataverse", "GET /contoso_logs", "no");
+        for (page, rows) in [
+            (Ok(Some(json!({ "value": [] }))), Some(0)),
+            (Ok(Some(json!({ "value": [{}] }))), Some(1)),
+            (Ok(Some(json!({ "value": null }))), None),
+            (Ok(Some(json!({ "error": {} }))), None),
+            (Ok(Some(json!([]))), None),
+            (Ok(None), None),
+            (Err(error()), None),
+        ] {
+            let shown = format!("{page:?}");
+            let read = rows_of(page).ok().map(|rows| rows.len());
+            assert_eq!(read, rows, "{shown}");
+        }
+        let table = |name: &str| Table {
+            logical_name: name.to_owned(),
+            ..Table::default()
+        };
+        let mut scan = Scan::default();
+        for (name, why) in [("contoso_log", "it is away"), ("contoso_route", "no")] {
+            scan.add_unread(&table(name), Failure::failed(why));
+        }
+        assert!(!scan.is_whole());
+        assert_eq!(
+            scan.extent(),
+            "read: 0 rows of 0 tables; could not be read: contoso_log, contoso_route (it is away)"
         );
     }
 }

@@ -6,10 +6,13 @@
 
 use async_trait::async_trait;
 
+use super::hosts::{bare_host, hosts_in};
 use super::kind::SurfaceKind;
 use super::scope::Scope;
 use super::surface::{Closing, Surface, SurfaceState};
 use crate::domain::environment_variables::{VALUE, VariableValues, keeps};
+use crate::domain::flows::{domains, resource};
+use crate::domain::own_settings::{self, NOT_CAPTURED};
 use crate::domain::seals::{self, Part};
 use crate::domain::view::View;
 use crate::engine::Failure;
@@ -17,6 +20,22 @@ use crate::runbook::StepName;
 
 /// The kind.
 pub(crate) struct EnvironmentVariables;
+
+/// What is unclear about the default of a variable that the target did not have.
+const NEW: &str = "its default may be production's or its publisher's";
+
+/// What a person does about it.
+const NEW_REMEDY: &str = "set the target's own value in the maker portal (Solutions > Default Solution > \
+                          Environment variables), then write its name under `containment.allow`: \
+                          without that, the flows that reach its default are left off";
+
+/// Does a value name something outside: an address, a recipient, a resource of Azure?
+fn reaches(value: &str) -> bool {
+    !hosts_in(value).is_empty()
+        || bare_host(value).is_some()
+        || !domains(value).is_empty()
+        || resource(value).is_some()
+}
 
 #[async_trait]
 impl SurfaceKind for EnvironmentVariables {
@@ -42,6 +61,10 @@ impl SurfaceKind for EnvironmentVariables {
             .exit_administration_mode
             .is_skipped();
         let is_forecast = scope.is_before_opening || matches!(scope.view, View::AfterCopy(_));
+        let unknown = match scope.journal {
+            None if !is_forecast => "there is no state file that shows what the target had",
+            _ => NOT_CAPTURED,
+        };
         let mut found = Vec::new();
         for (schema_name, definition) in &now.definitions {
             let Some(value) = now.given(schema_name) else {
@@ -60,15 +83,15 @@ impl SurfaceKind for EnvironmentVariables {
             let is_known = target
                 .as_ref()
                 .is_some_and(|target| target.definitions.contains_key(schema_name));
-            if row.is_none() && !is_known && !names_production() {
+            let is_publishers = row.is_none() && !is_known && !names_production();
+            if is_publishers && !reaches(value) {
                 continue;
             }
             let kept = keeps(&scope.policy, schema_name).filter(|_| own.is_none());
             let state = match kept {
                 Some(by) => SurfaceState::Allowed(by),
-                None if target.is_none() => {
-                    SurfaceState::Unclear("there is no record of what the target had".to_owned())
-                }
+                None if target.is_none() => SurfaceState::Unclear(unknown.to_owned()),
+                None if is_publishers => SurfaceState::Unclear(NEW.to_owned()),
                 None => SurfaceState::Open,
             };
             let is_left_to_step =
@@ -78,7 +101,10 @@ impl SurfaceKind for EnvironmentVariables {
                     step: StepName::ExitAdministrationMode,
                     opened_by: Vec::new(),
                 },
-                SurfaceState::Open => Closing::Finding(
+                SurfaceState::Unclear(_) if is_publishers => {
+                    Closing::Finding(NEW_REMEDY.to_owned())
+                }
+                SurfaceState::Open | SurfaceState::Unclear(_) => Closing::Finding(
                     "set the target's own value, or remove it, in the maker portal (Solutions > \
                      Default Solution > Environment variables); or write its name under \
                      `containment.allow`"
@@ -125,6 +151,7 @@ async fn both_before(scope: &Scope<'_>) -> Result<Before, Failure> {
     }
     let source = VariableValues::read(View::AsIs(&scope.refresh.source.dataverse)).await?;
     let target = match scope.view {
+        View::AfterCopy(_) if own_settings::are_lost(scope.refresh, scope.journal).await? => None,
         View::AfterCopy(_) => {
             let target = View::AsIs(&scope.refresh.target.dataverse);
             Some(VariableValues::read(target).await?)
@@ -132,4 +159,25 @@ async fn both_before(scope: &Scope<'_>) -> Result<Before, Failure> {
         View::AsIs(_) => None,
     };
     Ok(Before { source, target })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_default_that_reaches_something_is_told_from_a_setting() {
+        for outside in [
+            "https://api2.partner.example/v1",
+            "api2.partner.example",
+            "orders@partner.example",
+            "/subscriptions/5b0b7f2a/resourceGroups/prod/providers/Microsoft.KeyVault/vaults/v/secrets/k",
+            r#"{"shop":"https://api.partner.example"}"#,
+        ] {
+            assert!(reaches(outside), "{outside}");
+        }
+        for setting in ["7", "true", "Standard", "Orders of today", "1.5", ""] {
+            assert!(!reaches(setting), "{setting}");
+        }
+    }
 }

@@ -1,20 +1,20 @@
-//! The fixed addresses in a cloud flow's definition: hosts that its HTTP actions, HTTP triggers and
-//! connector actions reach in every environment.
+//! Where the actions and triggers of a cloud flow reach: fixed addresses, which are the same in every
+//! environment, and places that nobody can tell from the definition.
 //!
-//! An address that comes from an environment variable or from data is not fixed. One that an
-//! expression takes from a variable, a `Compose` action or a parameter of the flow, or puts together
-//! from texts, is as fixed as the text that is written there. Names of types and members: Microsoft Learn, *Schema reference for
-//! trigger and action types in workflows*.
+//! An address that comes from an environment variable is the environment's own, and one from data is
+//! unclear. One that an expression takes from a variable, a `Compose` action or a parameter of the
+//! flow, or puts together from texts, is as fixed as the text that is written there. Names of types and
+//! members: Microsoft Learn, *Schema reference for trigger and action types in workflows*.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::origins::Origins;
-use super::recipients::{domains_of_recipients, is_recipient};
+use super::origins::{ForeignDefaults, Origins};
+use super::places::{Place, Said, resource};
 use super::walk::{each_object, each_text, type_of};
-use crate::domain::containment::hosts::{bare_host, hosts_in};
-use crate::domain::names::Fields;
+use crate::domain::connections::connector_name;
+use crate::domain::containment::hosts::hosts_in;
 
 /// The types whose `uri` is called.
 const HTTP: [&str; 2] = ["http", "httpwebhook"];
@@ -32,109 +32,259 @@ const CONNECTOR: [&str; 6] = [
     "apiconnectionnotification",
 ];
 
-/// The members of a connector action's `inputs` that hold what the flow's author wrote.
-const CONNECTOR_PLACES: [&str; 4] = ["/parameters", "/queries", "/body", "/path"];
-
-/// Parameters of connectors that name a host without a scheme, by the end of their keys.
-const HOST_PARAMETERS: [&str; 8] = [
-    "server", "host", "hostname", "url", "uri", "site", "dataset", "endpoint",
+/// The types that stay in the flow, or only start or answer it.
+const INSIDE: [&str; 26] = [
+    "appendtoarrayvariable",
+    "appendtostringvariable",
+    "compose",
+    "decrementvariable",
+    "expression",
+    "foreach",
+    "if",
+    "incrementvariable",
+    "initializevariable",
+    "join",
+    "manual",
+    "parsejson",
+    "query",
+    "recurrence",
+    "request",
+    "response",
+    "scope",
+    "select",
+    "setvariable",
+    "slidingwindow",
+    "switch",
+    "table",
+    "terminate",
+    "until",
+    "wait",
+    "xpath",
 ];
 
-/// A host that a flow reaches in every environment.
+/// The members of a connector action's `inputs` that hold what the flow's author wrote.
+const CONNECTOR_PLACES: [&str; 4] = ["parameters", "queries", "body", "path"];
+
+/// The connector of the environment's own rows.
+const DATAVERSE: &str = "shared_commondataserviceforapps";
+
+/// How deep parameters are followed that other values hold.
+const DEEPEST: usize = 8;
+
+/// A place that a flow reaches in every environment.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct FixedAddress {
-    /// The host in lower case, with its port if one is written; of a recipient the domain.
+    /// The host in lower case, with its port if one is written; of a recipient the domain; else what
+    /// names the place.
     pub(crate) host: String,
     /// The name of the action or trigger.
     pub(crate) action: String,
+    /// The environment variable from whose default it comes, if that is production's.
+    pub(crate) variable: Option<String>,
 }
 
-/// Every fixed address of a definition.
-pub(super) fn fixed_addresses(definition: &Value) -> BTreeSet<FixedAddress> {
-    let origins = Origins::from_definition(definition);
-    let mut found = BTreeSet::new();
-    each_object(definition, "", &mut |name, members| {
-        let mut hosts = BTreeSet::new();
-        read_action(members, &origins, &mut hosts);
-        found.extend(hosts.into_iter().map(|host| FixedAddress {
-            host,
-            action: name.to_owned(),
-        }));
-    });
-    found
+/// Why nobody can tell where an action reaches.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Unclear {
+    /// Its recipients, or the address that it calls, come from data: a copy has production's.
+    Data,
+    /// Its type is not known to stay in the flow.
+    Type,
 }
 
-/// Does an action or trigger of this type call a connector?
-pub(super) fn is_connector(kind: &str) -> bool {
-    CONNECTOR.contains(&kind)
+/// Where a flow reaches.
+#[derive(Debug, Default)]
+pub(crate) struct Outside {
+    /// What is the same in every environment.
+    pub(crate) fixed: BTreeSet<FixedAddress>,
+    /// The actions of which it is unclear.
+    pub(crate) unclear: BTreeMap<String, Unclear>,
 }
 
-/// The addresses that an HTTP action calls, as they are written; none of any other action.
-pub(super) fn called_by<'d>(kind: &str, inputs: &'d Value) -> Vec<&'d str> {
-    let places = HTTP_PLACES.iter().filter(|_| HTTP.contains(&kind));
-    places
-        .filter_map(|place| inputs.pointer(place)?.as_str())
-        .collect()
-}
-
-/// Reads the addresses of one action or trigger; any other object has none.
-fn read_action(members: &Fields, origins: &Origins<'_>, hosts: &mut BTreeSet<String>) {
-    let (Some(kind), Some(inputs)) = (type_of(members), members.get("inputs")) else {
-        return;
+/// Reads where a definition reaches. Takes the defaults of environment variables that are
+/// production's: any other variable is the environment's own.
+pub(super) fn outside(definition: &Value, foreign: &ForeignDefaults) -> Outside {
+    let mut reader = Reader {
+        origins: Origins::from_definition(definition, foreign),
+        found: Outside::default(),
     };
-    for text in called_by(&kind, inputs) {
-        hosts.extend(hosts_of_call(text, origins));
-    }
-    if is_connector(&kind) {
-        for place in CONNECTOR_PLACES {
-            if let Some(written) = inputs.pointer(place) {
-                read_parameters(written, place, origins, hosts);
-            }
-        }
-    }
-}
-
-/// The hosts of a text that is called. Where it is put together from several texts, the host may be
-/// one of them.
-pub(super) fn hosts_of_call(text: &str, origins: &Origins<'_>) -> BTreeSet<String> {
-    let texts = origins.behind(text);
-    let hosts: BTreeSet<String> = texts.iter().flat_map(|text| hosts_in(text)).collect();
-    if !hosts.is_empty() || origins.takes_from_environment(text) {
-        return hosts;
-    }
-    let parts = texts.iter().flat_map(|text| parts_of(text));
-    parts.filter_map(bare_host).collect()
-}
-
-/// A text, and the texts in quotes in its expressions.
-fn parts_of(text: &str) -> impl Iterator<Item = &str> {
-    let quoted = text.split('\'').skip(1).step_by(2);
-    std::iter::once(text).chain(quoted.filter(move |_| text.contains('@')))
-}
-
-fn read_parameters(
-    value: &Value,
-    place: &str,
-    origins: &Origins<'_>,
-    hosts: &mut BTreeSet<String>,
-) {
-    each_text(value, place, &mut |key, text| {
-        hosts.extend(hosts_in(text));
-        let key = last_part(key);
-        if HOST_PARAMETERS.contains(&key.as_str()) {
-            hosts.extend(hosts_of_call(text, origins));
-        }
-        if is_recipient(&key) {
-            let texts = origins.behind(text);
-            hosts.extend(texts.iter().flat_map(|text| domains_of_recipients(text)));
+    each_object(definition, "", &mut |name, members| {
+        if let (Some(kind), Some(inputs)) = (type_of(members), members.get("inputs")) {
+            reader.read(name, &kind, inputs, 0);
         }
     });
+    reader.found
 }
 
-/// The end of a parameter's key in lower case: `to` of `emailMessage/To`.
-pub(super) fn last_part(key: &str) -> String {
-    let end = key.rsplit(['/', '.', '$']).next().unwrap_or(key);
-    end.to_ascii_lowercase()
+/// Reads one action or trigger after the other.
+struct Reader<'d> {
+    origins: Origins<'d>,
+    found: Outside,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, action: &str, kind: &str, inputs: &Value, depth: usize) {
+        let is_call = HTTP.contains(&kind) || CONNECTOR.contains(&kind);
+        if INSIDE.contains(&kind) || kind == "workflow" && is_child(inputs) {
+            return;
+        }
+        if is_call && let Value::String(text) = inputs {
+            self.follow(action, text, depth, |reader, inputs| {
+                reader.read(action, kind, inputs, depth + 1);
+            });
+        } else if HTTP.contains(&kind) {
+            let places = HTTP_PLACES.into_iter();
+            for called in places.filter_map(|place| inputs.pointer(place)) {
+                match called {
+                    Value::String(called) => self.say(action, Place::Uri, called),
+                    _ => self.unclear(action, Unclear::Data),
+                }
+            }
+        } else if CONNECTOR.contains(&kind) {
+            let is_dataverse = is_dataverse(inputs);
+            for place in CONNECTOR_PLACES {
+                match inputs.get(place) {
+                    Some(Value::String(text)) if place == "parameters" => {
+                        self.follow(action, text, depth, |reader, written| {
+                            let inside = (is_dataverse, depth + 1);
+                            reader.read_parameter(action, place, written, inside);
+                        });
+                    }
+                    Some(written) => {
+                        self.read_parameter(action, place, written, (is_dataverse, depth));
+                    }
+                    None => {}
+                }
+            }
+        } else {
+            self.read_unknown(action, inputs);
+        }
+    }
+
+    /// An action of a type that is not known to stay inside.
+    fn read_unknown(&mut self, action: &str, inputs: &Value) {
+        let mut fixed = Vec::new();
+        each_text(inputs, "", &mut |_, text| {
+            fixed.extend(resource(text));
+            fixed.extend(hosts_in(text));
+        });
+        if fixed.is_empty() {
+            self.unclear(action, Unclear::Type);
+        }
+        self.fixed(action, fixed, None);
+    }
+
+    /// Reads a parameter, or what it is made of, by its key.
+    fn read_parameter(
+        &mut self,
+        action: &str,
+        key: &str,
+        value: &Value,
+        (is_dataverse, depth): (bool, usize),
+    ) {
+        let inside = (is_dataverse, depth);
+        match value {
+            Value::Object(members) => {
+                for (name, member) in members {
+                    self.read_parameter(action, name, member, inside);
+                }
+            }
+            Value::Array(items) => {
+                for item in items {
+                    self.read_parameter(action, key, item, inside);
+                }
+            }
+            Value::String(text) => {
+                let mut written: Vec<String> = hosts_in(text).into_iter().collect();
+                written.extend(resource(text));
+                self.fixed(action, written, None);
+                let place = Place::of_parameter(key);
+                let of_row = |place: Place| place.in_dataverse(key);
+                match if is_dataverse {
+                    place.and_then(of_row)
+                } else {
+                    place
+                } {
+                    Some(place) => self.say(action, place, text),
+                    // Several parameters may stand where the text takes its value from.
+                    None if depth < DEEPEST => {
+                        for object in self.origins.objects(text) {
+                            self.read_parameter(action, key, object, (is_dataverse, depth + 1));
+                        }
+                    }
+                    None => {}
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Reads the objects that an expression gives in the place of inputs; unclear if there are none.
+    fn follow(
+        &mut self,
+        action: &str,
+        text: &str,
+        depth: usize,
+        mut read: impl FnMut(&mut Self, &Value),
+    ) {
+        let objects = self.origins.objects(text);
+        if objects.is_empty() || depth > DEEPEST {
+            self.unclear(action, Unclear::Data);
+            return;
+        }
+        for object in objects {
+            read(self, object);
+        }
+    }
+
+    /// Reads a text that says where an action reaches.
+    fn say(&mut self, action: &str, place: Place, text: &str) {
+        let mut said = Said::default();
+        for text in self.origins.texts(text) {
+            place.read(&text, &mut said);
+        }
+        if said.is_unclear {
+            self.unclear(action, Unclear::Data);
+        }
+        let variable = self.origins.foreign_variable(text);
+        self.fixed(action, said.fixed, variable);
+    }
+
+    fn fixed(&mut self, action: &str, hosts: Vec<String>, variable: Option<&str>) {
+        self.found
+            .fixed
+            .extend(hosts.into_iter().map(|host| FixedAddress {
+                host,
+                action: action.to_owned(),
+                variable: variable.map(str::to_owned),
+            }));
+    }
+
+    fn unclear(&mut self, action: &str, why: Unclear) {
+        self.found.unclear.insert(action.to_owned(), why);
+    }
+}
+
+/// Does an action of type `Workflow` call a flow of its environment?
+fn is_child(inputs: &Value) -> bool {
+    let child = inputs.pointer("/host/workflowReferenceName");
+    child.is_some_and(Value::is_string)
+}
+
+/// Does a connector action read or write the rows of Dataverse?
+fn is_dataverse(inputs: &Value) -> bool {
+    let host = |place: &str| inputs.pointer(place).and_then(Value::as_str);
+    let connector = host("/host/apiId").or_else(|| host("/host/connectionName"));
+    connector.is_some_and(|connector| {
+        let name = connector_name(connector);
+        // A flow's own key of a second reference ends with a number.
+        let end = name.strip_prefix(DATAVERSE);
+        end.is_some_and(|end| {
+            end.trim_start_matches('_')
+                .chars()
+                .all(|c| c.is_ascii_digit())
+        })
+    })
 }
 
 #[cfg(test)]
@@ -144,7 +294,7 @@ mod tests {
     use super::*;
 
     fn hosts(definition: &Value) -> Vec<String> {
-        let found = fixed_addresses(definition);
+        let found = outside(definition, &ForeignDefaults::new()).fixed;
         found.into_iter().map(|address| address.host).collect()
     }
 
@@ -159,7 +309,7 @@ mod tests {
             "Http",
             &json!({"uri": "https://Shop.contoso.com:8443/api?x=1"}),
         );
-        let found = fixed_addresses(&call);
+        let found = outside(&call, &ForeignDefaults::new()).fixed;
         let address = found.first().expect("it is found");
         assert_eq!(
             (address.host.as_str(), address.action.as_str()),
@@ -299,5 +449,289 @@ mod tests {
         assert!(hosts(&action("Compose", &note)).is_empty());
         let body = json!({"uri": "@variables('u')", "body": {"link": "https://wiki.contoso.com"}});
         assert!(hosts(&action("Http", &body)).is_empty());
+    }
+
+    /// Is the action of a flow found that has these inputs?
+    fn sends(kind: &str, inputs: &Value) -> bool {
+        let definition = json!({"properties": {"definition": {
+            "parameters": {
+                "Shop (contoso_Shop)": {"type": "String", "defaultValue": "https://shop.contoso.com",
+                    "metadata": {"schemaName": "contoso_Shop"}}},
+            "actions": {
+                "Mail": {"type": "SetVariable", "inputs": {
+                    "name": "desk", "value": "desk@contoso.com"}},
+                "Own": {"type": "SetVariable", "inputs": {
+                    "name": "own", "value": "@parameters('Shop (contoso_Shop)')"}},
+                "Call": {"type": kind, "inputs": inputs}}}}});
+        let found = outside(&definition, &ForeignDefaults::new());
+        found.unclear.contains_key("Call")
+    }
+
+    #[test]
+    fn recipients_that_no_text_names_are_taken_from_data() {
+        let sends = |to: &str| {
+            let parameters = json!({"parameters": {"emailMessage/To": to}});
+            sends("OpenApiConnection", &parameters)
+        };
+        assert!(sends("@triggerOutputs()?['body/emailaddress1']"));
+        assert!(sends("@{items('Apply_to_each')?['mail']}"));
+        for fixed in [
+            "warehouse@contoso.com",
+            "@variables('desk')",
+            "@parameters('Shop (contoso_Shop)')",
+            "@variables('own')",
+            "",
+        ] {
+            assert!(!sends(fixed), "{fixed}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_no_text_names_are_taken_from_data() {
+        let sends = |uri: &str| sends("Http", &json!({ "uri": uri }));
+        assert!(sends("@{triggerOutputs()?['body/contoso_callbackurl']}"));
+        assert!(sends(
+            "https://@{outputs('Get_row')?['body/contoso_host']}/orders"
+        ));
+        for other in [
+            "https://api.partner.example/@{triggerBody()?['id']}",
+            "@{parameters('Shop (contoso_Shop)')}/orders",
+            "@variables('own')",
+        ] {
+            assert!(!sends(other), "{other}");
+        }
+    }
+
+    /// What a flow reaches whose action has this type and inputs: its fixed addresses, and whether
+    /// something is unclear.
+    fn judged(kind: &str, inputs: &Value) -> (Vec<String>, bool) {
+        let variable = |name: &str, value: Value| {
+            json!({"type": "InitializeVariable", "inputs": {"variables": [
+                {"name": name, "type": "object", "value": value}]}})
+        };
+        let definition = json!({"properties": {"definition": {
+            "parameters": {
+                "Key (contoso_Key)": {"type": "String", "metadata": {"schemaName": "contoso_Key"}},
+                "New (contoso_New)": {"type": "String", "metadata": {"schemaName": "contoso_New"}}},
+            "actions": {
+                "Host": variable("host", json!("api.partner.example")),
+                "Request": variable("req", json!({"uri": "https://api.partner.example/x"})),
+                "Mail": variable("mail", json!({"emailMessage/To": "a@partner.example"})),
+                "Call": {"type": kind, "inputs": inputs}}}}});
+        let new = json!("https://api.partner.example/v1");
+        let foreign = ForeignDefaults::from([("contoso_New".to_owned(), new)]);
+        let found = outside(&definition, &foreign);
+        let hosts = found.fixed.into_iter().map(|address| address.host);
+        (hosts.collect(), found.unclear.contains_key("Call"))
+    }
+
+    const KEY: &str = "@{parameters('Key (contoso_Key)')}";
+    const MAIL: &str = "@{triggerOutputs()?['body/emailaddress1']}";
+    const AZURE: &str = "/subscriptions/5b0b/resourcegroups/prod/providers";
+
+    #[test]
+    fn nothing_beside_an_address_hides_it() {
+        let partner = || vec!["api.partner.example".to_owned()];
+        let concat =
+            "@concat('https://','api.partner.example','/o?k=',parameters('Key (contoso_Key)'))";
+        for (uri, fixed, is_unclear) in [
+            (concat.to_owned(), partner(), false),
+            (
+                format!("https://@{{variables( 'host' )}}/{KEY}"),
+                partner(),
+                false,
+            ),
+            (
+                "@coalesce(triggerBody()?['u'],'https://api.partner.example')".to_owned(),
+                partner(),
+                true,
+            ),
+            (
+                "https://[2001:db8::1]/orders".to_owned(),
+                vec!["[2001:db8::1]".to_owned()],
+                false,
+            ),
+            ("api.partner.example/orders".to_owned(), partner(), false),
+            (
+                "@{parameters('New (contoso_New)')}/orders".to_owned(),
+                partner(),
+                false,
+            ),
+            (format!("https://{KEY}/orders.json"), vec![], false),
+            (
+                "@concat(parameters('Key (contoso_Key)'),'/x/','orders.csv',body('R')?['x'])"
+                    .to_owned(),
+                vec![],
+                false,
+            ),
+            ("@parameters('nobody declares it')".to_owned(), vec![], true),
+        ] {
+            assert_eq!(
+                judged("Http", &json!({"uri": uri})),
+                (fixed, is_unclear),
+                "{uri}"
+            );
+        }
+        assert_eq!(
+            judged("Http", &json!("@variables('req')")),
+            (partner(), false)
+        );
+        assert_eq!(judged("Http", &json!("@triggerBody()")), (vec![], true));
+    }
+
+    #[test]
+    fn every_parameter_that_names_a_place_is_judged() {
+        let data = "@{triggerOutputs()?['body/contoso_server']}";
+        let guid = "5b0b7f2a-1111-4222-8333-944444444444";
+        for (key, text, fixed, is_unclear) in [
+            ("emailMessage/To", format!("{MAIL};{KEY}"), "", true),
+            (
+                "emailMessage/To",
+                format!("ops@bin.contoso.com;{MAIL}"),
+                "bin.contoso.com",
+                true,
+            ),
+            ("emailMessage/To", KEY.to_owned(), "", false),
+            ("body/to", "+15550123".to_owned(), "+15550123", false),
+            ("body/to", MAIL.to_owned(), "", true),
+            ("body/recipient/groupId", guid.to_owned(), guid, false),
+            (
+                "body/recipient/channelId",
+                "19:abc@thread.tacv2".to_owned(),
+                "19:abc@thread.tacv2",
+                false,
+            ),
+            (
+                "dataset",
+                "contosoprodstorage".to_owned(),
+                "contosoprodstorage",
+                false,
+            ),
+            (
+                "storageAccountName",
+                "contosoprod".to_owned(),
+                "contosoprod",
+                false,
+            ),
+            (
+                "emailMessage/MailboxAddress",
+                "orders@contoso.com".to_owned(),
+                "contoso.com",
+                false,
+            ),
+            (
+                "mailboxAddress",
+                "orders@contoso.com".to_owned(),
+                "contoso.com",
+                false,
+            ),
+            ("request/url", data.to_owned(), "", true),
+            ("server", data.to_owned(), "", true),
+            ("server", "SQLPROD01".to_owned(), "sqlprod01", false),
+            (
+                "dataset",
+                "https%3A%2F%2Fpartner.example%2Fsites".to_owned(),
+                "partner.example",
+                false,
+            ),
+            (
+                "instance",
+                "partner.operations.example".to_owned(),
+                "partner.operations.example",
+                false,
+            ),
+            ("account", "contosoprod".to_owned(), "contosoprod", false),
+            (
+                "vaultName",
+                "contoso-prod-kv".to_owned(),
+                "contoso-prod-kv",
+                false,
+            ),
+            (
+                "organization",
+                "https://partner-org.example".to_owned(),
+                "partner-org.example",
+                false,
+            ),
+            ("request/url", "/orders".to_owned(), "", false),
+            ("dataset", "default".to_owned(), "", false),
+            ("server", KEY.to_owned(), "", false),
+            ("body/messageBody", MAIL.to_owned(), "", false),
+        ] {
+            let inputs = json!({"host": {"apiId": "/providers/x/apis/shared_any"}, "parameters": {key: text}});
+            let fixed = if fixed.is_empty() {
+                vec![]
+            } else {
+                vec![fixed.to_owned()]
+            };
+            assert_eq!(
+                judged("OpenApiConnection", &inputs),
+                (fixed, is_unclear),
+                "{key} {text}"
+            );
+        }
+        let behind = json!({"parameters": "@variables('mail')"});
+        let partner = vec!["partner.example".to_owned()];
+        assert_eq!(judged("OpenApiConnection", &behind), (partner, false));
+        let behind = json!({"parameters": "@triggerBody()"});
+        assert_eq!(judged("OpenApiConnection", &behind), (vec![], true));
+    }
+
+    #[test]
+    fn a_row_of_dataverse_stays_in_the_environment() {
+        let of = |key: &str, text: &str| {
+            let api = "/providers/Microsoft.PowerApps/apis/shared_commondataserviceforapps";
+            judged(
+                "OpenApiConnection",
+                &json!({"host": {"apiId": api}, "parameters": {key: text}}),
+            )
+        };
+        for (key, text) in [
+            ("entityName", "accounts"),
+            ("item/account", "contoso"),
+            ("item/groupid", "5b0b"),
+            ("item/url", "@triggerBody()?['url']"),
+            ("item/to", "@triggerBody()?['mail']"),
+            ("organization", "current"),
+        ] {
+            assert_eq!(of(key, text), (vec![], false), "{key}");
+        }
+        let other = "partner-org.crm.dynamics.example";
+        assert_eq!(of("organization", other), (vec![other.to_owned()], false));
+        assert_eq!(of("organization", MAIL), (vec![], true));
+    }
+
+    #[test]
+    fn a_type_of_action_that_is_not_known_to_stay_inside_is_unclear() {
+        let id = |end: &str| format!("{AZURE}/{end}");
+        for (kind, inputs, fixed) in [
+            (
+                "Function",
+                json!({"function": {"id": id("Sites/F")}}),
+                id("sites/f"),
+            ),
+            (
+                "Workflow",
+                json!({"host": {"workflow": {"id": id("W")}}}),
+                id("w"),
+            ),
+            ("ApiManagement", json!({"api": {"id": id("A")}}), id("a")),
+        ] {
+            assert_eq!(judged(kind, &inputs), (vec![fixed], false), "{kind}");
+        }
+        assert_eq!(
+            judged("ServiceProvider", &json!({"parameters": {}})),
+            (vec![], true)
+        );
+        let child =
+            json!({"host": {"workflowReferenceName": "30000000-0000-4000-8000-000000000003"}});
+        assert_eq!(judged("Workflow", &child), (vec![], false));
+        for inside in ["Compose", "Request", "Recurrence", "Foreach", "Response"] {
+            assert_eq!(
+                judged(inside, &json!({"x": "@triggerBody()"})),
+                (vec![], false),
+                "{inside}"
+            );
+        }
     }
 }

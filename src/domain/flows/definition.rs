@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::addresses::{FixedAddress, fixed_addresses};
-use super::recipients::sending_to_data;
+use super::addresses::{Outside, outside};
+use super::origins::ForeignDefaults;
 use super::walk::{PARAMETERS, each_object, is_variable};
 use crate::domain::connections::connector_name;
 use crate::domain::names::Fields;
@@ -86,14 +86,10 @@ impl FlowDefinition {
             .any(|trigger| is(trigger, "Recurrence") || trigger.get("recurrence").is_some())
     }
 
-    /// The fixed addresses that its actions and triggers reach in every environment.
-    pub(super) fn fixed_addresses(&self) -> BTreeSet<FixedAddress> {
-        fixed_addresses(&self.0)
-    }
-
-    /// Its actions that send to recipients, or call addresses, which are taken from data.
-    pub(crate) fn sending_to_data(&self) -> BTreeSet<String> {
-        sending_to_data(&self.0)
+    /// Where its actions and triggers reach. Takes the defaults of environment variables that are
+    /// production's.
+    pub(super) fn outside(&self, foreign: &ForeignDefaults) -> Outside {
+        outside(&self.0, foreign)
     }
 
     /// Its text without the values of environment variables that its author saw: the service reads

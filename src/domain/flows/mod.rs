@@ -3,9 +3,9 @@
 //! - this file: a flow's row: its name, its state, and who deployed it.
 //! - `definition`: [`FlowDefinition`], its `clientdata`: what calls it, what it calls, what it is
 //!   connected to.
-//! - `addresses`: the fixed addresses that it reaches in every environment.
-//! - `recipients`: to whom it sends, and what it sends to addresses in the data.
-//! - `origins`: where its expressions take their texts from.
+//! - `addresses`: where its actions reach: fixed addresses, and what nobody can tell.
+//! - `places`: the parameters of connectors that say where an action reaches.
+//! - `expression`, `origins`: its expressions, and where they take their texts from.
 //! - `walk`: every object and every text in it.
 //! - [`reach`]: what of production it names, or which fixed addresses it reaches.
 //! - [`rules`]: which flows should be on.
@@ -14,9 +14,10 @@
 
 mod addresses;
 mod definition;
+mod expression;
 mod origins;
+mod places;
 pub(crate) mod reach;
-mod recipients;
 mod replacement;
 pub(crate) mod rules;
 mod switch;
@@ -34,7 +35,10 @@ use wildmatch::WildMatch;
 
 use super::names::{Fields, text as text_of};
 
+pub(crate) use addresses::Unclear;
 pub(crate) use definition::{FlowDefinition, missing_connectors, moved_connectors, stem};
+pub(crate) use origins::ForeignDefaults;
+pub(crate) use places::{domains, resource};
 pub(crate) use replacement::{for_message, replaced};
 pub(crate) use switch::{
     SurveyedFlow, SwitchColumns, switch, switch_value, switched, turn_on_owned,
@@ -198,7 +202,7 @@ mod tests {
         let select = "$select=name,category,type,clientdata,_ownerid_value,workflowid&";
         assert!(list.path.contains(select), "{}", list.path);
         // A page is in memory as a whole.
-        assert_eq!(list.header("prefer"), Some("odata.maxpagesize=1500"));
+        assert_eq!(list.header("prefer"), Some("odata.maxpagesize=500"));
     }
 
     #[test]

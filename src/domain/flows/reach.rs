@@ -2,16 +2,17 @@
 //! fixed addresses. The target's own hosts and the texts with which the runbook replaces production
 //! do not count.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::{FlowDefinition, is_named, replaced};
+use super::{FlowDefinition, ForeignDefaults, Unclear, for_message, is_named, replaced};
 use crate::base::text::digest;
 use crate::clients::Environment;
 use crate::domain::RefreshContext;
 use crate::domain::containment::Policy;
-use crate::domain::containment::hosts::hosts_in;
+use crate::domain::containment::hosts::{bare_host, hosts_in};
 use crate::domain::environments::host;
 use crate::domain::source_references::{SourceReference, SourceReferences, api_host};
 use crate::engine::JournalView;
@@ -36,6 +37,8 @@ pub(crate) struct ReachRules<'a> {
     own_hosts: BTreeSet<String>,
     /// The texts of the runbook that hold what they replace: `shop-uat` for `shop`.
     replacement_texts: Vec<String>,
+    /// The defaults of environment variables that are production's.
+    foreign: ForeignDefaults,
     /// The digest of everything above that decides what a definition names, except the recorded
     /// references.
     digest: [u8; 32],
@@ -89,14 +92,25 @@ impl<'a> ReachRules<'a> {
             .filter(|(find, with)| with.contains(&find.value))
             .map(|(_, with)| with.to_owned())
             .collect();
+        // A default that names production is taken away, and the runbook may allow a variable.
+        let is_kept = |name: &str, default: &str| {
+            references.hits(default).is_empty() && policy.allows_name(name).is_none()
+        };
+        let foreign: ForeignDefaults = references
+            .new_defaults()
+            .filter(|(name, default)| is_kept(name, default))
+            .map(|(name, default)| (name.to_owned(), Value::from(default)))
+            .collect();
         let given: Vec<&str> = references.given().collect();
-        let digest = digest(format!("{given:?}{own_hosts:?}{replacement_texts:?}").as_bytes());
+        let rules = format!("{given:?}{own_hosts:?}{replacement_texts:?}{foreign:?}");
+        let digest = digest(rules.as_bytes());
         Self {
             replacements,
             policy,
             references,
             own_hosts,
             replacement_texts,
+            foreign,
             digest,
         }
     }
@@ -137,7 +151,7 @@ impl<'a> ReachRules<'a> {
         let mut held = Vec::new();
         let mut all = Vec::new();
         for (host, named) in named {
-            match host.and_then(|host| self.policy.allows_host(&host)) {
+            match host.and_then(|host| self.allows_place(&host)) {
                 Some(entry) => drop(by.insert(entry)),
                 None => held.push(named.clone()),
             }
@@ -148,6 +162,15 @@ impl<'a> ReachRules<'a> {
             return FlowReach::Allowed(by.join(", "), all);
         }
         FlowReach::Held(held)
+    }
+
+    /// The entry of `allow` that names a host, or anything else that an address is.
+    fn allows_place(&self, place: &str) -> Option<String> {
+        let by_name = || {
+            let is_name = bare_host(place).is_none();
+            is_name.then(|| self.policy.allows_name(place))?
+        };
+        self.policy.allows_host(place).or_else(by_name)
     }
 
     fn allowed_by(&self, name: &str) -> Option<String> {
@@ -179,13 +202,14 @@ impl<'a> ReachRules<'a> {
         hosts
     }
 
-    /// The actions of a flow that send to recipients from rows. After a copy these addresses are
-    /// production's, and `allow` with a host does not cover them.
-    pub(crate) fn sends_to_data(&self, name: &str, data: &str) -> Vec<String> {
+    /// The actions of a flow of which it is unclear where they reach, such as those that send to
+    /// recipients from rows. After a copy these are production's, and `allow` with a host does not
+    /// cover them.
+    pub(crate) fn unclear(&self, name: &str, data: &str) -> BTreeMap<String, Unclear> {
         let definition =
             FlowDefinition::from_text(data).filter(|_| self.allowed_by(name).is_none());
-        let actions = definition.map(|it| it.sending_to_data());
-        actions.into_iter().flatten().collect()
+        let outside = definition.map(|it| it.outside(&self.foreign));
+        outside.map(|it| it.unclear).unwrap_or_default()
     }
 
     /// What of production a definition names, and its fixed addresses except `replacement_hosts`;
@@ -235,10 +259,8 @@ impl<'a> ReachRules<'a> {
             named.push((None, SourceReference { what, replacement }));
         }
         let marked: BTreeSet<String> = named.iter().filter_map(|(host, _)| host.clone()).collect();
-        let addresses = definition
-            .map(|it| it.fixed_addresses())
-            .unwrap_or_default();
-        for address in addresses {
+        let outside = definition.map(|it| it.outside(&self.foreign));
+        for address in outside.unwrap_or_default().fixed {
             let host = address.host;
             if self.own_hosts.contains(&host)
                 || replacement_hosts.contains(&host)
@@ -246,7 +268,16 @@ impl<'a> ReachRules<'a> {
             {
                 continue;
             }
-            let what = format!("{FIXED_ADDRESS} {host} in '{}'", address.action);
+            let mut what = format!(
+                "{FIXED_ADDRESS} {} in '{}'",
+                for_message(&host),
+                address.action
+            );
+            if let Some(variable) = address.variable {
+                what += &format!(
+                    ", the default of environment variable '{variable}', which the target did not have"
+                );
+            }
             named.push((
                 Some(host),
                 SourceReference {
@@ -285,12 +316,13 @@ fn references(named: Vec<NamedReference>) -> Vec<SourceReference> {
     named.into_iter().map(|(_, reference)| reference).collect()
 }
 
-/// The hosts in a text that the runbook puts in production's place; the text itself, if it is
-/// nothing but a host.
+/// The hosts in a text that the runbook puts in production's place; the text itself, if it has none:
+/// it may be a host, or name an account or a channel.
 pub(crate) fn hosts_of_replacement(with: &str) -> BTreeSet<String> {
     let mut hosts = hosts_in(with);
-    if hosts.is_empty() && with.contains('.') {
-        hosts.insert(with.trim().to_ascii_lowercase());
+    let with = with.trim();
+    if hosts.is_empty() && !with.is_empty() {
+        hosts.insert(with.to_lowercase());
     }
     hosts
 }
@@ -307,7 +339,7 @@ fn own_hosts(environment: &Environment) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::runbook::{Containment, ContainmentReplacement, Located, Purpose, Span};
@@ -437,6 +469,37 @@ mod tests {
         };
         assert!(!is_held(&of(&allowed, "")));
         assert_eq!(of(&Containment::default(), "{}"), FlowReach::Nothing);
+    }
+
+    #[test]
+    fn a_place_without_a_dot_is_allowed_or_replaced_as_it_is_written() {
+        let data = |server: &str| {
+            let inputs = json!({"parameters": {"server": server}});
+            let call = json!({"type": "OpenApiConnection", "inputs": inputs});
+            json!({"properties": {"definition": {"actions": {"Call": call}}}}).to_string()
+        };
+        let of = |containment: &Containment, server: &str| {
+            let policy = Policy::new(containment, Purpose::Test);
+            let references = SourceReferences::default();
+            let rules = ReachRules::from_parts(&[], policy, references, BTreeSet::new());
+            rules.after_replacement(FLOW, NAME, &data(server))
+        };
+        assert!(is_held(&of(&Containment::default(), "SQLPROD01")));
+        let allowed = Containment {
+            allow: vec![located("SQLPROD01")],
+            ..Containment::default()
+        };
+        assert!(matches!(of(&allowed, "sqlprod01"), FlowReach::Allowed(..)));
+        let replaced = Containment {
+            replace: vec![ContainmentReplacement {
+                find: located("SQLPROD01"),
+                with: located("SQLUAT01"),
+            }],
+            ..Containment::default()
+        };
+        for server in ["SQLPROD01", "SQLUAT01"] {
+            assert!(!is_held(&of(&replaced, server)), "{server}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use tokio::try_join;
 use uuid::Uuid;
 
 use super::reach::{FlowReach, ReachRules, production_references};
-use super::{CLOUD_FLOWS, COMPILED, FlowDefinition, cloud_flows};
+use super::{CLOUD_FLOWS, COMPILED, FlowDefinition, Unclear, cloud_flows};
 use crate::domain::names::{Fields, Names, text};
 use crate::domain::publication::is_published;
 use crate::domain::seals::{self, Part};
@@ -230,12 +230,12 @@ impl<'a> Rules<'a> {
         Some((name, text(row, "clientdata").unwrap_or_default()))
     }
 
-    /// The actions of a flow that send to recipients which are taken from data; none if the
-    /// runbook allows the flow, or another step recreates it.
-    pub(crate) fn sends_to_data(&self, id: Uuid, row: &Fields) -> Vec<String> {
+    /// The actions of a flow of which it is unclear where they reach; none if the runbook allows the
+    /// flow, or another step recreates it.
+    pub(crate) fn unclear(&self, id: Uuid, row: &Fields) -> BTreeMap<String, Unclear> {
         match self.name_and_definition(id, row) {
-            Some((name, data)) => self.reach.sends_to_data(&name, &data),
-            None => Vec::new(),
+            Some((name, data)) => self.reach.unclear(&name, &data),
+            None => BTreeMap::new(),
         }
     }
 

@@ -225,6 +225,11 @@ impl Set for Switch {
         service_fields::only_people_write(member)
     }
 
+    /// To leave a flow off is safe.
+    fn asks_when_undone(&self) -> bool {
+        self.on
+    }
+
     /// Switching calls the Flow service, which may take many seconds.
     fn settle_timeout(&self) -> Duration {
         Duration::from_mins(2)

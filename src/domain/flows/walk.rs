@@ -52,5 +52,11 @@ pub(super) fn type_of(members: &Fields) -> Option<String> {
 
 /// Is a parameter an environment variable? Its value is the environment's own.
 pub(super) fn is_variable(parameter: &Value) -> bool {
-    parameter.pointer("/metadata/schemaName").is_some()
+    variable_name(parameter).is_some()
+}
+
+/// The schema name of the environment variable that a parameter is.
+pub(super) fn variable_name(parameter: &Value) -> Option<&str> {
+    let name = parameter.pointer("/metadata/schemaName")?;
+    Some(name.as_str().unwrap_or_default())
 }

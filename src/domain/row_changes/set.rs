@@ -43,6 +43,7 @@ pub(crate) fn surveyed_row_set(
         request: Box::new(move |_| Ok(request.clone())),
         settle_timeout,
         is_destructive: false,
+        asks_when_undone: false,
     })
 }
 
@@ -54,6 +55,8 @@ pub(crate) struct TargetWrite {
     pub(crate) settle_timeout: Duration,
     /// Does it end something that cannot be restored?
     pub(crate) is_destructive: bool,
+    /// See [`Set::asks_when_undone`].
+    pub(crate) asks_when_undone: bool,
 }
 
 #[async_trait]
@@ -82,6 +85,10 @@ impl Set for TargetWrite {
 
     fn only_people_write(&self, member: &str) -> bool {
         service_fields::only_people_write(member)
+    }
+
+    fn asks_when_undone(&self) -> bool {
+        self.asks_when_undone
     }
 
     fn is_destructive(&self) -> bool {

@@ -141,7 +141,7 @@ async fn a_task_beside_an_open_failure_is_a_failed_run_with_both() {
     let opening = stage.open();
     let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
     let ask = Wanted {
-        ask: true,
+        ask: Some("asked"),
         ..stage.wanted(vec![])
     };
     let asking = Step {
@@ -159,4 +159,27 @@ async fn a_task_beside_an_open_failure_is_a_failed_run_with_both() {
         assert!(failure.message.contains(part), "{part}: {failure}");
     }
     assert_eq!(opening.journal.state().waiting().count(), 1);
+}
+
+/// The same within a step: a phase waits, and an earlier one of which it is independent has failed.
+#[tokio::test]
+async fn a_task_beside_a_failure_of_another_phase_is_a_failed_run() {
+    let stage = Stage::new();
+    let sheet = sheet(&[("a", "old")]);
+    sheet.lock().unwrap().refusals = [("a", forbidden())].into();
+    let opening = stage.open();
+    let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
+    let ask = Wanted {
+        ask: Some("asked"),
+        ..stage.wanted(vec![])
+    };
+    let asking = Phase {
+        independent_of: &["first"],
+        ..Phase::changes("asking", ask)
+    };
+    only_step(&mut executor).phases = vec![Phase::changes("first", fill(&sheet, &["a"])), asking];
+    let failure = executor.run().await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::NotAllowed, "{failure}");
+    let kinds: Vec<_> = failure.items().iter().map(|item| item.kind).collect();
+    assert_eq!(kinds, [FailureKind::Waiting, FailureKind::NotAllowed]);
 }

@@ -152,6 +152,56 @@ impl CaptureSource for OneRow {
     }
 }
 
+/// Two rows; the first is listed twice in the first listings.
+struct Repeating {
+    listings: Mutex<usize>,
+    repeated: usize,
+}
+
+#[async_trait]
+impl CaptureSource for Repeating {
+    fn seal(&self) -> &'static str {
+        "rows"
+    }
+
+    async fn list(&self, _journal: &JournalView) -> Result<Listing, Failure> {
+        let row = |key: &str| ListedRow {
+            key: key.to_owned(),
+            etag: None,
+            text: "{}".to_owned(),
+            compared: None,
+        };
+        let mut rows = vec![row("target/provider/1"), row("target/provider/2")];
+        let mut listings = self.listings.lock().unwrap();
+        *listings += 1;
+        if *listings <= self.repeated {
+            rows.push(row("target/provider/1"));
+        }
+        Ok(rows.into())
+    }
+}
+
+#[tokio::test]
+async fn a_listing_with_a_row_twice_is_read_again_then_the_service_is_named() {
+    for (repeated, ends) in [(2, true), (usize::MAX, false)] {
+        let stage = Stage::new();
+        let opening = stage.open();
+        let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
+        let capture = Repeating {
+            listings: Mutex::new(0),
+            repeated,
+        };
+        only_step(&mut executor).phases = vec![Phase::capture("capture", capture)];
+        let result = executor.run().await;
+        let sealed = JournalView::from_journal(opening.journal.state()).has_seal("rows");
+        assert_eq!((result.is_ok(), sealed), (ends, ends));
+        if let Err(failure) = result {
+            let says = "the service lists target/provider/1 twice";
+            assert!(failure.message.contains(says), "{failure}");
+        }
+    }
+}
+
 fn removal(world: &World, captured: &str) -> Change {
     let set = Arc::new(Switch(Arc::clone(world), "gone".to_owned()));
     let action = Action::Remove {

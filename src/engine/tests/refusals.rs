@@ -23,6 +23,19 @@ impl Survey for ByHand {
     }
 }
 
+/// Asks a person only for the first cell, although the service refuses others as well.
+struct OnlyA(ByHand, Fill);
+#[async_trait]
+impl Survey for OnlyA {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
+        let mut changes = self.0.survey(journal).await?;
+        changes.retain(|change| change.key == "a");
+        let others = self.1.survey(journal).await?.into_iter();
+        changes.extend(others.filter(|change| change.key != "a"));
+        Ok(changes)
+    }
+}
+
 /// A refused change becomes a task in the next process, and stays one until it is done.
 #[tokio::test]
 async fn a_refused_change_is_known_to_the_next_survey_until_it_is_made() {
@@ -93,6 +106,66 @@ async fn what_was_not_allowed_is_tried_once_by_each_process_before_a_person_is_a
         assert_eq!(sheet.lock().unwrap().holds("a"), WANTED);
         assert_eq!(view().maker("a"), Some(maker));
         assert!(view().permanent_failure("a").is_none());
+    }
+}
+
+/// What a person can make is handed out although another change of the phase fails each time: it is
+/// never in no list. The failure decides how the run ends.
+#[tokio::test]
+async fn a_refused_change_is_handed_out_beside_what_fails() {
+    let passing = || Failure::failed("a rule forbids it");
+    for (refusal, first_kind) in [
+        (passing().permanent(), FailureKind::Failed),
+        (forbidden(), FailureKind::NotAllowed),
+    ] {
+        let stage = Stage::new();
+        let sheet = sheet(&[("a", "old"), ("b", "old")]);
+        sheet.lock().unwrap().refusals = [("a", refusal.clone()), ("b", refusal.clone())].into();
+        let process = async || {
+            let opening = stage.open();
+            let (mut executor, events_seen) = stage.executor(&opening, stage.wanted(vec![]));
+            let survey = OnlyA(ByHand(fill(&sheet, &["a", "b"])), fill(&sheet, &["a", "b"]));
+            only_step(&mut executor).phases = vec![Phase::changes("phase", survey)];
+            let failure = executor.run().await.unwrap_err();
+            let folded = opening.journal.state();
+            let events_seen = events_seen.0.lock().unwrap();
+            let handed_out = events_seen
+                .iter()
+                .filter(|event| matches!(event, EventKind::ManualTask { things: 1, .. }));
+            (failure, folded, handed_out.count())
+        };
+        let (failure, _, handed_out) = process().await;
+        assert_eq!((failure.items().len(), handed_out), (2, 0), "{failure}");
+        for _ in 0..2 {
+            let (failure, folded, handed_out) = process().await;
+            assert_eq!((failure.kind, handed_out), (first_kind, 1), "{failure}");
+            let kinds: Vec<_> = failure.items().iter().map(|item| item.kind).collect();
+            assert_eq!(kinds, [first_kind, FailureKind::Waiting]);
+            for part in [
+                "cell 'b'",
+                "also waits for a person",
+                "step/phase",
+                "1 thing",
+            ] {
+                assert!(failure.message.contains(part), "{part}: {failure}");
+            }
+            let waiting: Vec<&str> = folded.waiting().map(|it| &*it.waiting.task).collect();
+            assert_eq!(waiting, ["step/phase"]);
+            let failed: Vec<_> = folded.failures.iter().map(|it| it.key.as_deref()).collect();
+            assert_eq!(failed, [Some("b")]);
+        }
+        // A person makes one, the other one is allowed: the phase ends.
+        {
+            let mut cells = sheet.lock().unwrap();
+            cells.put("a", WANTED);
+            cells.refusals.clear();
+        }
+        let opening = stage.open();
+        let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
+        let survey = OnlyA(ByHand(fill(&sheet, &["a", "b"])), fill(&sheet, &["a", "b"]));
+        only_step(&mut executor).phases = vec![Phase::changes("phase", survey)];
+        assert_eq!(executor.run().await.unwrap(), Outcome::Finished);
+        assert_eq!(opening.journal.state().waiting().count(), 0);
     }
 }
 

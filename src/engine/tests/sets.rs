@@ -29,6 +29,8 @@ pub(super) struct Cells {
     attempts: Vec<(&'static str, String)>,
     /// Does the service itself change the compared fields?
     moves_by_itself: bool,
+    /// Does a person who undoes a change keep that?
+    asks_when_undone: bool,
     /// Does the survey know the versions?
     knows_versions: bool,
     /// Does the response to a write show the cell?
@@ -123,6 +125,10 @@ impl Set for Cell {
 
     fn only_people_write(&self, _member: &str) -> bool {
         !self.0.lock().unwrap().moves_by_itself
+    }
+
+    fn asks_when_undone(&self) -> bool {
+        self.0.lock().unwrap().asks_when_undone
     }
 }
 
@@ -307,7 +313,7 @@ async fn a_set_is_written_with_the_surveyed_version_and_proved_by_the_response()
         assert_eq!((cells.attempts.len(), cells.reads), (2, reads));
         drop(cells);
         let opening = stage.open();
-        let records = crate::journal::read_state_file(opening.journal.path()).unwrap();
+        let records = crate::journal::read_records(opening.journal.path()).unwrap();
         let observed = records
             .entries
             .iter()
@@ -410,6 +416,33 @@ async fn a_persons_edit_of_the_runs_own_value_is_not_overwritten_by_the_next_pro
         sheet.lock().unwrap().put("b", "old");
         drop(process(&stage, &sheet, &phases).await);
         assert_eq!(sheet.lock().unwrap().holds("a"), WANTED, "{undone}");
+    }
+}
+
+/// A later process finds what was there before the run, after the phase that changed it has ended.
+#[tokio::test]
+async fn a_change_that_somebody_undid_after_its_phase_is_asked_about_unless_it_closes_something() {
+    let phases: [(&str, &[&str]); 2] = [("one", &["a"]), ("two", &["b"])];
+    for (asks, moves_by_itself) in [(true, false), (true, true), (false, false)] {
+        let stage = Stage::new();
+        let sheet = sheet(&[("a", "old"), ("b", "old")]);
+        sheet.lock().unwrap().asks_when_undone = asks;
+        sheet.lock().unwrap().moves_by_itself = moves_by_itself;
+        let refusal = Failure::new(FailureKind::NotAllowed, "no");
+        sheet.lock().unwrap().refusals.insert("b", refusal);
+        process(&stage, &sheet, &phases).await.unwrap_err();
+        assert_eq!(sheet.lock().unwrap().holds("a"), WANTED);
+        sheet.lock().unwrap().refusals.clear();
+        sheet.lock().unwrap().put("a", "old");
+        if asks {
+            let failure = process(&stage, &sheet, &phases).await.unwrap_err();
+            assert!(failure.message.contains("somebody edited it"), "{failure}");
+            assert_eq!(sheet.lock().unwrap().holds("a"), "old");
+            confirm(&stage, "a").await;
+        }
+        let ended = process(&stage, &sheet, &phases).await.unwrap();
+        assert_eq!(ended, Outcome::Finished);
+        assert_eq!(sheet.lock().unwrap().holds("a"), WANTED);
     }
 }
 

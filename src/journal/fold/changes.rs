@@ -95,6 +95,7 @@ impl State {
             Some(LaunchOutcome::Absent | LaunchOutcome::Failed) => {
                 launch.failures.saturating_add(1)
             }
+            Some(LaunchOutcome::GivenUp) => launch.failures,
         }
     }
 
@@ -195,6 +196,21 @@ mod tests {
 
     fn launch() -> Record {
         intent("s", "p", "copy", ChangeKind::Launch)
+    }
+
+    /// It is closed, and not verified; if it is wanted again later, it may be requested again.
+    #[test]
+    fn a_launch_that_was_given_up_is_neither_in_doubt_nor_verified() {
+        let mut state = in_phase("s", "p");
+        next(&mut state, launch()).unwrap();
+        next(&mut state, ended("copy", LaunchOutcome::GivenUp)).unwrap();
+        assert_eq!(state.launches_in_doubt().count(), 0);
+        assert!(next(&mut state, launched("copy")).is_err());
+        assert!(next(&mut state, verified("copy")).is_err());
+        assert!(next(&mut state, ended("copy", LaunchOutcome::Succeeded)).is_err());
+        next(&mut state, launch()).unwrap();
+        let again = state.launch("copy").unwrap();
+        assert_eq!((again.attempt, again.failures), (2, 0));
     }
 
     #[test]

@@ -160,8 +160,15 @@ impl State {
             *phase = None;
         }
         let opened = self.opened.as_ref().map_or(0, |opened| opened.number);
-        self.failures
-            .retain(|earlier| earlier.step != failed.step || earlier.number > opened);
+        // They are in the order of their records, so those of earlier processes come first.
+        let earlier = self.failures.partition_point(|it| it.number <= opened);
+        if self.failures[..earlier]
+            .iter()
+            .any(|it| it.step == failed.step)
+        {
+            self.failures
+                .retain(|it| it.step != failed.step || it.number > opened);
+        }
         let failed = Stamped::new(entry, failed);
         if let Some(key) = failed.key.as_deref().filter(|_| failed.permanent) {
             self.refused.insert(key.into(), failed.clone());
@@ -207,6 +214,8 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
     use crate::journal::payload::ChangeKind;
     use crate::journal::record::Record;
@@ -298,6 +307,24 @@ mod tests {
         assert!(state.failures.is_empty() && state.refused.contains_key("a"));
         next(&mut state, done("a")).unwrap();
         assert!(state.refused.is_empty());
+    }
+
+    /// A data policy may refuse every flow of a tenant.
+    #[test]
+    fn many_failures_are_recorded_in_a_moment() {
+        let mut state = open();
+        next(&mut state, step_began("s")).unwrap();
+        next(&mut state, phase_began("s", "p")).unwrap();
+        let begun = Instant::now();
+        for number in 0..40_000 {
+            next(&mut state, failed("s", "p", &number.to_string())).unwrap();
+        }
+        assert_eq!(state.failures.len(), 40_000);
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "{:?}",
+            begun.elapsed()
+        );
     }
 
     fn messages(state: &State) -> Vec<&str> {

@@ -91,8 +91,9 @@ impl State {
                 time: time?,
             })
         });
+        let things = open.things();
         proved
-            .filter(|thing| open.has_thing(&thing.key, &thing.name))
+            .filter(|thing| things.has(&thing.key, &thing.name))
             .collect()
     }
 }

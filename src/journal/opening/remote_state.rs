@@ -30,7 +30,7 @@ use crate::journal::inspect::StateFileContents;
 use crate::journal::lock::{Lock, Occupancy};
 use crate::journal::mark::Mark;
 use crate::journal::record::{FORMAT, RunId};
-use crate::journal::replay::{self, Replay};
+use crate::journal::replay::{self, Entries, Replay};
 use crate::journal::state::State;
 
 /// Makes the state file equal to its copy, or the copy to it. This process holds the lock of the
@@ -41,7 +41,7 @@ pub(super) fn synchronize(
     copy: &dyn RemoteState,
 ) -> Result<Vec<String>, JournalError> {
     file::refuse_link(path)?;
-    let remote = read_copy(path, copy)?;
+    let remote = read_copy(copy)?;
     if !exists(path) {
         if let Some((_, replay)) = &remote {
             require_mark(path, lock, replay)?;
@@ -78,19 +78,19 @@ pub(super) fn synchronize(
     replace_file(path, lock, copy, &local, (&remote, &theirs))
 }
 
-/// The copy's content, verified; `None` if it is empty.
-fn read_copy(
-    path: &Path,
-    copy: &dyn RemoteState,
-) -> Result<Option<(Vec<u8>, Replay)>, JournalError> {
+/// The copy's content, verified, and what it consists of, without the state; `None` if it is empty.
+fn read_copy(copy: &dyn RemoteState) -> Result<Option<(Vec<u8>, Replay)>, JournalError> {
     let bytes = copy
         .read()
         .map_err(|error| JournalError::remote_state(copy, error))?;
     if bytes.is_empty() {
         return Ok(None);
     }
-    let replay = replay::replay(path, &bytes);
-    replay.require_readable(Path::new(copy.place()))?;
+    let place = Path::new(copy.place());
+    let mut replay = replay::replay_state(place, &bytes);
+    replay.require_readable(place)?;
+    // It has the texts of all captures, because there is no such file.
+    replay.state = None;
     Ok(Some((bytes, replay)))
 }
 
@@ -101,7 +101,10 @@ fn append_to_copy(
     at: usize,
     local: &[u8],
 ) -> Result<(), JournalError> {
-    let replay = replay::replay(path, local);
+    if local.len() <= at {
+        return Ok(());
+    }
+    let replay = replay::replay_state(path, local);
     replay.require_writable(path)?;
     let end = replay.ends.last().copied().unwrap_or(0);
     let end = usize::try_from(end).unwrap_or(local.len());
@@ -132,7 +135,7 @@ fn replace_file(
     local: &[u8],
     (remote, theirs): (&[u8], &Replay),
 ) -> Result<Vec<String>, JournalError> {
-    let ours = replay::replay(path, local);
+    let ours = replay::replay_state(path, local);
     // A damaged file stays an error, even with a good copy.
     let (state, chain) = ours.require_readable(path)?;
     if Some(chain.run) != run_of(theirs) && state.finished.is_none() {
@@ -165,7 +168,7 @@ pub fn parse_copy(
     occupancy: impl FnOnce(&State) -> Occupancy,
 ) -> Result<StateFileContents, JournalError> {
     let place = Path::new(place);
-    let replay = replay::replay(place, bytes);
+    let replay = replay::replay_bytes(place, bytes, Entries::WithoutValues);
     let state = replay.require_readable(place)?.0.clone();
     Ok(StateFileContents {
         newer_format: state.began.format > FORMAT,
@@ -211,7 +214,7 @@ fn forget_mark_of_another_run(
 ///
 /// Fails if the copy cannot be read.
 pub fn refresh_from_copy(path: &Path, copy: &dyn RemoteState) -> Result<(), JournalError> {
-    let Some((remote, theirs)) = read_copy(path, copy)? else {
+    let Some((remote, theirs)) = read_copy(copy)? else {
         return Ok(());
     };
     let time = Clock::new(1.0).time_of_day();

@@ -5,7 +5,10 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::{Damage, Replay, TornRecord};
+use crate::base::json_text::JsonText;
 use crate::journal::error::IllegalTransition;
 use crate::journal::line::{self, Chain, Line, LineError};
 use crate::journal::record::{FORMAT, Record};
@@ -16,25 +19,49 @@ use crate::journal::state::State;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::journal) enum Entries {
     /// All of them.
+    #[cfg(test)]
     Whole,
     /// All of them; of the text of a capture only how long it is.
     WithoutTexts,
+    /// The same; of a change also without its values and what was read back, which only the state
+    /// shows.
+    WithoutValues,
     /// None: only the state is wanted.
     None,
 }
 
+/// Leaves out of a record what nobody asked for.
+fn leave_out(entries: Entries, record: &mut Record) {
+    match (entries, record) {
+        (Entries::WithoutTexts | Entries::WithoutValues, Record::Captured(captured)) => {
+            captured.text = format!("<{} bytes, left out>", captured.text.len());
+        }
+        (Entries::WithoutValues, Record::Intent(intent)) => {
+            (intent.before, intent.after) = (JsonText::null(), JsonText::null());
+        }
+        (Entries::WithoutValues, Record::Done(done)) => done.observed = Value::Null,
+        _ => {}
+    }
+}
+
 /// Reads all bytes. Never fails: the result describes what is wrong. `path` is for messages, and for
 /// reading the texts of captures later: if there is such a file, it must have these bytes.
+pub(in crate::journal) fn replay_bytes(path: &Path, mut bytes: &[u8], entries: Entries) -> Replay {
+    read(path, &mut bytes, entries).expect("reading from memory does not fail")
+}
+
+/// As [`replay_bytes`], with all records.
+#[cfg(test)]
 pub(in crate::journal) fn replay(path: &Path, bytes: &[u8]) -> Replay {
-    read_slice(path, bytes, Entries::Whole)
+    replay_bytes(path, bytes, Entries::Whole)
 }
 
-/// As [`replay`], without the records.
+/// As [`replay_bytes`], without the records.
 pub(in crate::journal) fn replay_state(path: &Path, bytes: &[u8]) -> Replay {
-    read_slice(path, bytes, Entries::None)
+    replay_bytes(path, bytes, Entries::None)
 }
 
-/// As [`replay`], of the file at `path`, which is read line by line: it need not fit into memory.
+/// As [`replay_bytes`], of the file at `path`, which is read line by line: it need not fit into memory.
 pub(in crate::journal) fn replay_file(
     path: &Path,
     file: &File,
@@ -45,10 +72,6 @@ pub(in crate::journal) fn replay_file(
         &mut BufReader::with_capacity(64 * 1024, file),
         entries,
     )
-}
-
-fn read_slice(path: &Path, mut bytes: &[u8], entries: Entries) -> Replay {
-    read(path, &mut bytes, entries).expect("reading from memory does not fail")
 }
 
 fn read(path: &Path, bytes: &mut impl BufRead, entries: Entries) -> io::Result<Replay> {
@@ -218,12 +241,8 @@ impl Reader<'_> {
                     self.replay.chain = self.expected;
                     self.replay.ends.push((at + length) as u64);
                     self.replay.checksums.push(line.checksum);
-                    if let (Entries::WithoutTexts, Record::Captured(captured)) =
-                        (self.entries, &mut line.entry.record)
-                    {
-                        captured.text = format!("<{} bytes, left out>", captured.text.len());
-                    }
                     if self.entries != Entries::None {
+                        leave_out(self.entries, &mut line.entry.record);
                         self.replay.entries.push(line.entry);
                     }
                 }

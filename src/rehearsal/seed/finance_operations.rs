@@ -57,4 +57,12 @@ pub(super) fn insert(draft: &mut Draft<'_>, side: &SeedSide) {
         "SecurityRoleName": "System administrator",
     });
     put("SecurityUserRoles", "Admin,-SYSADMIN-", row);
+    if !side.is_source() {
+        let row = json!({
+            "UserId": "svcwms",
+            "SecurityRoleIdentifier": "ContosoWarehouseService",
+            "SecurityRoleName": "Contoso warehouse service",
+        });
+        put("SecurityUserRoles", "svcwms,ContosoWarehouseService", row);
+    }
 }

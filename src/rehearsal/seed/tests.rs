@@ -444,10 +444,11 @@ fn stored_seed(journal: &str) -> (Objects, Origins) {
 }
 
 /// The objects without the version numbers of their rows, which follow the order of insertion, and
-/// without the platform's messages, which version 0.1.0 did not have.
+/// without what version 0.1.0 did not have: the platform's messages, the role of the warehouse's user.
 fn without_versions(mut objects: Objects) -> Objects {
     let is_message = |key: &str| key.contains("/sdkmessage/") || key.contains("/sdkmessagefilter/");
-    objects.retain(|key, _| key != "counter/version" && !is_message(key));
+    let is_role = |key: &str| key.contains("/SecurityUserRoles/svcwms,");
+    objects.retain(|key, _| key != "counter/version" && !is_message(key) && !is_role(key));
     for row in objects.values_mut().filter_map(Value::as_object_mut) {
         row.remove("versionnumber");
     }

@@ -48,12 +48,24 @@ async fn an_ignored_copy_never_starts() {
     );
 }
 
+/// Waits until the tenant has received a request that it holds.
+async fn wait_until_held(client: &TestClient) {
+    let is_held = || {
+        let world = std::fs::read_to_string(client.world_file()).unwrap();
+        world.contains("\"fault\":\"hold")
+    };
+    while !is_held() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_held_request_is_applied_without_a_response() {
     let mut client = TestClient::with_faults(&["hold#1:POST */copy"]).await;
-    let timeout = Duration::from_millis(300);
-    let held = tokio::time::timeout(timeout, client.begin_copy("Contoso UAT")).await;
-    assert!(held.is_err());
+    tokio::select! {
+        answer = client.begin_copy("Contoso UAT") => panic!("it is answered: {}", answer.status),
+        () = wait_until_held(&client) => {}
+    }
     let environment = client.environment(TARGET_ENVIRONMENT).await;
     assert_eq!(
         environment["properties"]["ongoingOperation"]["type"]["id"],
@@ -74,7 +86,8 @@ async fn a_stopped_tenant_drops_held_requests() {
     let url = format!("{origin}/api/data/v9.2/WhoAmI");
     let request = client.http.get(url).bearer_auth(token).send();
     let request = tokio::spawn(request);
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    wait_until_held(&client).await;
+    assert!(!request.is_finished());
     client.stop().await;
     let ended = tokio::time::timeout(Duration::from_secs(5), request)
         .await

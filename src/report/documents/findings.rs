@@ -17,12 +17,42 @@ pub struct Findings {
     pub remedies: BTreeMap<String, String>,
 }
 
+/// Findings for which a person does the same.
+#[derive(Debug)]
+pub(in crate::report) struct FindingGroup<'a> {
+    pub(in crate::report) texts: Vec<&'a str>,
+    pub(in crate::report) remedy: Option<&'a str>,
+}
+
 impl Findings {
-    /// Each finding with what to do about it, as lines for a list.
-    pub(in crate::report) fn with_remedies(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        self.texts.iter().map(|text| {
+    /// The findings in order; those with the same remedy are together, so that a list has it once.
+    pub(in crate::report) fn groups(&self) -> Vec<FindingGroup<'_>> {
+        let mut groups: Vec<FindingGroup<'_>> = Vec::new();
+        let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+        for text in &self.texts {
             let remedy = self.remedies.get(text).map(String::as_str);
-            (text.as_str(), remedy)
+            let place = remedy.and_then(|remedy| places.get(remedy).copied());
+            if let Some(group) = place.and_then(|place| groups.get_mut(place)) {
+                group.texts.push(text);
+                continue;
+            }
+            places.extend(remedy.map(|remedy| (remedy, groups.len())));
+            groups.push(FindingGroup {
+                texts: vec![text],
+                remedy,
+            });
+        }
+        groups
+    }
+}
+
+impl FindingGroup<'_> {
+    /// What a person does, with for how many findings if there are several.
+    pub(in crate::report) fn fix(&self) -> Option<String> {
+        let remedy = self.remedy?;
+        Some(match self.texts.len() {
+            1 => format!("fix: {remedy}"),
+            several => format!("fix for these {several}: {remedy}"),
         })
     }
 }

@@ -16,7 +16,9 @@ use serde::{Serialize, Serializer};
 
 use crate::base::redaction::redact;
 use crate::base::text::escape_json;
-use crate::engine::{Failure, FailureItem, FailureKind, PlannedChange, RunbookPlace, Verdict};
+use crate::engine::{
+    CheckLevel, Failure, FailureItem, FailureKind, PlannedChange, RunbookPlace, Verdict,
+};
 use crate::journal::TimeSource;
 use crate::report::PlanReport;
 
@@ -232,6 +234,58 @@ pub struct ChecksDocument {
     /// Every check with its verdict.
     #[serde(rename = "probes")]
     pub checks: Vec<CheckLine>,
+    /// How many checks there are of each level.
+    pub summary: ChecksSummary,
+}
+
+/// How many checks there are of each level, and what they say together.
+#[derive(Clone, Copy, Debug, JsonSchema, Serialize)]
+pub struct ChecksSummary {
+    /// Checks that passed.
+    pub passed: usize,
+    /// Checks that failed.
+    pub failed: usize,
+    /// Checks whose result only a person can judge. Their verdict is `unknown`.
+    pub warnings: usize,
+    /// Checks that could not be made. Their verdict is `unknown`.
+    pub unknown: usize,
+    /// In `verify`: can order management be used in the target?
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usable: Option<Usable>,
+}
+
+impl ChecksSummary {
+    /// Counts the levels. Takes also what they say together.
+    pub fn new(levels: impl Iterator<Item = CheckLevel>, usable: Option<Usable>) -> Self {
+        let mut summary = Self {
+            passed: 0,
+            failed: 0,
+            warnings: 0,
+            unknown: 0,
+            usable,
+        };
+        for level in levels {
+            *match level {
+                CheckLevel::Pass => &mut summary.passed,
+                CheckLevel::Failed => &mut summary.failed,
+                CheckLevel::Warning => &mut summary.warnings,
+                CheckLevel::Unknown => &mut summary.unknown,
+            } += 1;
+        }
+        summary
+    }
+}
+
+/// Can order management be used in the target?
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Usable {
+    /// No check failed, and each has an answer.
+    Yes,
+    /// A check failed.
+    No,
+    /// No check failed, and some have no answer.
+    Unknown,
 }
 
 /// A check: a read-only question with its answer.
@@ -242,6 +296,8 @@ pub struct CheckLine {
     pub check: String,
     /// The answer.
     pub verdict: Verdict,
+    /// The word for it in the text: it tells a warning from what could not be read.
+    pub level: CheckLevel,
     /// What was found.
     #[serde(rename = "read")]
     pub found: String,

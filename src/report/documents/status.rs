@@ -122,7 +122,7 @@ pub(in crate::report) enum StepCondition {
 
 impl StepCondition {
     /// The state in words.
-    pub(in crate::report) fn as_text(self) -> &'static str {
+    pub(in crate::report) const fn as_text(self) -> &'static str {
         match self {
             Self::NotBegun => "not begun",
             Self::Begun => "begun",

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Palette;
+use super::documents::StepCondition;
 use super::durations::{duration, rough};
 use super::lines::slow_write_text;
 use super::live_run::{Condition, Current, LiveRun, LiveStep};
@@ -70,11 +71,14 @@ pub(super) fn table(
     let names = run.steps.iter().map(|step| step.name.chars().count());
     let width = names.max().unwrap_or(0);
     let digits = run.steps.len().to_string().len();
+    let words = run.steps.iter();
+    let words = words.map(|step| condition(shown_condition(step), palette).0.len());
+    let words = words.max().unwrap_or(0);
     for (at, step) in run.steps.iter().enumerate() {
         let name = format!("  {:>digits$} {:<width$}  ", at + 1, step.name);
         let (word, paint) = condition(shown_condition(step), palette);
         let row = with_longest_form(
-            &format!("{name}{word:<7}  "),
+            &format!("{name}{word:<words$}  "),
             &describe(run, step, moment),
             columns,
         );
@@ -213,17 +217,20 @@ fn shown_condition(step: &LiveStep) -> Condition {
     }
 }
 
+/// The word for a step that has not begun, also where what it needs has failed.
+const NOT_BEGUN: &str = StepCondition::NotBegun.as_text();
+
 type Paint = Box<dyn Fn(&str) -> String>;
 
 /// The word for how far a step is, and its colour.
 fn condition(condition: Condition, palette: Palette) -> (&'static str, Paint) {
     match condition {
-        Condition::Waiting => ("waiting", Box::new(move |word| palette.faint(word))),
+        Condition::Waiting => (NOT_BEGUN, Box::new(move |word| palette.faint(word))),
         Condition::Running => ("running", Box::new(move |word| palette.bold(word))),
         Condition::Done => ("done", Box::new(move |word| palette.good(word))),
         Condition::Failed => ("failed", Box::new(move |word| palette.bad(word))),
         Condition::Skipped => ("skipped", Box::new(move |word| palette.faint(word))),
-        Condition::Blocked => ("blocked", Box::new(move |word| palette.notable(word))),
+        Condition::Blocked => (NOT_BEGUN, Box::new(move |word| palette.notable(word))),
     }
 }
 
@@ -297,13 +304,14 @@ fn describe_running(step: &LiveStep, moment: &Moment) -> Vec<String> {
     if is_late(step, moment) {
         let whole = format!("{so_far}, longer than expected (usually {usual})");
         let short = format!("{so_far}, usually {usual}");
-        return vec![whole, short, "longer than expected".to_owned()];
+        return vec![whole, short, "longer than usual".to_owned()];
     }
     let Some(hour) = moment.hour_after(expected.saturating_sub(elapsed)) else {
         return vec![format!("{so_far} of {usual}")];
     };
-    let whole = format!("{so_far} of {usual}, until {hour}");
-    vec![whole, format!("until {hour}"), so_far]
+    let whole = |until: &str| format!("{so_far} of {usual}, {until} {hour}");
+    // At 80 columns, the longest names leave room for the second one.
+    vec![whole("until"), whole("to"), format!("until {hour}"), so_far]
 }
 
 /// The lines about what the running step does: the current object first, whole; then the bar; then

@@ -168,10 +168,10 @@ fn a_run_at_80_columns() {
         lines(&reinstalling(), 9720, (24, 80)),
         "
 Contoso UAT: step 2 of 4, 2 h 42 min, should end about 02:12 UTC
-  1 copy-environments         done     1 change, 1 h 40 min
-  2 reinstall-providers       running  1 h 2 min of 1 h 51 min, until 01:49 UTC
-  3 restore-provider-actions  waiting  11 changes, about 23 min
-  4 reconfigure-dual-write    waiting  skipped: the target does not use it
+  1 copy-environments         done       1 change, 1 h 40 min
+  2 reinstall-providers       running    1 h 2 min of 1 h 51 min, to 01:49 UTC
+  3 restore-provider-actions  not begun  11 changes, about 23 min
+  4 reconfigure-dual-write    not begun  skipped: the target does not use it
 set parameter 'msdyn_storehash' of the new provider 'msdyn_bigcommerce' in
   Contoso UAT, a long name, and 1 more
 [========>                 ] 36 of 105, 1 retried, Dataverse: 1 wait
@@ -197,7 +197,7 @@ fn a_run_that_stops_names_no_hour() {
     );
     let head = "Contoso UAT: step 2 of 4, 2 h 42 min, stopping: no new change begins";
     assert_eq!(lines[1], head);
-    let row = lines.iter().find(|line| line.contains("  running  "));
+    let row = lines.iter().find(|line| line.contains("  running    "));
     assert!(row.is_some_and(|row| !row.contains("UTC")), "{lines:?}");
 }
 
@@ -248,10 +248,10 @@ fn a_run_at_120_columns() {
         text,
         "
 Contoso UAT: step 2 of 4, 3 h 36 min, should end about 01:23 UTC
-  1 copy-environments         done     1 change, 1 h 40 min
-  2 reinstall-providers       running  1 h 56 min, longer than expected (usually 1 h 51 min)
-  3 restore-provider-actions  waiting  11 changes, about 23 min
-  4 reconfigure-dual-write    waiting  skipped: the target does not use it
+  1 copy-environments         done       1 change, 1 h 40 min
+  2 reinstall-providers       running    1 h 56 min, longer than expected (usually 1 h 51 min)
+  3 restore-provider-actions  not begun  11 changes, about 23 min
+  4 reconfigure-dual-write    not begun  skipped: the target does not use it
 set parameter 'msdyn_storehash' of the new provider 'msdyn_bigcommerce' in Contoso UAT, a long name, and 1 more
 [==========>                   ] 36 of 105, 1 retried, Dataverse: 1 wait"
     );
@@ -261,14 +261,14 @@ set parameter 'msdyn_storehash' of the new provider 'msdyn_bigcommerce' in Conto
 fn a_narrow_terminal_shows_when_the_step_should_end() {
     let text = lines(&reinstalling(), 9720, (40, 60));
     for row in [
-        "copy-environments         done     1 change, 1 h 40 min\n",
-        "reinstall-providers       running  until 01:49 UTC\n",
-        "restore-provider-actions  waiting  about 23 min\n",
+        "copy-environments         done       1 h 40 min\n",
+        "reinstall-providers       running    until 01:49 UTC\n",
+        "restore-provider-actions  not begun  about 23 min\n",
     ] {
         assert!(text.contains(row), "{text}");
     }
     let text = lines(&reinstalling(), 13_000, (40, 60));
-    let row = "running  longer than expected\n";
+    let row = "running    longer than usual\n";
     assert!(text.contains(row), "{text}");
 }
 
@@ -304,7 +304,7 @@ fn a_step_that_makes_the_run_late_is_named_in_place_of_the_hour() {
     let text = lines(&reinstalling(), 15_000, (40, 120));
     let head = "\nContoso UAT: step 2 of 4, 4 h 10 min, step 2 takes longer than expected\n";
     assert!(text.starts_with(head), "{text}");
-    let row = "running  2 h 30 min, longer than expected (usually 1 h 51 min)\n";
+    let row = "running    2 h 30 min, longer than expected (usually 1 h 51 min)\n";
     assert!(text.contains(row), "{text}");
 }
 
@@ -359,7 +359,7 @@ fn a_manual_task_names_its_worksheet_and_counts_what_a_person_did() {
     let text = lines(&run(events), 6600, (24, 80));
     let head = "\nContoso UAT: step 2 of 4, 1 h 50 min, waits for a person\n";
     assert!(text.starts_with(head), "{text}");
-    let row = "reinstall-providers       running  waits for you, 10 min so far\n";
+    let row = "reinstall-providers       running    waits for you, 10 min so far\n";
     assert!(text.contains(row), "{text}");
     assert!(
         text.ends_with(
@@ -451,13 +451,13 @@ fn a_step_of_an_earlier_process_is_only_surveyed_again() {
         text,
         "
 Contoso UAT: step 0 of 2, 1 h 40 min, should end about 02:00 UTC
-  1 copy-environments    done     by an earlier process, 1 h 40 min
-  2 reinstall-providers  waiting  105 changes, about 1 h"
+  1 copy-environments    done       by an earlier process, 1 h 40 min
+  2 reinstall-providers  not begun  105 changes, about 1 h"
     );
     run.update(&step_began(COPY), Duration::ZERO);
     let text = lines(&run, 20, (24, 80));
     assert!(
-        text.contains("running  surveyed again for 20 s\n"),
+        text.contains("running    surveyed again for 20 s\n"),
         "{text}"
     );
 }
@@ -496,8 +496,8 @@ fn no_line_is_wider_than_the_terminal_and_a_failed_step_blocks_the_next() {
         "{text}"
     );
     for row in [
-        "reinstall-providers       failed   0 of 105 changes, 16 min 40 s",
-        "restore-provider-actions  blocked  it needs reinstall-providers, which…",
+        "reinstall-providers       failed     0 of 105 changes, 16 min 40 s",
+        "restore-provider-actions  not begun  it needs reinstall-providers, which…",
     ] {
         assert!(text.contains(row), "{text}");
     }

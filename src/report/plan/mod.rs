@@ -1,12 +1,14 @@
 //! A plan for those who approve it: counts first, then each step with its changes.
 //!
 //! ```text
-//! effect.rs  what a change does, with its sign
-//! text.rs    for a terminal
-//! page.rs    for a browser
+//! effect.rs    what a change does, with its sign
+//! text.rs      for a terminal
+//! markdown.rs  for a pipeline's summary
+//! page.rs      for a browser
 //! ```
 
 mod effect;
+mod markdown;
 mod page;
 mod text;
 
@@ -20,6 +22,7 @@ use crate::engine::{Plan, PlannedChange, PlannedStep};
 use crate::journal::{ChangeKind, StepForecast};
 
 use self::effect::Effect;
+pub use self::markdown::plan_markdown_within;
 pub use self::page::plan_page;
 pub use self::text::plan_text;
 
@@ -56,7 +59,7 @@ pub struct LostProviders {
     pub line: Option<String>,
 }
 
-/// What a page says in addition to the changes.
+/// What a document says in addition to the changes.
 #[derive(Debug)]
 pub struct PlanFacts<'a> {
     /// The runbook's name.
@@ -71,7 +74,9 @@ pub struct PlanFacts<'a> {
     pub made: Timestamp,
     /// The command that begins the run.
     pub next: String,
-    /// The graphs that the plan edits.
+    /// Why the plan is not that of a new refresh, if the reader may expect that.
+    pub note: Option<String>,
+    /// The graphs that the plan edits, for a page.
     pub graphs: Vec<GraphPicture>,
 }
 

@@ -69,6 +69,7 @@ fn head(report: &PlanReport<'_>, facts: &PlanFacts<'_>) -> Markup {
             @if lost > 0 { li.bad { b { span.sign { "!" } (lost) } (noun(lost, "provider")) " deleted and not reinstalled" } }
             li { b { (by_hand) } "by hand" }
         }
+        @if let Some(note) = &facts.note { p { strong { (breakable(note)) } } }
         table.facts {
             (row("Target, overwritten", &html! { strong { (safe(report.target)) } " " code { (safe(&facts.target_id)) } }))
             (row("Source, only read", &html! { code { (safe(&facts.source_id)) } }))
@@ -218,6 +219,7 @@ mod tests {
             digest: "abcd",
             made: Timestamp::UNIX_EPOCH,
             next: "iomcopy run uat.yaml --plan uat.plan".to_owned(),
+            note: None,
             graphs: Vec::new(),
         };
         plan_page(&report(&plan()), &facts)

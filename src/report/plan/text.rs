@@ -2,20 +2,14 @@
 
 use super::{Effect, PlanReport, is_by_hand, values_of};
 use crate::base::text::{count, escape};
-use crate::engine::{PlannedChange, PlannedStep};
+use crate::engine::{Plan, PlannedChange, PlannedStep};
 use crate::report::{Palette, expected_duration};
 
 /// A plan as text: a summary with a legend, then each step with its changes. `with_values` adds what
 /// each change sets, before and after.
 pub fn plan_text(report: &PlanReport<'_>, palette: Palette, with_values: bool) -> String {
     let plan = report.plan;
-    let by_hand = plan.by_hand();
-    let mut text = format!(
-        "Plan for '{}': {}, {} automatic, {by_hand} by hand\n",
-        escape(report.target),
-        count(plan.len(), "change"),
-        plan.len() - by_hand
-    );
+    let mut text = format!("Plan for '{}': {}\n", escape(report.target), headline(plan));
     text += &legend(report);
     if !plan.is_empty() {
         text += &format!("{}\n", expected_duration(plan, &report.expected));
@@ -23,7 +17,7 @@ pub fn plan_text(report: &PlanReport<'_>, palette: Palette, with_values: bool) -
     for (index, step) in plan.steps.iter().enumerate() {
         let head = format!("[{}/{}] {}", index + 1, plan.steps.len(), step.name);
         let note = step_note(report, step);
-        text += &format!("\n{}{note}\n", palette.bold(&head));
+        text += &format!("\n{}: {note}\n", palette.bold(&head));
         for change in &step.changes {
             text += &change_lines(report, change, palette, with_values);
         }
@@ -36,10 +30,18 @@ pub fn plan_text(report: &PlanReport<'_>, palette: Palette, with_values: bool) -
     text
 }
 
+/// How many changes there are, and who makes them.
+pub(super) fn headline(plan: &Plan) -> String {
+    let by_hand = plan.by_hand();
+    let automatic = plan.len() - by_hand;
+    let all = count(plan.len(), "change");
+    format!("{all}, {automatic} automatic, {by_hand} by hand")
+}
+
 /// How many changes a step has, and how sure they are.
-fn step_note(report: &PlanReport<'_>, step: &PlannedStep) -> String {
+pub(super) fn step_note(report: &PlanReport<'_>, step: &PlannedStep) -> String {
     if let Some(reason) = &step.skip {
-        return format!(": skipped: {}", escape(reason));
+        return format!("skipped: {}", escape(reason));
     }
     let forecast = if report.is_forecast(step) {
         ", forecast"
@@ -47,7 +49,7 @@ fn step_note(report: &PlanReport<'_>, step: &PlannedStep) -> String {
         ""
     };
     if step.changes.is_empty() {
-        return format!(": nothing to do{forecast}");
+        return format!("nothing to do{forecast}");
     }
     let number = count(step.changes.len(), "change");
     let by_hand = step.changes.iter().filter(|it| is_by_hand(it)).count();
@@ -55,37 +57,43 @@ fn step_note(report: &PlanReport<'_>, step: &PlannedStep) -> String {
         0 => String::new(),
         by_hand => format!(", {by_hand} by hand"),
     };
-    format!(": {number}{by_hand}{forecast}")
+    format!("{number}{by_hand}{forecast}")
 }
 
-/// How often each sign occurs, and what it means.
+/// What is counted above the steps.
 fn legend(report: &PlanReport<'_>) -> String {
+    let effects = effects(report).map(|line| format!("  {line}\n"));
+    let lost = report.lost_providers.line.clone();
+    let marked = not_undone(report).into_iter().chain(lost);
+    let marked = marked.map(|line| format!("  ! {line}\n"));
+    effects.into_iter().chain(marked).collect()
+}
+
+/// How often each sign occurs, and what it means; none without a change.
+pub(super) fn effects(report: &PlanReport<'_>) -> Option<String> {
     let counted = Effect::ALL.map(|effect| (effect, report.count(effect)));
     let parts: Vec<String> = counted
         .into_iter()
         .filter(|(_, number)| *number > 0)
         .map(|(effect, number)| format!("{} {number} {}", effect.sign(), effect.as_text()))
         .collect();
-    let mut text = String::new();
-    if !parts.is_empty() {
-        text += &format!("  {}\n", parts.join("   "));
-    }
+    (!parts.is_empty()).then(|| parts.join("   "))
+}
+
+/// How many changes cannot be undone; none for none.
+pub(super) fn not_undone(report: &PlanReport<'_>) -> Option<String> {
     let ended = report.final_changes();
-    if !ended.is_empty() {
-        let by_hand = ended.iter().filter(|change| is_by_hand(change)).count();
-        let by_hand = match by_hand {
-            0 => String::new(),
-            by_hand => format!(" ({by_hand} by hand)"),
-        };
-        text += &format!(
-            "  ! {} cannot be undone{by_hand}; a run asks for the target's name before it begins\n",
+    let by_hand = ended.iter().filter(|change| is_by_hand(change)).count();
+    let by_hand = match by_hand {
+        0 => String::new(),
+        by_hand => format!(" ({by_hand} by hand)"),
+    };
+    (!ended.is_empty()).then(|| {
+        format!(
+            "{} cannot be undone{by_hand}; a run asks for the target's name before it begins",
             count(ended.len(), "change")
-        );
-    }
-    if let Some(line) = &report.lost_providers.line {
-        text += &format!("  ! {line}\n");
-    }
-    text
+        )
+    })
 }
 
 fn change_lines(

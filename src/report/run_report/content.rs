@@ -314,6 +314,9 @@ impl ChangeReport {
             }
             (_, result, _) => result.as_text(),
         };
+        if self.attempt > 1 {
+            return format!("{text} (attempt {})", self.attempt);
+        }
         text.to_owned()
     }
 }

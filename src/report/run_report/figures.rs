@@ -31,6 +31,9 @@ pub(super) struct Figures {
     pub(super) flows_off: Vec<(String, String)>,
     /// The target's dual-write maps.
     pub(super) dual_write: DualWriteFigures,
+    /// What needed no change; nothing if an earlier version of the program wrote the figures.
+    #[serde(default)]
+    pub(super) unchanged: UnchangedFigures,
     /// How much of this a person did; nothing if an earlier version of the program wrote the figures.
     #[serde(default)]
     pub(super) by_hand: HandFigures,
@@ -122,6 +125,18 @@ pub(super) struct HandFigures {
     pub(super) flows_on: usize,
 }
 
+/// What was as it should be before the run changed it.
+#[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct UnchangedFigures {
+    /// Slots that were not empty when they were to be restored.
+    pub(super) slots: usize,
+    /// Orchestrations that were published already.
+    pub(super) published: usize,
+    /// Providers of whose definition a new instance was active already.
+    pub(super) providers: usize,
+}
+
 /// The state of the target's dual-write maps.
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -167,6 +182,10 @@ impl Figures {
             0 => all.to_string(),
             by_hand => format!("{all} ({by_hand} by hand)"),
         };
+        let unchanged = |things: usize| match things {
+            0 => String::new(),
+            things => format!(", {things} needed no change"),
+        };
         let lost = self.providers_not_reinstalled.iter();
         let lost: Vec<String> = lost
             .map(|(name, why)| format!("'{name}' ({why})"))
@@ -179,19 +198,20 @@ impl Figures {
             (
                 "Slots restored to new provider actions",
                 format!(
-                    "{} of {}",
+                    "{} of {}{}",
                     number(self.slots_restored, hand.slots_restored),
-                    self.slots_recorded
+                    self.slots_recorded,
+                    unchanged(self.unchanged.slots)
                 ),
             ),
             (
                 "Providers reinstalled",
-                number(self.providers, hand.providers),
+                number(self.providers, hand.providers) + &unchanged(self.unchanged.providers),
             ),
             ("Providers deleted and not reinstalled", lost),
             (
                 "Orchestrations published",
-                number(self.published.len(), hand.published),
+                number(self.published.len(), hand.published) + &unchanged(self.unchanged.published),
             ),
             ("Drafts left unchanged", self.drafts.len().to_string()),
             (

@@ -10,7 +10,7 @@ use crate::base::text::count;
 use crate::journal::{Closed, Record, StateFileContents};
 use crate::report::current_work::operation_line;
 use crate::report::documents::Findings;
-use crate::report::status::{simulation_note, torn_note};
+use crate::report::status::{as_of_end, simulation_note, torn_note};
 
 /// The last record of each process that closed the file, in order.
 fn closed_records(contents: &StateFileContents) -> impl Iterator<Item = &Closed> {
@@ -21,14 +21,19 @@ fn closed_records(contents: &StateFileContents) -> impl Iterator<Item = &Closed>
     })
 }
 
-/// The figures of the last process that recorded any.
-pub(super) fn figures(contents: &StateFileContents) -> Option<Figures> {
-    let last = closed_records(contents)
-        .filter_map(|closed| closed.figures.clone())
-        .last()?;
-    // A later version of the program may count other things; the report then leaves the figures
-    // out.
-    let mut figures: Figures = serde_json::from_value(last).ok()?;
+/// The figures of the last process that recorded any, or why the report does without them: another
+/// version of the program may count other things.
+pub(super) fn figures(contents: &StateFileContents) -> Result<Option<Figures>, String> {
+    let recorded = closed_records(contents).filter_map(|closed| closed.figures.clone());
+    let Some(last) = recorded.last() else {
+        return Ok(None);
+    };
+    let mut figures: Figures = serde_json::from_value(last).map_err(|error| {
+        clean(&format!(
+            "the report leaves out the run's figures, because this version of the program cannot read \
+             them ({error}): use the version that made the run"
+        ))
+    })?;
     let lists = [
         &mut figures.dangling,
         &mut figures.published,
@@ -52,7 +57,7 @@ pub(super) fn figures(contents: &StateFileContents) -> Option<Figures> {
             *text = clean(text);
         }
     }
-    Some(figures)
+    Ok(Some(figures))
 }
 
 /// What needs a look in a run, as its report lists it: by its state file, so that every process and
@@ -62,7 +67,7 @@ pub fn recorded_findings(
     contents: &StateFileContents,
     is_answered: impl Fn(&str) -> bool,
 ) -> Findings {
-    let mut findings = findings(contents, figures(contents).as_ref());
+    let mut findings = findings(contents, figures(contents).ok().flatten().as_ref());
     findings.texts.retain(|finding| !is_answered(finding));
     findings
 }
@@ -95,10 +100,19 @@ pub(super) fn findings(contents: &StateFileContents, figures: Option<&Figures>) 
     findings
 }
 
-/// What the reader should know about the run or its state file.
-pub(super) fn warnings(contents: &StateFileContents) -> Vec<String> {
+/// What the reader should know about the run or its state file. Takes why the figures cannot be read,
+/// if they cannot, and the next command.
+pub(super) fn warnings(
+    contents: &StateFileContents,
+    unread: Option<String>,
+    next: &str,
+) -> Vec<String> {
     let state = &contents.state;
-    let mut warnings: Vec<String> = Vec::new();
+    let mut warnings: Vec<String> = unread.into_iter().collect();
+    // What follows a run that has finished is its verification, unless the file is damaged or in use.
+    let verifies = next.starts_with("iomcopy verify ");
+    let as_of = verifies.then(|| as_of_end(contents, next)).flatten();
+    warnings.extend(as_of.map(|line| format!("the figures and what needs a look are {line}")));
     warnings.extend(contents.lost.as_ref().map(|lost| clean(&lost.message())));
     warnings.extend(state.work.speed().map(simulation_note));
     let in_doubt = state
@@ -186,6 +200,7 @@ mod tests {
             passes: 1,
             changes: 0,
             notes: vec!["killed".to_owned()],
+            remedies: BTreeMap::from([("killed".to_owned(), "look".to_owned())]),
         };
         let records = vec![step_began("s"), phase_began("s", "p"), ended.into()];
         opening.journal.append_all(records).await.unwrap();
@@ -200,9 +215,36 @@ mod tests {
         }
         let contents = read_state_file(&path).unwrap();
         let expected = ["s: killed", "s: first", "s: both", "s: last"];
-        assert_eq!(recorded_findings(&contents, |_| false).texts, expected);
+        let found = recorded_findings(&contents, |_| false);
+        assert_eq!(found.texts, expected);
+        assert_eq!(
+            found.remedies.get("s: killed").map(String::as_str),
+            Some("look")
+        );
         let report = gather_report(&contents, "s", &["s"], "iomcopy run");
         assert_eq!(report.findings.texts, expected);
+    }
+
+    #[tokio::test]
+    async fn figures_that_cannot_be_read_are_a_warning() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.iomcopy.jsonl");
+        let opening = open(&path, &Clock::new(1.0));
+        let closed = Closed {
+            figures: Some(serde_json::json!({"slots": 25})),
+            ..Closed::new("finished", 0, None)
+        };
+        opening.journal.append(closed).await.unwrap();
+        let contents = read_state_file(&path).unwrap();
+        let report = gather_report(&contents, "s", &["s"], "iomcopy verify");
+        for format in [
+            ReportFormat::Markdown,
+            ReportFormat::Html,
+            ReportFormat::Json,
+        ] {
+            let text = report.render(format);
+            assert!(text.contains("leaves out the run's figures"), "{text}");
+        }
     }
 
     #[tokio::test]

@@ -31,7 +31,10 @@ pub fn gather_report(
 ) -> RunReport {
     let state = &contents.state;
     let (text, condition) = condition(contents);
-    let figures = figures(contents);
+    let (figures, unread) = match figures(contents) {
+        Ok(figures) => (figures, None),
+        Err(why) => (None, Some(why)),
+    };
     let hindrances = all_hindrances(contents).lines();
     let mut step_reports: Vec<StepReport> =
         steps.iter().map(|name| step_report(state, name)).collect();
@@ -52,7 +55,7 @@ pub fn gather_report(
         findings: findings(contents, figures.as_ref()),
         figures,
         hindrances: hindrances.iter().map(|line| clean(line)).collect(),
-        warnings: warnings(contents),
+        warnings: warnings(contents, unread, next),
         failures: failures(state),
         next: Some(next.to_owned()),
         as_of: None,
@@ -261,7 +264,9 @@ fn of_launch(state: &State, launch: &LaunchState) -> ChangeReport {
         (Some(_), _) => ChangeResult::Done,
         (None, Some(LaunchOutcome::Failed)) => ChangeResult::Failed,
         (None, Some(LaunchOutcome::Absent)) => ChangeResult::Absent,
-        (None, Some(LaunchOutcome::Succeeded) | None) => ChangeResult::Begun,
+        (None, Some(LaunchOutcome::Succeeded | LaunchOutcome::GivenUp) | None) => {
+            ChangeResult::Begun
+        }
     };
     let time = state.launch_time(launch);
     let attempt = launch.failures.saturating_add(1);

@@ -303,20 +303,20 @@ fn change(change: &ChangeReport) -> Vec<Markup> {
         cell(&change.name),
         cell(&change.phase),
         values(&change.values),
-        html! {
-            (breakable(&change.describe_result()))
-            @if change.attempt > 1 { " (attempt " (change.attempt) ")" }
-        },
+        cell(&change.describe_result()),
         cell(&change.describe_time()),
     ]
 }
 
 /// What needs a look, each with what to do about it.
 fn findings(findings: &Findings) -> Option<Markup> {
-    let items = html! { ul { @for (finding, remedy) in findings.with_remedies() {
+    let items = html! { ul { @for group in findings.groups() {
         li {
-            (breakable(finding))
-            @if let Some(remedy) = remedy { br; "fix: " (breakable(remedy)) }
+            @for (at, finding) in group.texts.iter().enumerate() {
+                @if at > 0 { br; }
+                (breakable(finding))
+            }
+            @if let Some(fix) = group.fix() { br; (breakable(&fix)) }
         }
     } } };
     (!findings.texts.is_empty()).then_some(items)

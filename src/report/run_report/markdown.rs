@@ -4,9 +4,10 @@ use super::content::{ChangeReport, RunReport, StepReport, ValueChange};
 use super::figures::{ContainmentFigures, Figures};
 use super::manual_tasks::TaskReport;
 use super::{HOW_TO_READ, NEEDS_A_LOOK, describe_seconds, last_ending, lines};
-use crate::base::text::{count, escape};
+use crate::base::text::count;
 use crate::report::documents::Findings;
 use crate::report::hindrances::AT_FIRST;
+use crate::report::markdown::{cell_of_lines, code, list, table, text};
 use crate::report::page::{InstructionPart, instruction_parts};
 
 /// How much the report contains.
@@ -216,25 +217,20 @@ fn containment(figures: &ContainmentFigures) -> String {
     format!("## Containment\n\n{}\n\n{table}", text(&figures.line()))
 }
 
-/// A list under a heading, which begins with its marks. Empty without items.
-fn list(heading: &str, items: &[String]) -> String {
-    if items.is_empty() {
-        return String::new();
-    }
-    let items = items.iter().map(|item| format!("\n- {}", text(item)));
-    format!("{heading}\n{}", items.collect::<String>())
-}
-
 /// What needs a look, each with what to do about it.
 fn findings(findings: &Findings) -> String {
     if findings.texts.is_empty() {
         return String::new();
     }
-    let items = findings.with_remedies().map(|(finding, remedy)| {
-        let remedy = remedy.map(|remedy| format!("\n  - fix: {}", text(remedy)));
-        format!("\n- {}{}", text(finding), remedy.unwrap_or_default())
-    });
-    format!("## {NEEDS_A_LOOK}\n{}", items.collect::<String>())
+    let mut items = String::new();
+    for group in findings.groups() {
+        for finding in &group.texts {
+            items += &format!("\n- {}", text(finding));
+        }
+        let fix = group.fix().map(|fix| format!("\n  - {}", text(&fix)));
+        items += &fix.unwrap_or_default();
+    }
+    format!("## {NEEDS_A_LOOK}\n{items}")
 }
 
 fn changes(steps: &[StepReport]) -> String {
@@ -261,10 +257,6 @@ fn changes(steps: &[StepReport]) -> String {
 }
 
 fn change(change: &ChangeReport) -> [String; 5] {
-    let again = match change.attempt {
-        0 | 1 => String::new(),
-        attempt => format!(" (attempt {attempt})"),
-    };
     [
         text(&change.name),
         text(&change.phase),
@@ -275,7 +267,7 @@ fn change(change: &ChangeReport) -> [String; 5] {
                 .map(ValueChange::line)
                 .collect::<Vec<_>>(),
         ),
-        format!("{}{again}", change.describe_result()),
+        change.describe_result(),
         change.describe_time(),
     ]
 }
@@ -300,16 +292,6 @@ fn history(report: &RunReport) -> String {
     format!("## Processes\n\n{table}")
 }
 
-/// A table. Takes its header and its rows, whose cells are escaped already.
-fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
-    let row = |cells: &[String]| format!("| {} |", cells.join(" | "));
-    let head: Vec<String> = head.iter().map(|&cell| cell.to_owned()).collect();
-    let rule: Vec<String> = head.iter().map(|_| "---".to_owned()).collect();
-    let mut table = vec![row(&head), row(&rule)];
-    table.extend(rows.into_iter().map(|cells| row(&cells)));
-    table.join("\n")
-}
-
 /// An instruction of a worksheet: an address to copy as code, the record as a link.
 fn instruction(line: &str) -> String {
     let part = |part| match part {
@@ -318,44 +300,6 @@ fn instruction(line: &str) -> String {
         InstructionPart::Link(address) => format!(" ([open the record](<{address}>))"),
     };
     instruction_parts(line).into_iter().map(part).collect()
-}
-
-/// Text without any Markdown meaning, for a line or a table cell.
-pub(super) fn text(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len() + 8);
-    for character in escape(text).chars() {
-        match character {
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '&' => safe.push_str("&amp;"),
-            // A name must not mention a user of the platform.
-            '@' => safe.push_str("&#64;"),
-            // `##vso[` and a leading `::` would be commands in a pipeline's log.
-            '#' => safe.push_str("&#35;"),
-            ':' if safe.ends_with(':') => safe.push_str("&#58;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '$' => {
-                safe.push('\\');
-                safe.push(character);
-            }
-            character => safe.push(character),
-        }
-    }
-    safe
-}
-
-/// Several texts in one table cell.
-fn cell_of_lines(texts: &[String]) -> String {
-    let lines: Vec<String> = texts.iter().map(|line| text(line)).collect();
-    lines.join("<br>")
-}
-
-/// Text as code, for a line or a table cell. Code in a cell cannot contain backticks and bars, so
-/// such a text is not shown as code.
-pub(super) fn code(given: &str) -> String {
-    if given.is_empty() || given.contains(['`', '|', '#']) || given.contains("::") {
-        return text(given);
-    }
-    format!("`{}`", escape(given))
 }
 
 /// The lines as a quotation.
@@ -369,25 +313,6 @@ fn block(given: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_name_breaks_a_cell_or_becomes_markup() {
-        assert_eq!(text("a|b"), "a\\|b");
-        assert_eq!(text("<b>&[x](y)"), "&lt;b&gt;&amp;\\[x\\](y)");
-        assert_eq!(text("one\ntwo"), "one\\\\ntwo");
-        assert_eq!(
-            text("##vso[task.complete]"),
-            "&#35;&#35;vso\\[task.complete\\]"
-        );
-        assert_eq!(text("::error::x"), ":&#58;error:&#58;x");
-        assert_eq!(text("@everybody"), "&#64;everybody");
-    }
-
-    #[test]
-    fn code_that_would_end_its_cell_is_shown_as_text() {
-        assert_eq!(code("a/b"), "`a/b`");
-        assert_eq!(code("a|`b`"), "a\\|\\`b\\`");
-    }
 
     #[test]
     fn a_text_of_lines_is_a_quotation() {

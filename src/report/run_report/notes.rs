@@ -12,7 +12,7 @@ pub(super) struct Notes<'a> {
     /// What this process has recorded already. The record of its end repeats it.
     of_process: BTreeSet<String>,
     /// What to do about a warning, by its text, as a process last recorded it.
-    remedies: BTreeMap<&'a str, &'a str>,
+    remedies: BTreeMap<String, &'a str>,
 }
 
 /// A warning.
@@ -38,19 +38,20 @@ impl<'a> Notes<'a> {
         match record {
             Record::Opened(_) => self.of_process.clear(),
             Record::Noted(noted) => {
-                self.add_remedies(&noted.remedies);
+                self.add_remedies(&noted.remedies, noted.step.as_deref());
                 for note in &noted.notes {
                     match &noted.step {
                         None => self.push(note.clone(), Origin::Lasting),
-                        Some(step) => self.push(format!("{step}: {note}"), Origin::Process),
+                        Some(step) => self.push(of_step(step, note), Origin::Process),
                     }
                 }
             }
             Record::PhaseEnded(ended) => {
                 let origin = || Origin::Phase(&ended.step, &ended.phase);
                 self.found.retain(|note| note.origin != origin());
+                self.add_remedies(&ended.remedies, Some(&ended.step));
                 for note in &ended.notes {
-                    self.push(format!("{}: {note}", ended.step), origin());
+                    self.push(of_step(&ended.step, note), origin());
                 }
             }
             Record::StepEnded(ended) if ended.outcome == StepOutcome::Done => {
@@ -69,7 +70,7 @@ impl<'a> Notes<'a> {
                 }
             }
             Record::Closed(closed) => {
-                self.add_remedies(&closed.remedies);
+                self.add_remedies(&closed.remedies, None);
                 for note in &closed.notes {
                     if !self.of_process.contains(note) {
                         self.push(note.clone(), Origin::Process);
@@ -88,9 +89,12 @@ impl<'a> Notes<'a> {
         })
     }
 
-    fn add_remedies(&mut self, remedies: &'a BTreeMap<String, String>) {
+    /// Takes remedies by the text of their note, and the step of the notes if their texts do not name
+    /// it.
+    fn add_remedies(&mut self, remedies: &'a BTreeMap<String, String>, step: Option<&str>) {
+        let text = |note: &String| step.map_or_else(|| note.clone(), |step| of_step(step, note));
         let remedies = remedies.iter();
-        let remedies = remedies.map(|(note, remedy)| (note.as_str(), remedy.as_str()));
+        let remedies = remedies.map(|(note, remedy)| (text(note), remedy.as_str()));
         self.remedies.extend(remedies);
     }
 
@@ -98,6 +102,11 @@ impl<'a> Notes<'a> {
         self.of_process.insert(text.clone());
         self.found.push(Note { text, origin });
     }
+}
+
+/// A note of a step as the list has it, and as the end of its process repeats it.
+fn of_step(step: &str, note: &str) -> String {
+    format!("{step}: {note}")
 }
 
 #[cfg(test)]
@@ -120,6 +129,7 @@ mod tests {
             passes: 1,
             changes: 0,
             notes: notes.iter().map(|note| (*note).to_owned()).collect(),
+            remedies: BTreeMap::new(),
         })
     }
 

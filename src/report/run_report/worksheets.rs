@@ -2,8 +2,9 @@
 
 use super::content::RunReport;
 use super::manual_tasks::{TaskReport, TaskState, ThingOutcome, ThingReport};
-use super::markdown::{boxes, code, text};
+use super::markdown::boxes;
 use crate::base::text::count;
+use crate::report::markdown::{code, text};
 
 /// All manual tasks, open ones first, without a final line break.
 pub(super) fn render(report: &RunReport) -> String {

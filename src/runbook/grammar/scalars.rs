@@ -75,14 +75,16 @@ pub(in crate::runbook) fn text_matching(
     Kind::new(read, schema)
 }
 
+/// Is this a user principal name or an object id?
+pub fn is_user(user: &str) -> bool {
+    let is_name = user.split_once('@').is_some_and(|(name, domain)| {
+        !name.is_empty() && domain.contains('.') && !user.contains(char::is_whitespace)
+    });
+    is_name || parse_guid(user).is_some()
+}
+
 /// A user by user principal name or object id.
 pub(in crate::runbook) fn user() -> Kind<Located<String>> {
-    let is_user = |user: &str| {
-        let is_name = user.split_once('@').is_some_and(|(name, domain)| {
-            !name.is_empty() && domain.contains('.') && !user.contains(char::is_whitespace)
-        });
-        is_name || parse_guid(user).is_some()
-    };
     let schema = || {
         let pattern = format!("^(?:{GUID}|[^@\\s]+@\\S*\\.\\S*)$");
         json!({ "type": "string", "pattern": pattern })

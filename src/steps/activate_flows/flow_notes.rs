@@ -13,7 +13,7 @@ use crate::domain::flows::reach::{FlowReach, UNREADABLE};
 use crate::domain::flows::rules::{DesiredState, NAMES_PRODUCTION, Rules};
 use crate::domain::source_references::SourceReference;
 use crate::domain::view::View;
-use crate::engine::{Failure, JournalView};
+use crate::engine::{Failure, JournalView, Note};
 
 /// What a survey of the cloud flows has read.
 pub(super) struct FlowsRead {
@@ -38,7 +38,7 @@ pub(super) async fn flow_notes(
     refresh: &RefreshContext,
     journal: &JournalView,
     last: Option<FlowsRead>,
-) -> Result<Vec<String>, Failure> {
+) -> Result<Vec<Note>, Failure> {
     let FlowsRead { flows, custom } = match last {
         Some(read) => read,
         None => FlowsRead::read(refresh, journal).await?,
@@ -69,22 +69,22 @@ fn flows_to_turn_on(
 }
 
 /// The child flows that stay off although a flow that should be on calls them.
-fn children_left_off(flows: &BTreeMap<Uuid, FlowFacts>) -> Vec<String> {
+fn children_left_off(flows: &BTreeMap<Uuid, FlowFacts>) -> Vec<Note> {
     let mut notes = Vec::new();
     for (_, parent, uses) in flows_to_turn_on(flows) {
         for child in &uses.children {
             let parent = &parent.name;
             match flows.get(child) {
-                None => notes.push(format!(
+                None => notes.push(Note::from(format!(
                     "cloud flow '{parent}' calls flow {child}, which is not in the environment"
-                )),
+                ))),
                 Some(child) => {
                     if let (DesiredState::Off(reason), false) = (&child.wanted, child.is_on) {
-                        notes.push(format!(
+                        notes.push(Note::from(format!(
                             "cloud flow '{parent}' calls '{}', which stays off ({reason}): \
                              '{parent}' cannot be turned on, or fails at that call",
                             child.name
-                        ));
+                        )));
                     }
                 }
             }
@@ -94,14 +94,16 @@ fn children_left_off(flows: &BTreeMap<Uuid, FlowFacts>) -> Vec<String> {
 }
 
 /// The flows with an HTTP trigger, whose callers still use the source's URL.
-fn new_urls(flows: &BTreeMap<Uuid, FlowFacts>) -> Vec<String> {
+fn new_urls(flows: &BTreeMap<Uuid, FlowFacts>) -> Vec<Note> {
     flows_to_turn_on(flows)
         .filter(|(_, _, uses)| uses.starts_by_http)
         .map(|(id, flow, _)| {
-            format!(
-                "cloud flow '{}' ({id}) has an HTTP trigger with a new URL in this environment: give \
-                 it to the callers that should call the target; production's callers keep theirs",
-                flow.name
+            Note::new(
+                format!(
+                    "cloud flow '{}' ({id}) has an HTTP trigger with a new URL",
+                    flow.name
+                ),
+                "give it to the callers that should call the target; production's callers keep theirs",
             )
         })
         .collect()
@@ -115,7 +117,7 @@ fn connectors_to_replace(
     here: &BTreeSet<String>,
     source: &BTreeSet<String>,
     custom: &CustomConnectors,
-) -> Vec<String> {
+) -> Vec<Note> {
     let mut notes = Vec::new();
     for (id, flow, uses) in flows_to_turn_on(flows) {
         let name = &flow.name;
@@ -125,22 +127,33 @@ fn connectors_to_replace(
             .cloned()
             .partition(|connector| custom.has_moved(connector));
         notes.extend(moved.iter().filter(|_| flow.is_on).map(|used| {
-            format!(
-                "cloud flow '{name}' is on and names custom connector {used}, which is {} in this \
-                 environment: turn it off and run again, and this step repoints it",
-                custom.in_target(used)
+            Note::new(
+                format!(
+                    "cloud flow '{name}' is on and names custom connector {used}, which is {} in this \
+                     environment",
+                    custom.in_target(used)
+                ),
+                "turn it off and run again, and this step repoints it",
             )
         }));
         for (used, now) in moved_connectors(&others, here, source) {
             notes.push(match now {
-                Some(now) => format!(
-                    "cloud flow '{name}' names custom connector {used}, which is {now} in this \
-                     environment: add `{{ flow: {id}, find: {used}, with: {now} }}` under `replace` of \
-                     activate-flows"
+                Some(now) => Note::new(
+                    format!(
+                        "cloud flow '{name}' names custom connector {used}, which is {now} in this \
+                         environment"
+                    ),
+                    format!(
+                        "add `{{ flow: {id}, find: {used}, with: {now} }}` under `replace` of \
+                         activate-flows"
+                    ),
                 ),
-                None => format!(
-                    "cloud flow '{name}' names custom connector {used}, which is not in this \
-                     environment: install it"
+                None => Note::new(
+                    format!(
+                        "cloud flow '{name}' names custom connector {used}, which is not in this \
+                         environment"
+                    ),
+                    "install it",
                 ),
             });
         }
@@ -149,7 +162,7 @@ fn connectors_to_replace(
 }
 
 /// The flows that would act on production, with the `replace` rule for it; and those that may.
-fn production_notes(flows: &BTreeMap<Uuid, FlowFacts>) -> Vec<String> {
+fn production_notes(flows: &BTreeMap<Uuid, FlowFacts>) -> Vec<Note> {
     let mut notes = Vec::new();
     for (id, flow) in flows {
         let name = &flow.name;
@@ -160,23 +173,28 @@ fn production_notes(flows: &BTreeMap<Uuid, FlowFacts>) -> Vec<String> {
         };
         match &flow.reach {
             FlowReach::Held(named) if named.iter().any(|it| it.what == UNREADABLE) => {
-                notes.push(format!(
-                    "cloud flow '{name}' has {UNREADABLE}, so it is unknown what it would act on, and \
-                     it stays off: repair it in the designer, or allow it by its name under \
-                     `containment.allow`"
+                notes.push(Note::new(
+                    format!(
+                        "cloud flow '{name}' has {UNREADABLE}, so it is unknown what it would act on, \
+                         and it stays off"
+                    ),
+                    "repair it in the designer, or allow it by its name under `containment.allow`",
                 ));
             }
             FlowReach::Held(named) => notes.extend(named.iter().map(|reference| {
                 let what = &reference.what;
                 let rule = replacement_rule(*id, reference);
-                format!("cloud flow '{name}'{left_off} contains {what}: {rule}")
+                Note::new(
+                    format!("cloud flow '{name}'{left_off} contains {what}"),
+                    rule,
+                )
             })),
             FlowReach::Allowed(by, named) if flow.wanted == DesiredState::On => {
                 let named: Vec<&str> = named.iter().map(|it| it.what.as_str()).collect();
-                notes.push(format!(
+                notes.push(Note::from(format!(
                     "cloud flow '{name}' may act, as the runbook allows ({by}); it contains {}",
                     named.join(", ")
-                ));
+                )));
             }
             FlowReach::Allowed(..) | FlowReach::Replaced(_) | FlowReach::Nothing => {}
         }
@@ -259,8 +277,10 @@ mod tests {
         ]);
         let notes = children_left_off(&flows);
         assert_eq!(notes.len(), 2, "{notes:?}");
-        assert!(notes[0].contains("'Quiet child'") && notes[0].contains("off in the source"));
-        assert!(notes[1].contains(&gone.to_string()));
+        assert!(
+            notes[0].text.contains("'Quiet child'") && notes[0].text.contains("off in the source")
+        );
+        assert!(notes[1].text.contains(&gone.to_string()));
     }
 
     #[test]
@@ -284,7 +304,7 @@ mod tests {
         ]);
         let notes = new_urls(&flows);
         assert_eq!(notes.len(), 1);
-        assert!(notes[0].contains("'Inbound'") && notes[0].contains("new URL"));
+        assert!(notes[0].text.contains("'Inbound'") && notes[0].text.contains("new URL"));
     }
 
     #[test]
@@ -298,8 +318,9 @@ mod tests {
         let here = BTreeSet::from(["shared_bin-5f9999999999999999".to_owned()]);
         let none = CustomConnectors::default();
         let notes = connectors_to_replace(&flows, &here, &BTreeSet::new(), &none);
+        let rule = notes[0].remedy.as_deref().unwrap_or_default();
         assert!(
-            notes[0].contains(
+            rule.contains(
                 "find: shared_bin-5f0a1b2c3d4e5f6071, with: shared_bin-5f9999999999999999"
             ),
             "{notes:?}"
@@ -323,9 +344,10 @@ mod tests {
             )]);
             let none = BTreeSet::new();
             let notes = connectors_to_replace(&flows, &none, &none, &custom);
-            let is_noted = notes
-                .iter()
-                .any(|note| note.contains("turn it off and run again"));
+            let remedies = notes.iter().filter_map(|note| note.remedy.as_deref());
+            let is_noted = remedies
+                .into_iter()
+                .any(|remedy| remedy.contains("turn it off and run again"));
             assert_eq!(
                 (is_noted, notes.len()),
                 (is_on, usize::from(is_on)),

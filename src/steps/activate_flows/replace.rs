@@ -3,7 +3,7 @@
 //!
 //! Text that is already replaced is not replaced again, so a resumed run and a second run find
 //! nothing. A rule that matches nothing, neither now nor in the before-image, is an error in the
-//! runbook.
+//! runbook; not if a flow already has its new text: then it was replaced before this state file.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -88,7 +88,7 @@ impl Survey for Replace {
 struct FlowText {
     /// The rules of `replace` that name the flow, by their places.
     applicable: Vec<usize>,
-    /// Those that find their text in the definition.
+    /// Those that find their text in the definition, or have already replaced it.
     found: BTreeSet<usize>,
     /// The change that all rules make together, if one finds anything.
     change: Result<Option<Change>, Failure>,
@@ -125,7 +125,7 @@ impl TextWriter<'_> {
             rules.extend(self.policy.replacements());
         }
         FlowText {
-            found: found_in(replacements, &applicable, &data),
+            found: found_or_replaced(replacements, &applicable, &data),
             change: self.change(id, row, &data, Edit::new(&rules, &data)),
             applicable,
         }
@@ -258,6 +258,26 @@ fn found_in(replacements: &[Replacement], applicable: &[usize], data: &str) -> B
     found
 }
 
+/// Those, and those whose new text the definition holds: an older state file does not know that it
+/// was replaced. That a deleted text is absent shows nothing.
+fn found_or_replaced(
+    replacements: &[Replacement],
+    applicable: &[usize],
+    data: &str,
+) -> BTreeSet<usize> {
+    let mut found = found_in(replacements, applicable, data);
+    found.extend(applicable.iter().filter(|index| {
+        let with = replacements[**index].with.value.as_str();
+        !with.is_empty() && holds(data, with)
+    }));
+    found
+}
+
+/// Does a definition hold this text, as it is written in it?
+fn holds(data: &str, text: &str) -> bool {
+    matches!(replaced(data, text, ""), Cow::Owned(_))
+}
+
 /// The text that a rule finds, at its place in the runbook, and what it puts there.
 type TextRule<'a> = (&'a Located<String>, &'a str);
 
@@ -314,6 +334,7 @@ pub(super) fn replace_text(
         request,
         settle_timeout: Duration::from_mins(2),
         is_destructive: false,
+        asks_when_undone: false,
     }))
 }
 
@@ -395,6 +416,27 @@ mod tests {
             json!({ "text": ["b2"] })
         );
         assert_eq!(read_text(&pairs, None).value, Value::Null);
+    }
+
+    #[test]
+    fn a_rule_whose_text_was_replaced_before_this_state_file_is_not_wrong() {
+        let located = |text: &str| Located::new(text.to_owned(), Span::default());
+        let rule = |find: &str, with: &str| Replacement {
+            flow: located("*"),
+            find: located(find),
+            with: located(with),
+        };
+        let rules = [
+            rule("shop.contoso.com", "shop-uat.contoso.com"),
+            rule("typo", "other"),
+            rule("gone", ""),
+            rule(r#"a "b""#, r#"c "d""#),
+        ];
+        let found = |data: &str| found_or_replaced(&rules, &[0, 1, 2, 3], data);
+        let new = r#"{"url":"https://shop-uat.contoso.com","x":"c \"d\""}"#;
+        assert_eq!(found(new), BTreeSet::from([0, 3]));
+        assert_eq!(found(r#"{"x":"gone"}"#), BTreeSet::from([2]));
+        assert!(found("{}").is_empty());
     }
 
     #[test]

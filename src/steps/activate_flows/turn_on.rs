@@ -18,7 +18,7 @@ use crate::domain::flows::rules::{NAMES_PRODUCTION, Rules};
 use crate::domain::flows::{SurveyedFlow, SwitchColumns, cloud_flows, switch, turn_on_owned};
 use crate::domain::names::Fields;
 use crate::domain::{RefreshContext, keys};
-use crate::engine::{Change, Failure, JournalView, Survey};
+use crate::engine::{Change, Failure, JournalView, Note, Survey};
 
 /// What switching the flows needs.
 type Switches = BTreeMap<Uuid, SwitchColumns>;
@@ -132,7 +132,7 @@ impl Survey for TurnOn {
         Ok(changes)
     }
 
-    async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
+    async fn notes(&self, journal: &JournalView) -> Result<Vec<Note>, Failure> {
         let last = lock(&self.last).take();
         Box::pin(flow_notes(&self.refresh, journal, last)).await
     }

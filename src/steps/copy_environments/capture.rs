@@ -10,13 +10,13 @@ use serde_json::json;
 use tokio::join;
 
 use super::manual_refresh;
-use crate::clients::{Dataverse, Environment, FinanceOperations, Query};
+use crate::clients::{Dataverse, Environment, FinanceOperations, Query, Row};
 use crate::domain::dual_write::capture::{APPLICATIONS, FINANCE};
 use crate::domain::dual_write::tables::field_text;
 use crate::domain::environments::{UNFINISHED_RUN, is_lcs_managed, read_target};
-use crate::domain::finance_users::USERS;
+use crate::domain::finance_users::{FinanceUsers, ROLES, USERS, read_roles};
 use crate::domain::seals::{Extent, Part};
-use crate::domain::{RefreshContext, custom_steps, dual_write, seals};
+use crate::domain::{OwnSettings, RefreshContext, custom_steps, dual_write, seals};
 use crate::engine::{CaptureSource, Failure, JournalView, ListedRow, Listing};
 use crate::runbook::{IomTable, Keyword as _};
 
@@ -135,7 +135,7 @@ impl BeforeCopy {
         // For a plan, preflight reports this. A run that does not reinstall the providers does not
         // restore their settings either.
         let restores = !refresh.runbook.steps.reinstall_providers.is_skipped();
-        if restores && !journal.is_planning() && !refresh.accepts_unfinished_run {
+        if restores && !journal.is_planning() && refresh.own_settings == OwnSettings::InTarget {
             refuse_copied_target(&captures)?;
         }
         captures.extend(own?);
@@ -143,7 +143,9 @@ impl BeforeCopy {
         if is_lcs_managed(refresh) {
             if let Some(finance) = &refresh.target.finance {
                 let taken: BTreeSet<String> = captures.keys().map(str::to_owned).collect();
-                let more = finance_captures(finance).await?;
+                let act_as = refresh.runbook.act_as.as_ref();
+                let act_as = act_as.map(|name| name.value.as_str());
+                let more = finance_captures(finance, act_as).await?;
                 captures.extend(more.into_iter().filter(|one| !taken.contains(&one.key)));
             }
             captures.extend(manual_refresh::history_captures(refresh).await?);
@@ -152,23 +154,40 @@ impl BeforeCopy {
     }
 }
 
-/// The users and registered applications of the target.
-async fn finance_captures(finance: &FinanceOperations) -> Result<Vec<ListedRow>, Failure> {
-    let mut captures = Vec::new();
-    for (set, key) in [(USERS, "UserID"), (APPLICATIONS, "AADClientId")] {
-        for row in finance.list(set, &Query::new()).await? {
-            let Some(id) = field_text(&row.value, key) else {
-                continue;
-            };
-            captures.push(ListedRow {
-                key: Part::Target.key(&format!("{FINANCE}/{set}/{id}")),
-                etag: None,
-                compared: None,
-                text: row.text,
-            });
-        }
-    }
-    Ok(captures)
+/// The users and registered applications of the target, and the security roles of the users that
+/// programs need: the copy removes them with the user.
+async fn finance_captures(
+    finance: &FinanceOperations,
+    act_as: Option<&str>,
+) -> Result<Vec<ListedRow>, Failure> {
+    let users = finance.list(USERS, &Query::new()).await?;
+    let applications = finance.list(APPLICATIONS, &Query::new()).await?;
+    let found = FinanceUsers::from_rows(&users, &applications);
+    let roles = read_roles(finance, found.needed_users(act_as)).await?;
+    let role_id = |row: &Row| {
+        let user = field_text(&row.value, "UserId")?;
+        let role = field_text(&row.value, "SecurityRoleIdentifier")?;
+        Some(format!("{user}/{role}"))
+    };
+    let id = |row: &Row, key| field_text(&row.value, key).map(str::to_owned);
+    let of = |set: &str, id: Option<String>, row: Row| {
+        Some(ListedRow {
+            key: Part::Target.key(&format!("{FINANCE}/{set}/{}", id?)),
+            etag: None,
+            compared: None,
+            text: row.text,
+        })
+    };
+    let users = users
+        .into_iter()
+        .filter_map(|row| of(USERS, id(&row, "UserID"), row));
+    let applications = applications
+        .into_iter()
+        .filter_map(|row| of(APPLICATIONS, id(&row, "AADClientId"), row));
+    let roles = roles
+        .into_iter()
+        .filter_map(|row| of(ROLES, role_id(&row), row));
+    Ok(users.chain(applications).chain(roles).collect())
 }
 
 /// The fields of the environment itself that the refresh must restore.

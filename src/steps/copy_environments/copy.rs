@@ -22,8 +22,8 @@ use crate::domain::failure::launch_error;
 use crate::domain::operation_progress::operation_progress;
 use crate::domain::verdict::Answer;
 use crate::engine::{
-    Action, Barrier, Change, Failure, Found, JournalView, Launch, Progress, Proof, Repeat, Started,
-    Survey, TargetComparison, WriteError,
+    Action, Barrier, Change, Failure, Found, JournalView, Launch, Note, Progress, Proof, Repeat,
+    Started, Survey, TargetComparison, WriteError,
 };
 use crate::runbook::{CopyApi, SecurityGroup, ServiceKey};
 
@@ -91,7 +91,7 @@ impl Survey for CopySurvey {
         finance_barrier(refresh).await
     }
 
-    async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
+    async fn notes(&self, journal: &JournalView) -> Result<Vec<Note>, Failure> {
         let refresh = &self.0;
         if !is_lcs_managed(refresh) {
             return untouched_finance(refresh, journal).await;
@@ -106,12 +106,13 @@ impl Survey for CopySurvey {
             } else {
                 return Ok(Vec::new());
             };
-        Ok(vec![format!(
-            "a mismatched pair: in '{target}', {replaced} is now the source's, and {unchanged} is \
-             not; do not let anybody work in it. The next run starts only the failed half, after a \
-             new confirmation; that half will contain changes that were made in the source after the \
-             other half was copied"
-        )])
+        let pair = format!(
+            "a mismatched pair: in '{target}', {replaced} is now the source's, and {unchanged} is not"
+        );
+        let remedy = "do not let anybody work in it. The next run starts only the failed half, after a \
+                      new confirmation; that half will contain changes that were made in the source \
+                      after the other half was copied";
+        Ok(vec![Note::new(pair, remedy)])
     }
 }
 
@@ -120,21 +121,30 @@ impl Survey for CopySurvey {
 async fn untouched_finance(
     refresh: &RefreshContext,
     journal: &JournalView,
-) -> Result<Vec<String>, Failure> {
+) -> Result<Vec<Note>, Failure> {
     let target = &refresh.runbook.target.name;
     Ok(match finance_replaced(refresh, journal).await? {
         None | Some(Answer::Pass(_)) => Vec::new(),
-        Some(Answer::Fail(found)) => vec![format!(
-            "a mismatched pair: the copy reports success, and Finance and Operations of '{target}' \
-             was not replaced: {found}. Dataverse is now the source's; do not let anybody work in \
-             '{target}'. Microsoft does not support every pair ('Copy an LCS environment to a \
-             unified environment'): from a unified environment for developers onto a unified \
-             sandbox this usually happens"
+        Some(Answer::Fail(found)) => vec![Note::new(
+            format!(
+                "a mismatched pair: the copy reports success, and Finance and Operations of \
+                 '{target}' was not replaced: {found}. Dataverse is now the source's"
+            ),
+            format!(
+                "do not let anybody work in '{target}'. Microsoft does not support every pair ('Copy \
+                 an LCS environment to a unified environment'): from a unified environment for \
+                 developers onto a unified sandbox this usually happens"
+            ),
         )],
-        Some(Answer::Unknown(found)) => vec![format!(
-            "it is not proved that the copy replaced Finance and Operations of '{target}' ({found}): \
-             check there whether its data are the source's; `iomcopy verify {}` tries again",
-            refresh.runbook.as_argument()
+        Some(Answer::Unknown(found)) => vec![Note::new(
+            format!(
+                "it is not proved that the copy replaced Finance and Operations of '{target}' \
+                 ({found})"
+            ),
+            format!(
+                "check there whether its data are the source's; `iomcopy verify {}` tries again",
+                refresh.runbook.as_argument()
+            ),
         )],
     })
 }

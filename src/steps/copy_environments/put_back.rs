@@ -6,7 +6,6 @@
 //! applications sign in as, and the user whose connections the flows use (`act-as`). Other people
 //! stay disabled: an administrator decides about them.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -22,7 +21,7 @@ use crate::domain::finance_users::{
 use crate::domain::manual_change::ManualChange;
 use crate::domain::{RefreshContext, keys};
 use crate::engine::{
-    Action, Change, Failure, JournalView, Reading, Set, Survey, WriteError, Written,
+    Action, Change, Failure, JournalView, Note, Reading, Set, Survey, WriteError, Written,
 };
 
 /// Finds the users and applications that programs need and that the refresh removed or disabled.
@@ -41,7 +40,17 @@ impl Survey for PutBack {
                 return Ok(Vec::new());
             };
             let forecast = FinanceUsers::read(source).await?.after_refresh();
-            return Ok(self.changes(finance, &recorded, &forecast, |_| false));
+            let mut changes = self.changes(finance, &recorded, &forecast, |_| false);
+            for change in changes.iter_mut().filter(|change| change.is_manual()) {
+                let is_unread = |user: &&User| {
+                    change.key == keys::finance_user(&user.id)
+                        && recorded.roles(&user.id).next().is_none()
+                };
+                if recorded.users().any(|user| is_unread(&user)) {
+                    change.name += "; note its security roles now: the copy removes them";
+                }
+            }
+            return Ok(changes);
         }
         match finance.reachability().await? {
             Reachability::NotSignedIn(message) | Reachability::Forbidden(message) => {
@@ -58,7 +67,7 @@ impl Survey for PutBack {
         }
     }
 
-    async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
+    async fn notes(&self, journal: &JournalView) -> Result<Vec<Note>, Failure> {
         let Some(finance) = &self.0.target.finance else {
             return Ok(Vec::new());
         };
@@ -67,20 +76,23 @@ impl Survey for PutBack {
         let mut notes = Vec::new();
         let added = added_applications(&recorded, &now);
         if !added.is_empty() {
-            notes.push(format!(
-                "applications of the source are now registered in the target; remove those that must \
-                 not sign in to it: {}",
-                added.join(", ")
+            notes.push(Note::new(
+                format!(
+                    "applications of the source are now registered in the target: {}",
+                    added.join(", ")
+                ),
+                "remove those that must not sign in to the target",
             ));
         }
         let waived = |user: &str| now.user(user).is_none() && is_waived(journal, user);
         let lost = lost_applications(missing(&recorded, &now, self.act_as()), waived);
         if !lost.is_empty() {
-            notes.push(format!(
+            let note = format!(
                 "applications are not registered again, because the task to recreate their users was \
                  waived: {}",
                 lost.join(", ")
-            ));
+            );
+            notes.push(note.into());
         }
         Ok(notes)
     }
@@ -106,18 +118,8 @@ enum Missing {
 /// The users and applications that programs need and that are missing now. Takes the sign-in name
 /// of the user whose connections the flows use.
 fn missing(recorded: &FinanceUsers, now: &FinanceUsers, act_as: Option<&str>) -> Vec<Missing> {
-    let of_applications = recorded
-        .applications()
-        .filter_map(|application| application.user.as_ref());
-    let is_acting =
-        |user: &&User| act_as.is_some_and(|act_as| user.sign_in_name.eq_ignore_ascii_case(act_as));
-    let acting = recorded.users().filter(is_acting).map(|user| &user.id);
-    let users: BTreeSet<&String> = of_applications
-        .chain(acting)
-        .filter(|user| recorded.is_enabled(user))
-        .collect();
     let mut missing = Vec::new();
-    for user in users {
+    for user in recorded.needed_users(act_as) {
         match now.user(user) {
             None => missing.push(Missing::User(user.clone())),
             Some(found) if !found.is_enabled() => missing.push(Missing::Enabled(user.clone())),
@@ -194,7 +196,7 @@ impl PutBack {
         missing(recorded, now, self.act_as())
             .into_iter()
             .filter_map(|missing| match missing {
-                Missing::User(user) => Some(self.create_user(&user)),
+                Missing::User(user) => Some(self.create_user(recorded, &user)),
                 Missing::Enabled(user) => Some(enable_user(finance, &user)),
                 Missing::Application { user, .. } if now.user(&user).is_none() && waits(&user) => {
                     None
@@ -214,7 +216,7 @@ impl PutBack {
     }
 
     /// A person creates a user that the source does not have, and gives it its roles.
-    fn create_user(&self, user: &str) -> Change {
+    fn create_user(&self, recorded: &FinanceUsers, user: &str) -> Change {
         let target = &self.0.runbook.target.name;
         ManualChange {
             key: keys::finance_user(user),
@@ -223,7 +225,9 @@ impl PutBack {
             after: json!({ "enabled": true }),
             instructions: vec![format!(
                 "Finance and Operations of '{target}' > System administration > Users: the source \
-                 has no user '{user}'; create it, give it the security roles it had, and enable it"
+                 has no user '{user}'; create it as it was ({}), give it its security roles, and \
+                 enable it",
+                recorded.description(user)
             )],
             evidence: format!("{USERS} lists '{user}' as enabled"),
         }

@@ -44,8 +44,8 @@ use crate::domain::verdict::Answer;
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys};
 use crate::engine::{
-    Action, CaptureSource, Change, Failure, JournalView, Listing, Phase, Reading, Set, Survey,
-    WriteError, Written,
+    Action, CaptureSource, Change, Failure, JournalView, Listing, Note, Phase, Reading, Set,
+    Survey, WriteError, Written,
 };
 use crate::runbook::{CustomStep, DataverseUpdate};
 
@@ -125,7 +125,7 @@ impl Survey for Update {
         Ok(changes.collect())
     }
 
-    async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
+    async fn notes(&self, journal: &JournalView) -> Result<Vec<Note>, Failure> {
         let has_ended = journal.has_phase_ever_ended(&self.step.name, UPDATE);
         if !has_ended && !self.options.has_captured_values() {
             return Ok(Vec::new());
@@ -141,7 +141,7 @@ impl Survey for Update {
             let name = &table.logical_name;
             (rows > 0).then(|| {
                 let rows = count(rows, "row");
-                format!("left unchanged: {rows} of {name}, because {}", why.reason())
+                format!("left unchanged: {rows} of {name}, because {}", why.reason()).into()
             })
         });
         Ok(notes.collect())

@@ -24,7 +24,7 @@ use crate::domain::sealed_row::SealedRow;
 use crate::domain::seals::Part;
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, flows, keys, seals};
-use crate::engine::{Change, Failure, JournalView, Survey};
+use crate::engine::{Change, Failure, JournalView, Note, Survey};
 
 /// Finds runtime configuration and flows that must not run.
 pub(super) struct Close(pub(super) Arc<RefreshContext>);
@@ -47,7 +47,7 @@ impl Survey for Close {
         Ok(changes)
     }
 
-    async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
+    async fn notes(&self, journal: &JournalView) -> Result<Vec<Note>, Failure> {
         let refresh = &self.0;
         let view = refresh.view(journal);
         if !is_before_opening(refresh, journal).await? {
@@ -66,6 +66,7 @@ impl Survey for Close {
                      not hold; they are left unchanged",
                     count(unknown, "row")
                 )
+                .into()
             })
             .into_iter()
             .collect())

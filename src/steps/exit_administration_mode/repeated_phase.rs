@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::engine::{Barrier, Change, Failure, JournalView, Phase, Survey, Work};
+use crate::engine::{Barrier, Change, Failure, JournalView, Note, Phase, Survey, Work};
 
 /// The survey of a phase, after an earlier step that has the same phase.
 pub(super) struct RepeatedPhase {
@@ -50,7 +50,7 @@ impl Survey for RepeatedPhase {
     }
 
     /// The earlier step has noted what it left.
-    async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
+    async fn notes(&self, journal: &JournalView) -> Result<Vec<Note>, Failure> {
         if journal.has_phase_ended(&self.step, self.phase) {
             return Ok(Vec::new());
         }

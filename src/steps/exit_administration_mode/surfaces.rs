@@ -16,7 +16,9 @@ use crate::domain::containment::{Closing, Inventory, Scope, Surface, SurfaceStat
 use crate::domain::environments::{has_opened, read_target};
 use crate::domain::seals::{self, Part};
 use crate::domain::{RefreshContext, view::View};
-use crate::engine::{CaptureSource, Change, Failure, JournalView, ListedRow, Listing, Survey};
+use crate::engine::{
+    CaptureSource, Change, Failure, JournalView, ListedRow, Listing, Note, Survey,
+};
 
 /// Is the target before phase `open`, or closed again? Until this run has opened it, what the copy
 /// brought is closed also if somebody else has opened it.
@@ -110,7 +112,7 @@ impl Survey for Contain {
     }
 
     /// What stays open, kind by kind. Surfaces of a later step are that step's.
-    async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
+    async fn notes(&self, journal: &JournalView) -> Result<Vec<Note>, Failure> {
         let inventory = self.read(journal).await?;
         Ok(inventory
             .0
@@ -123,7 +125,7 @@ impl Survey for Contain {
 
 /// What a person must know about one kind: a note for what is left open, and one for each reason why
 /// something is to be looked at.
-fn notes(title: &str, surfaces: &[Surface]) -> Vec<String> {
+pub(super) fn notes(title: &str, surfaces: &[Surface]) -> Vec<Note> {
     let mut left: BTreeMap<(String, &str), Vec<String>> = BTreeMap::new();
     for surface in surfaces {
         let Closing::Finding(remedy) = &surface.closing else {
@@ -140,7 +142,7 @@ fn notes(title: &str, surfaces: &[Surface]) -> Vec<String> {
     let note = |((how, remedy), named): ((String, &str), Vec<String>)| {
         let things = count(named.len(), "thing");
         let named = list_first(&named, NAMED, "; ");
-        format!("{title}: {things} {how}: {named}; {remedy}")
+        Note::new(format!("{title}: {things} {how}: {named}"), remedy)
     };
     left.into_iter().map(note).collect()
 }
@@ -171,8 +173,12 @@ mod tests {
             surface("a", SurfaceState::Open, finding()),
             surface("b", SurfaceState::Allowed("x".to_owned()), Closing::Nothing),
         ];
-        let open = "SharePoint sites: 1 thing left open: 'a': writes to contoso.sharepoint.com; deactivate it";
-        assert_eq!(notes("SharePoint sites", &surfaces), [open]);
+        let open = "SharePoint sites: 1 thing left open: 'a': writes to contoso.sharepoint.com";
+        let open = Note::new(open, "deactivate it");
+        assert_eq!(
+            notes("SharePoint sites", &surfaces),
+            std::slice::from_ref(&open)
+        );
         assert!(notes("SharePoint sites", &surfaces[1..]).is_empty());
         // What is open is not called unclear because something else is.
         let unclear = SurfaceState::Unclear("nobody knows".to_owned());
@@ -181,7 +187,11 @@ mod tests {
         let notes = notes("SharePoint sites", &both);
         assert_eq!(notes.len(), 2, "{notes:?}");
         assert_eq!(notes[0], open);
-        assert!(notes[1].contains("1 thing to look at, because nobody knows: 'c'"));
+        assert!(
+            notes[1]
+                .text
+                .contains("1 thing to look at, because nobody knows: 'c'")
+        );
     }
 
     #[test]

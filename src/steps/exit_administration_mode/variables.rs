@@ -18,20 +18,25 @@ use tokio::try_join;
 use uuid::Uuid;
 
 use super::secret_variables::SecretVariables;
+use super::surfaces;
 use crate::base::redaction::fingerprint;
 use crate::base::text::escape;
 use crate::clients::Row;
+use crate::domain::containment::kind::SurfaceKind as _;
+use crate::domain::containment::variables::EnvironmentVariables;
 use crate::domain::containment::{Policy, Scope};
 use crate::domain::environment_variables::{
     CopiedDefault, DEFINITION, VALUE, VariableValues, copied_defaults, copied_values, keeps,
 };
 use crate::domain::manual_change::ManualChange;
 use crate::domain::names::Fields;
+use crate::domain::own_settings;
+use crate::domain::refused_change::announcing_task;
 use crate::domain::row_changes::{Request, row_set, surveyed_row_set, surveyed_version};
 use crate::domain::sealed_row::SealedRow;
 use crate::domain::seals::Part;
 use crate::domain::{RefreshContext, keys, seals};
-use crate::engine::{Action, Change, Failure, JournalView, Survey};
+use crate::engine::{Action, Change, Failure, JournalView, Note, Survey};
 
 /// Finds the variables that do not have the target's own value.
 pub(super) struct Variables(Arc<RefreshContext>, SecretVariables);
@@ -122,7 +127,12 @@ impl Survey for Variables {
         Ok(changes)
     }
 
-    async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
+    async fn notes(&self, journal: &JournalView) -> Result<Vec<Note>, Failure> {
+        if !own_settings::are_captured(journal) {
+            let scope = Scope::survey(&self.0, journal, true);
+            let found = EnvironmentVariables.find(&scope).await?;
+            return Ok(surfaces::notes(EnvironmentVariables.title(), &found));
+        }
         let now = VariableValues::read(self.0.view(journal)).await?;
         let copied = copied_rows(journal);
         let policy = Policy::from_runbook(&self.0.runbook);
@@ -130,20 +140,22 @@ impl Survey for Variables {
         Ok(copied_values(&recorded, &now, &copied)
             .into_iter()
             .filter_map(|(schema_name, id)| {
-                let why = match keeps(&policy, schema_name) {
-                    Some(by) => format!("and the runbook allows it ({by})"),
-                    None if now.managed.contains(&id) => {
-                        "and the program cannot remove it, because a managed solution brought it: set \
-                         the target's own value in the maker portal"
-                            .to_owned()
-                    }
-                    None => return None,
-                };
-                Some(format!(
+                let value = format!(
                     "environment variable '{}' has the source's value, because the target had none \
-                     before the copy, {why}",
+                     before the copy, and",
                     escape(schema_name)
-                ))
+                );
+                match keeps(&policy, schema_name) {
+                    Some(by) => Some(format!("{value} the runbook allows it ({by})").into()),
+                    None if now.managed.contains(&id) => Some(Note::new(
+                        format!(
+                            "{value} the program cannot remove it, because a managed solution brought \
+                             it"
+                        ),
+                        "set the target's own value in the maker portal",
+                    )),
+                    None => None,
+                }
             })
             .collect())
     }
@@ -222,7 +234,7 @@ impl Variables {
             .into_change();
         }
         let id = copied.definition;
-        Change {
+        announcing_task(Change {
             key,
             name: title,
             before: before.into(),
@@ -239,7 +251,7 @@ impl Variables {
                 Request::patch(entity_set, id, &json!({ "defaultvalue": own })),
                 Duration::from_mins(1),
             )),
-        }
+        })
     }
 
     /// Removes the copied value of a variable for which the target had none. The first seal holds

@@ -18,7 +18,7 @@ use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::names::{Fields, text};
 use crate::domain::row_changes::{RowReader, surveyed};
 use crate::domain::{RefreshContext, keys};
-use crate::engine::{Change, Failure, JournalView, Reading, Survey};
+use crate::engine::{Change, Failure, JournalView, Note, Reading, Survey};
 use crate::runbook::{IomColumn, IomRequest, IomTable, RequestBinding};
 
 /// The request that saves a row.
@@ -91,15 +91,15 @@ impl Survey for PlatformReferences {
         Ok(changes)
     }
 
-    async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
+    async fn notes(&self, journal: &JournalView) -> Result<Vec<Note>, Failure> {
         let refresh = &self.0;
-        let mut notes = unused_choices(refresh, journal).await?;
+        let unused = unused_choices(refresh, journal).await?;
+        let mut notes: Vec<Note> = unused.into_iter().map(Note::from).collect();
         if !matches!(refresh.runbook.iom.request(REQUEST), RequestBinding::Guided) {
-            notes.push(
-                "the IOM app asks the first user who opens it to allow its permissions; the program \
-                 cannot read whether this was done"
-                    .to_owned(),
-            );
+            notes.push(Note::new(
+                "whether the IOM app has its permissions cannot be read",
+                "open the app once: it asks its first user to allow them",
+            ));
         }
         Ok(notes)
     }

@@ -25,7 +25,7 @@ use crate::domain::names::{Fields, text};
 use crate::domain::refused_change::by_hand_where_refused;
 use crate::domain::row_changes::{Request, surveyed_row_set, surveyed_version};
 use crate::domain::{RefreshContext, keys};
-use crate::engine::{Action, Barrier, Change, Failure, JournalView, ManualTask, Survey};
+use crate::engine::{Action, Barrier, Change, Failure, JournalView, ManualTask, Note, Survey};
 
 /// The prefix of a connector's id (Dataverse, `connectionreference.connectorid`).
 const CONNECTOR_ID_PREFIX: &str = "/providers/Microsoft.PowerApps/apis/";
@@ -239,7 +239,7 @@ impl Survey for References {
         )))
     }
 
-    async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
+    async fn notes(&self, journal: &JournalView) -> Result<Vec<Note>, Failure> {
         let refresh = &self.refresh;
         let view = refresh.view(journal);
         let read = lock(&self.end).read.take();
@@ -276,11 +276,11 @@ impl Survey for References {
             }
         }
         notes.extend(users.iter().map(|(reference, used_by)| {
-            format!(
+            Note::from(format!(
                 "connection reference '{reference}' is not in the environment, but cloud flows that \
                  should be on use it: {}",
                 used_by.join(", ")
-            )
+            ))
         }));
         Ok(notes)
     }
@@ -325,15 +325,20 @@ fn by_hand(
 
 /// A reference without a connection that the runbook does not name, with the flows that cannot be
 /// turned on because of it.
-fn describe_unconnected(logical_name: &str, connector: &str, used_by: &[String]) -> String {
+fn describe_unconnected(logical_name: &str, connector: &str, used_by: &[String]) -> Note {
     let by_connector = match reference_key(logical_name, connector) {
         key if key == logical_name => String::new(),
         key => format!(" or `{key}: <connection id>`"),
     };
-    format!(
-        "no connection is chosen for connection reference '{logical_name}', but cloud flows that \
-         should be on use it: {}; add `{logical_name}: <connection id>`{by_connector} under \
-         `connections` of reconfigure-connections",
-        used_by.join(", ")
+    Note::new(
+        format!(
+            "no connection is chosen for connection reference '{logical_name}', but cloud flows that \
+             should be on use it: {}",
+            used_by.join(", ")
+        ),
+        format!(
+            "add `{logical_name}: <connection id>`{by_connector} under `connections` of \
+             reconfigure-connections"
+        ),
     )
 }

@@ -224,6 +224,7 @@ impl Access {
                 request: Box::new(move |_| Ok(request.clone())),
                 settle_timeout: SETTLE_TIMEOUT,
                 is_destructive: false,
+                asks_when_undone: false,
             })),
         }
     }

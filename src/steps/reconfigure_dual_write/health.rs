@@ -29,7 +29,7 @@ use crate::domain::names::{Fields, lookup, text};
 use crate::domain::verdict::Answer;
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys};
-use crate::engine::{Change, Failure, JournalView, Survey};
+use crate::engine::{Change, Failure, JournalView, Note, Survey};
 
 /// One part of the health check, with its answer.
 #[derive(Clone, Debug)]
@@ -367,7 +367,7 @@ impl Survey for HealthCheck {
         Ok(failed.map(repair).collect())
     }
 
-    async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
+    async fn notes(&self, journal: &JournalView) -> Result<Vec<Note>, Failure> {
         if recorded_to_restore(&self.0, journal).is_none() {
             return Ok(Vec::new());
         }
@@ -375,7 +375,7 @@ impl Survey for HealthCheck {
         Ok(checks
             .iter()
             .filter(|check| matches!(check.answer, Answer::Unknown(_)))
-            .map(|check| format!("unknown: {}: {}", check.title(), check.answer.found()))
+            .map(|check| format!("unknown: {}: {}", check.title(), check.answer.found()).into())
             .collect())
     }
 }

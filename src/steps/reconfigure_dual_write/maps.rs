@@ -31,7 +31,7 @@ use crate::domain::manual_change::ManualChange;
 use crate::domain::verdict::Answer;
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys};
-use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Survey};
+use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Note, Survey};
 
 /// Finds maps that are not in their recorded state.
 pub(super) struct Maps(pub(super) Arc<RefreshContext>);
@@ -108,7 +108,7 @@ impl Survey for Maps {
         Ok(changes)
     }
 
-    async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
+    async fn notes(&self, journal: &JournalView) -> Result<Vec<Note>, Failure> {
         let Some(recorded) = recorded_to_restore(&self.0, journal) else {
             return Ok(Vec::new());
         };
@@ -116,21 +116,23 @@ impl Survey for Maps {
             .maps
             .values()
             .filter_map(|map| match &map.state_before {
-                PreviousState::Paused if map.resumes => Some(format!(
+                PreviousState::Paused if map.resumes => Some(Note::from(format!(
                     "dual-write map '{}' was paused before the copy, and runs again, as the runbook \
                      says; what it had queued belonged to the data before the copy and is gone",
                     map.name
+                ))),
+                PreviousState::Paused => Some(Note::new(
+                    format!(
+                        "dual-write map '{}' was paused before the copy, and stays stopped: its \
+                         queued changes belong to the data before the copy",
+                        map.name
+                    ),
+                    "`paused-maps: run` under reconfigure-dual-write runs such maps again",
                 )),
-                PreviousState::Paused => Some(format!(
-                    "dual-write map '{}' was paused before the copy, and stays stopped: its queued \
-                     changes belong to the data before the copy; `paused-maps: run` under \
-                     reconfigure-dual-write runs such maps again",
-                    map.name
-                )),
-                PreviousState::Unknown(state) => Some(format!(
+                PreviousState::Unknown(state) => Some(Note::from(format!(
                     "dual-write map '{}' was {state} before the copy, and is not changed",
                     map.name
-                )),
+                ))),
                 PreviousState::Running | PreviousState::Stopped => None,
             })
             .collect())

@@ -23,15 +23,16 @@ use crate::domain::connections::choices::Choices;
 use crate::domain::containment::Policy;
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::names::Fields;
+use crate::domain::own_settings::{self, NOT_CAPTURED};
 use crate::domain::provider_rows::{RowsByName, has_default, is_declared, is_default};
 use crate::domain::provider_settings::{
-    DesiredSetting, RecordedBy, SettingSources, source_providers, takes_production, where_to_set,
+    DesiredSetting, RecordedBy, SET_IT, SettingSources, source_providers, takes_production,
 };
 use crate::domain::providers::Provider;
 use crate::domain::row_changes::{RowReader, surveyed};
 use crate::domain::seals::Part;
 use crate::domain::{RefreshContext, failure_at, keys, seals};
-use crate::engine::{Change, Failure, FailureKind, JournalView, Reading, Survey};
+use crate::engine::{Change, Failure, FailureKind, JournalView, Note, Reading, Survey};
 use crate::runbook::{IomRequest, IomTable, Keyword as _};
 
 /// Finds the settings of one kind that do not have the desired value.
@@ -76,6 +77,8 @@ impl Settings {
 struct KnownSettings {
     /// The target's rows before the copy.
     target: RowsByName,
+    /// Are they known? Else the target may have had values.
+    is_captured: bool,
     /// The ids of the source's providers.
     copied: BTreeSet<Uuid>,
     /// The rows that declare the settings.
@@ -94,6 +97,7 @@ impl KnownSettings {
     ) -> Result<Self, Failure> {
         Ok(Self {
             target: kind.target_rows(&refresh.names, journal, |provider| provider.active)?,
+            is_captured: own_settings::are_captured(journal),
             copied: source_providers(refresh, journal).await?,
             declarations: seals::fields_by_id(
                 journal,
@@ -143,6 +147,14 @@ impl KnownSettings {
     fn says(&self, recorded: &InstanceRow, word: &str) -> bool {
         self.declaration(recorded)
             .is_some_and(|row| is_declared(row, word))
+    }
+
+    /// Why a new provider does not get production's value and has none of its own.
+    fn why_not_taken(&self) -> String {
+        if self.is_captured {
+            return "because the target had no value".to_owned();
+        }
+        format!("and {NOT_CAPTURED}")
     }
 
     fn declaration(&self, recorded: &InstanceRow) -> Option<&Fields> {
@@ -267,7 +279,7 @@ impl Survey for Settings {
     }
 
     /// Names each setting that production has and the new provider does not get.
-    async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
+    async fn notes(&self, journal: &JournalView) -> Result<Vec<Note>, Failure> {
         let (refresh, kind) = (&self.shared.refresh, self.kind);
         let last = lock(&self.last.0).take();
         let Snapshot {
@@ -281,11 +293,10 @@ impl Survey for Settings {
         };
         let mut notes = Vec::new();
         for (replaced, definition, instance) in old.instances(&present.now) {
-            let provider = instance.map_or(&replaced.name, |instance| &instance.name);
             for (recorded, new, name) in rows.of_instance(replaced, instance) {
                 let at = (definition.logical_name.as_str(), name.as_str());
                 let is_secret = known.says(recorded, "secret");
-                let secret = if is_secret { ", a secret," } else { "" };
+                let secret = if is_secret { ", a secret" } else { "" };
                 let desired = known.desired(kind, refresh, replaced, at, recorded)?;
                 let current = new.and_then(|row| row.present_value());
                 let shipped = known
@@ -298,22 +309,26 @@ impl Survey for Settings {
                     DesiredSetting::AsInstalled | DesiredSetting::Empty
                         if recorded.value.is_some() && differs && !is_set =>
                     {
-                        notes.push(format!(
-                            "{} '{name}' of provider '{}'{secret} is not taken from production, \
-                             because the target had no value: {}",
-                            kind.noun,
-                            definition.logical_name,
-                            where_to_set(kind, provider, at)
+                        let provider = instance.map_or(&replaced.name, |it| &it.name);
+                        let text = format!(
+                            "not set: {} '{name}' of provider '{provider}' ({}){secret}",
+                            kind.noun, definition.logical_name,
+                        );
+                        let why = known.why_not_taken();
+                        notes.push(Note::new(
+                            text,
+                            format!("production's value is not taken, {why}: {SET_IT}"),
                         ));
                     }
                     DesiredSetting::Recorded(_)
                         if is_secret && known.copied.contains(&replaced.id) =>
                     {
-                        notes.push(format!(
+                        let text = format!(
                             "{} '{name}' of provider '{}' is a secret and gets production's value, \
                              as `containment` of the runbook says",
                             kind.noun, definition.logical_name
-                        ));
+                        );
+                        notes.push(text.into());
                     }
                     _ => {}
                 }

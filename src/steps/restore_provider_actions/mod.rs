@@ -5,7 +5,7 @@
 //! | `stop` | orchestrations that somebody published after step 5, with slots still to fill | stops each, because a published one is read-only |
 //! | `restore` | each orchestration's graph, the new providers' actions | puts the new action of the same logic definition into each recorded slot that is empty |
 //! | `publish-policies` | the policies that orchestrations to be published use | publishes those that are not |
-//! | `publish` | orchestrations that were published when they were recorded, or that `stop` has stopped | publishes each again |
+//! | `publish` | orchestrations that were published when they were recorded, or that `stop` has stopped | publishes each again; asks a person about one that was deleted |
 //!
 //! An old action is matched with a new one by the logic definition, which step 6 does not delete,
 //! else by logical names, else by names and aliases within the new instance; see `matching.rs`. Ids
@@ -57,7 +57,7 @@ pub(super) const DEFINITION: StepDefinition = StepDefinition {
     repeats_open_checks: false,
     phases,
     manual_remedy: "open each listed orchestration in the designer, choose the provider action in the tile, \
-                    save and publish",
+                    save and publish; import one that is missing with a solution of the source",
 };
 
 fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {

@@ -28,8 +28,8 @@ use crate::domain::seals::Part;
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, flows, graph, keys, seals};
 use crate::engine::{
-    Change, DerivedFromSeal, Failure, JournalView, Launch, Proof, Reading, Started, Survey,
-    WriteError,
+    Action, Change, DerivedFromSeal, Failure, JournalView, Launch, ManualTask, Proof, Reading,
+    Started, Survey, WriteError,
 };
 use crate::runbook::{IomColumn, IomRequest, IomTable, Keyword as _, Publish};
 
@@ -132,6 +132,7 @@ impl Survey for PublishOrchestrations {
         for orchestration in orchestrations_to_publish(refresh, journal, &old)? {
             let compiled = compiled_in_source(names, journal, &orchestration);
             let Some(row) = rows.get(&orchestration.id) else {
+                changes.push(bring_back(&orchestration));
                 continue;
             };
             let graph = names
@@ -171,6 +172,31 @@ impl Survey for PublishOrchestrations {
             changes.push(extend_launch(change, NewerProof(reader)));
         }
         Ok(changes)
+    }
+}
+
+/// The task to bring back an orchestration that should be published and does not exist any more.
+fn bring_back(orchestration: &RecordedOrchestration) -> Change {
+    let name = &orchestration.name;
+    let task = ManualTask {
+        advice: vec![
+            "an orchestration that was deleted on purpose needs nothing: waive this task"
+                .to_owned(),
+        ],
+        instructions: vec![format!(
+            "'{name}' was deleted in the target: import it with a solution of the source, and publish \
+             it"
+        )],
+        evidence: "every orchestration that was published exists".to_owned(),
+        ..ManualTask::default()
+    };
+    Change {
+        key: keys::orchestration_bring_back(orchestration.id),
+        name: format!("bring back orchestration '{name}', which was deleted"),
+        before: json!({ "exists": false }).into(),
+        after: json!({ "exists": true }).into(),
+        follows: Vec::new(),
+        action: Action::ManualTask(task),
     }
 }
 

@@ -16,8 +16,9 @@ use uuid::Uuid;
 use self::named_connections::Connectors;
 use super::snapshot::{Snapshot, reinstalled};
 use crate::checks::check_result::CheckResult;
-use crate::checks::table_reads::{ReadResult, Rows, available, reference_rows, rows};
+use crate::checks::table_reads::{ReadResult, Rows, available, rows};
 use crate::domain::RefreshContext;
+use crate::domain::connections::core_references::map_references;
 use crate::domain::connections::custom_connectors::CustomConnectors;
 use crate::domain::connections::{connector_name, connector_of_url, list_connections};
 use crate::domain::failure::unless_interrupted;
@@ -94,13 +95,14 @@ pub(super) async fn checks_before_step(
         let connections = list_connections(refresh, journal).await;
         unless_interrupted(connections.map_err(Failure::from))
     };
+    let core = async { unless_interrupted(map_references(view, dataverse_reference).await) };
     let (core, system, connections, custom) = try_join!(
-        reference_rows(view),
+        core,
         rows(view, table),
         connections,
         CustomConnectors::read(refresh, journal),
     )?;
-    let core = core.map(|rows| dataverse_references(rows.into_iter()));
+    let core = core.map(|references| references.into_values().collect());
     let system = system_references(refresh, &system);
     let section = &refresh
         .runbook
@@ -143,15 +145,17 @@ fn connectors_by_name(
 
 /// Dataverse's connection references.
 fn dataverse_references(rows: impl Iterator<Item = (Uuid, Fields)>) -> Vec<Reference> {
-    rows.filter_map(|(_, row)| {
-        Some(Reference {
-            name: text(&row, "connectionreferencelogicalname")?,
-            connector: connector_name(&text(&row, "connectorid").unwrap_or_default()),
-            url: None,
-            definition: None,
-        })
+    rows.filter_map(|(_, row)| dataverse_reference(&row))
+        .collect()
+}
+
+fn dataverse_reference(row: &Fields) -> Option<Reference> {
+    Some(Reference {
+        name: text(row, "connectionreferencelogicalname")?,
+        connector: connector_name(&text(row, "connectorid").unwrap_or_default()),
+        url: None,
+        definition: None,
     })
-    .collect()
 }
 
 /// IOM's own references.

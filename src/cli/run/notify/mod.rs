@@ -15,6 +15,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tracing::Instrument as _;
 use url::Url;
 
 use self::ended::{Ended, occasion_of};
@@ -235,9 +236,10 @@ impl Notifier {
         };
         let (receivers, printer) = (Arc::clone(&self.receivers), Arc::clone(&self.printer));
         seen.sending.retain(|sending| !sending.is_finished());
-        seen.sending.push(tokio::spawn(async move {
+        let sending = async move {
             deliver(&receivers, &printer, Occasion::Waiting, &notice).await;
-        }));
+        };
+        seen.sending.push(tokio::spawn(sending.in_current_span()));
     }
 }
 

@@ -24,7 +24,10 @@ mod throttle;
 
 pub use limits::{Limits, ListBudget};
 pub use refusal_codes::{KnownRefusal, RetryAdvice, Who};
-pub(crate) use retry::{Backoff, NOT_REACHED, UNTRUSTED_CERTIFICATE, is_untrusted_certificate};
-pub(super) use retry::{RetryDecision, decide_retry, retry_after_hint};
+pub use retry::note_unreadable_roots;
+pub(crate) use retry::{
+    Backoff, NOT_REACHED, is_untrusted_certificate, untrusted_certificate_help,
+};
+pub(super) use retry::{RetryDecision, decide_retry, no_certificates_help, retry_after_hint};
 pub(crate) use throttle::Gate;
 pub(super) use throttle::Slot;

@@ -16,6 +16,7 @@
 //! once (`Request::once`) ends with 401 and 429 too; `Error::is_clear_refusal` says which responses
 //! are a clear refusal of it.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
@@ -60,7 +61,7 @@ pub(in crate::clients::http) fn decide_retry(
             GiveUp(
                 failed(ErrorKind::Configuration, &error.to_string())
                     .with_source(error)
-                    .with_help(UNTRUSTED_CERTIFICATE),
+                    .with_help(untrusted_certificate_help()),
             )
         }
         (Outcome::NotConnected(error), _) => Retry(
@@ -105,8 +106,42 @@ pub(crate) const NOT_REACHED: &str = "check its address (`cloud` and `endpoints`
      (network, proxy, firewall), then run again";
 
 /// What to do about an untrusted certificate.
-pub(crate) const UNTRUSTED_CERTIFICATE: &str = "this machine does not trust the server's certificate: if a proxy opens TLS here, give its root \
+const UNTRUSTED_CERTIFICATE: &str = "this machine does not trust the server's certificate: if a proxy opens TLS here, give its root \
      certificate in SSL_CERT_FILE; otherwise check the address and the network";
+
+/// What to do about a client that cannot be made.
+const NO_CERTIFICATES: &str = "check that the CA certificates of this machine are installed";
+
+/// Why the file that `SSL_CERT_FILE` names cannot be read, if it cannot.
+static UNREADABLE_ROOTS: OnceLock<String> = OnceLock::new();
+
+/// Says that no root certificate is known, because the file that `SSL_CERT_FILE` names cannot be read.
+pub fn note_unreadable_roots(why: String) {
+    // Once is enough: the variable stays what it is.
+    drop(UNREADABLE_ROOTS.set(why));
+}
+
+/// What to do about an untrusted certificate in this process.
+pub(crate) fn untrusted_certificate_help() -> String {
+    certificates_help(UNTRUSTED_CERTIFICATE)
+}
+
+/// What to do if this machine has no root certificates.
+pub(in crate::clients::http) fn no_certificates_help() -> String {
+    certificates_help(NO_CERTIFICATES)
+}
+
+fn certificates_help(usual: &str) -> String {
+    UNREADABLE_ROOTS.get().map_or_else(
+        || usual.to_owned(),
+        |why| {
+            format!(
+                "SSL_CERT_FILE names a file that cannot be read ({why}), so no server's certificate is \
+                 trusted: name the file with the root certificates, or unset the variable"
+            )
+        },
+    )
+}
 
 const HALTED: &str = "not sent, because its effect could not be recorded";
 

@@ -155,13 +155,21 @@ impl Gate {
         };
         if let Some(url) = url {
             let at = now.saturating_add(delay.min(MAX_POLL_WAIT));
-            lock(&self.state).next_polls.insert(url, at);
+            lock(&self.state).keep_next_poll(url, at, now);
         }
     }
 
     fn still_closed(&self, now: Duration) -> Option<Closed> {
         let state = lock(&self.state);
         state.closed.clone().filter(|closed| closed.until > now)
+    }
+}
+
+impl State {
+    /// Nobody may ever poll an operation, so what is past is forgotten: it delays no poll.
+    fn keep_next_poll(&mut self, url: Url, at: Duration, now: Duration) {
+        self.next_polls.retain(|_, at| *at > now);
+        self.next_polls.insert(url, at);
     }
 }
 
@@ -212,5 +220,24 @@ impl Drop for Slot<'_> {
             }
             permit => drop(permit),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_poll_of_an_operation_that_nobody_polls_is_forgotten() {
+        let gate = Gate::default();
+        for number in 0..100 {
+            let url = Url::parse(&format!("https://one.test/operations/{number}")).unwrap();
+            let now = Duration::from_secs(number);
+            lock(&gate.state).keep_next_poll(url, now + Duration::from_secs(5), now);
+        }
+        assert_eq!(lock(&gate.state).next_polls.len(), 5);
+        let last = Url::parse("https://one.test/operations/99").unwrap();
+        let wait = gate.time_to_next_poll(&last, Duration::from_secs(100));
+        assert_eq!(wait, Duration::from_secs(4));
     }
 }

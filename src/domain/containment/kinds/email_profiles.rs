@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::super::hosts::hosts_of_address;
 use super::super::kind::SurfaceKind;
-use super::super::scope::Scope;
+use super::super::scope::{STATE, Scope, may_be_active, unread_columns};
 use super::super::surface::{Closing, RowWrite, Surface, SurfaceState};
-use crate::domain::names::{is_active, text};
+use crate::domain::names::text;
 use crate::engine::Failure;
 
 const TABLE: &str = "emailserverprofile";
@@ -24,6 +24,9 @@ const COLUMNS: [&str; 7] = [
     "statecode",
     "statuscode",
 ];
+
+const READ_IT: &str = "open the profile in the target and deactivate it there, or allow it by its name \
+                       under `containment.allow`";
 
 /// The kind.
 pub(crate) struct EmailProfiles;
@@ -42,7 +45,7 @@ impl SurfaceKind for EmailProfiles {
         let rows = scope.rows(TABLE, &COLUMNS, None).await?;
         let mut surfaces = Vec::new();
         for (id, row) in rows {
-            if !is_active(&row.value) {
+            if !may_be_active(&row.value) {
                 continue;
             }
             let name = text(&row.value, "name").unwrap_or_else(|| id.to_string());
@@ -64,6 +67,12 @@ impl SurfaceKind for EmailProfiles {
             };
             let allowed = scope.policy.allows(&name, &hosts);
             let allowed = allowed.or_else(|| scope.policy.keeps_mailboxes());
+            let reach = format!("connects mailboxes to {servers}");
+            if let Some(why) = unread_columns(&row.value, &[STATE]) {
+                let state = SurfaceState::allowed_or_unclear(allowed, &why, READ_IT);
+                surfaces.push(self.surface(&id, name, reach, state));
+                continue;
+            }
             let (state, closing) = SurfaceState::allowed_or(allowed, || {
                 let change = format!("deactivate e-mail server profile '{name}'");
                 let values = [
@@ -73,7 +82,6 @@ impl SurfaceKind for EmailProfiles {
                 ];
                 Closing::Set(RowWrite::new(TABLE, id, &row, change, values))
             });
-            let reach = format!("connects mailboxes to {servers}");
             surfaces.push(self.surface(&id, name, reach, (state, closing)));
         }
         Ok(surfaces)

@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::super::kind::SurfaceKind;
-use super::super::scope::{Scope, integer};
+use super::super::scope::{STATE, Scope, integer, may_be_active, unread_columns};
 use super::super::sealed_state::waiver;
 use super::super::surface::{Closing, RowWrite, Surface, SurfaceState};
 use crate::domain::keys;
-use crate::domain::names::{Fields, is_active, text};
+use crate::domain::names::{Fields, text};
 use crate::engine::Failure;
 use crate::runbook::StepName;
 
@@ -26,6 +26,17 @@ const COLUMNS: [&str; 7] = [
     "testemailconfigurationscheduled",
     "statecode",
 ];
+
+/// What decides whether a mailbox acts.
+const METHODS: [&str; 4] = [
+    "incomingemaildeliverymethod",
+    "outgoingemaildeliverymethod",
+    "actdeliverymethod",
+    STATE,
+];
+
+const READ_IT: &str = "open the mailbox in the target; set its synchronization methods to None, or allow \
+                       it by its name under `containment.allow`";
 
 /// The kind.
 pub(crate) struct Mailboxes;
@@ -58,8 +69,8 @@ pub(in crate::domain::containment) async fn senders(
     ];
     let rows = scope.rows(TABLE, &columns, None).await?;
     let senders = rows.into_iter().filter_map(|(id, row)| {
-        let sends = integer(&row.value, "outgoingemaildeliverymethod").unwrap_or(0) != 0;
-        if !sends || !is_active(&row.value) {
+        let sends = integer(&row.value, "outgoingemaildeliverymethod") != Some(0);
+        if !sends || !may_be_active(&row.value) {
             return None;
         }
         let name = text(&row.value, "name").unwrap_or_else(|| id.to_string());
@@ -109,13 +120,21 @@ impl SurfaceKind for Mailboxes {
         let rows = scope.rows(TABLE, &COLUMNS, None).await?;
         let mut surfaces = Vec::new();
         for (id, row) in rows {
-            let acts = acts(&row.value);
-            if acts.is_empty() || !is_active(&row.value) {
+            if !may_be_active(&row.value) {
                 continue;
             }
+            let acts = acts(&row.value);
             let name = text(&row.value, "name").unwrap_or_else(|| id.to_string());
             let address = text(&row.value, "emailaddress").unwrap_or_default();
             let allowed = scope.policy.keeps_mailbox(&name, &address);
+            if acts.is_empty() {
+                if let Some(why) = unread_columns(&row.value, &METHODS) {
+                    let state = SurfaceState::allowed_or_unclear(allowed, &why, READ_IT);
+                    let reach = format!("may send or receive e-mail as {address}");
+                    surfaces.push(self.surface(&id, name, reach, state));
+                }
+                continue;
+            }
             let (state, closing) = SurfaceState::allowed_or(allowed, || {
                 let change = format!("turn off mailbox '{name}'");
                 let values = [
@@ -136,6 +155,27 @@ impl SurfaceKind for Mailboxes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mailbox_whose_methods_or_state_cannot_be_read_may_act() {
+        let why = |value: serde_json::Value| {
+            let row = value.as_object().unwrap().clone();
+            let is_clear = acts(&row).is_empty() && may_be_active(&row);
+            is_clear.then(|| unread_columns(&row, &METHODS)).flatten()
+        };
+        let off = json!({"incomingemaildeliverymethod": 0, "outgoingemaildeliverymethod": 0,
+            "actdeliverymethod": 2, "statecode": 0});
+        assert_eq!(why(off.clone()), None);
+        for column in METHODS {
+            let mut row = off.clone();
+            row.as_object_mut().unwrap().remove(column);
+            assert_eq!(why(row.clone()), Some(format!("{column} cannot be read")));
+            row[column] = serde_json::Value::Null;
+            assert_eq!(why(row), Some(format!("{column} cannot be read")));
+        }
+        let inactive = json!({"statecode": 1});
+        assert_eq!(why(inactive), None);
+    }
 
     #[test]
     fn a_mailbox_without_delivery_methods_does_nothing() {

@@ -8,13 +8,16 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::super::Closing;
-use super::super::scope::{Scope, integer};
+use super::super::scope::{STATE, Scope, integer, may_be_active, unread_columns};
 use super::super::surface::{RowWrite, Surface, SurfaceState};
 use crate::clients::Row;
 use crate::domain::names::{lookup, text};
 use crate::engine::Failure;
 
 pub(super) const TABLE: &str = "sdkmessageprocessingstep";
+
+const READ_IT: &str = "look at the step in the target (Plug-in Registration Tool) and disable it there, or \
+                       allow it by its name under `containment.allow`";
 
 /// The columns that are read. The secure configuration is another table's, and never read.
 const COLUMNS: [&str; 9] = [
@@ -29,7 +32,7 @@ const COLUMNS: [&str; 9] = [
     "iscustomizable",
 ];
 
-/// A step that is enabled.
+/// A step that is enabled, or may be.
 pub(super) struct PlugInStep {
     pub(super) id: Uuid,
     pub(super) name: String,
@@ -39,12 +42,12 @@ pub(super) struct PlugInStep {
     pub(super) row: Row,
 }
 
-/// Every step that is enabled.
+/// Every step that is enabled, or whose state cannot be read.
 pub(super) async fn enabled(scope: &Scope<'_>) -> Result<Vec<PlugInStep>, Failure> {
     let rows = scope.rows(TABLE, &COLUMNS, None).await?;
     let enabled = rows
         .into_iter()
-        .filter(|(_, row)| integer(&row.value, "statecode") == Some(0));
+        .filter(|(_, row)| may_be_active(&row.value));
     let steps = enabled.map(|(id, row)| PlugInStep {
         id,
         name: text(&row.value, "name").unwrap_or_else(|| id.to_string()),
@@ -88,14 +91,20 @@ impl PlugInStep {
         )
     }
 
-    /// The surface of this step.
+    /// The surface of this step. One that would be open is unclear if its state cannot be read: it may
+    /// be disabled, and no write of its state could be proved.
     pub(super) fn surface(
         &self,
         kind: &'static str,
         reach: String,
-        state: SurfaceState,
-        closing: Closing,
+        mut state: SurfaceState,
+        mut closing: Closing,
     ) -> Surface {
+        if state == SurfaceState::Open
+            && let Some(why) = unread_columns(&self.row.value, &[STATE])
+        {
+            (state, closing) = SurfaceState::allowed_or_unclear(None, &why, READ_IT);
+        }
         Surface {
             kind,
             id: self.id.to_string(),
@@ -104,5 +113,38 @@ impl PlugInStep {
             state,
             closing,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_whose_state_cannot_be_read_is_unclear() {
+        let state = |value: serde_json::Value| {
+            let step = PlugInStep {
+                id: Uuid::from_u128(1),
+                name: "Audit".to_owned(),
+                handler: None,
+                has_secret: false,
+                row: Row {
+                    etag: None,
+                    text: value.to_string(),
+                    value: value.as_object().unwrap().clone(),
+                },
+            };
+            let surface = step.surface(
+                "webhook",
+                "calls 'Audit'".to_owned(),
+                SurfaceState::Open,
+                step.disable(),
+            );
+            may_be_active(&step.row.value).then(|| surface.state.label())
+        };
+        assert_eq!(state(json!({"statecode": 0})), Some("open"));
+        assert_eq!(state(json!({"statecode": 1})), None);
+        assert_eq!(state(json!({"statecode": null})), Some("unclear"));
+        assert_eq!(state(json!({})), Some("unclear"));
     }
 }

@@ -70,20 +70,15 @@ impl PlugIns {
         if steps.is_empty() {
             return None;
         }
-        let (state, closing) = match allowed {
-            Some(by) => (SurfaceState::Allowed(by), Closing::Nothing),
-            None => (
-                SurfaceState::Unclear("nobody can read what it holds".to_owned()),
-                Closing::Finding(SECRETS_REMEDY.to_owned()),
-            ),
-        };
+        let why = "nobody can read what it holds";
+        let state = SurfaceState::allowed_or_unclear(allowed, why, SECRETS_REMEDY);
         let reach = format!(
             "{} with a secret configuration: {}",
             count(steps.len(), "plug-in step"),
             list_first(steps, NAMED, ", ")
         );
         let name = SECRETS.to_owned();
-        Some(self.surface(&"secret-configurations", name, reach, (state, closing)))
+        Some(self.surface(&"secret-configurations", name, reach, state))
     }
 
     fn judge(&self, scope: &Scope<'_>, step: &PlugInStep) -> Option<Surface> {

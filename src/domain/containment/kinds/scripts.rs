@@ -36,9 +36,17 @@ impl SurfaceKind for Scripts {
     async fn find(&self, scope: &Scope<'_>) -> Result<Vec<Surface>, Failure> {
         let rows = scope.rows(TABLE, &["name", "content"], Some(TEXTS)).await?;
         let surfaces = rows.iter().filter_map(|(id, row)| {
-            let content = STANDARD.decode(text(&row.value, "content")?).ok()?;
-            let content = String::from_utf8_lossy(&content).into_owned();
+            // One without content runs nothing.
+            let content = text(&row.value, "content")?;
             let name = text(&row.value, "name").unwrap_or_else(|| id.to_string());
+            let Ok(content) = STANDARD.decode(content) else {
+                let allowed = scope.policy.allows_name(&name);
+                let allowed = allowed.or_else(|| scope.policy.keeps_everything());
+                let state = SurfaceState::allowed_or_unclear(allowed, UNREADABLE, READ_IT);
+                let reach = "a browser that opens the form runs it".to_owned();
+                return Some(self.surface(id, name, reach, state));
+            };
+            let content = String::from_utf8_lossy(&content).into_owned();
             let named = scope.names_production(&content);
             let key = format!("{}/{id}", self.key());
             let treatment = scope.treat(&key, &name, (&content, &hosts_in(&content)));
@@ -65,6 +73,11 @@ impl SurfaceKind for Scripts {
         Ok(surfaces.collect())
     }
 }
+
+const UNREADABLE: &str = "its content cannot be read";
+
+const READ_IT: &str = "look at it in the maker portal; correct it there and publish it, or allow it by \
+                       its name under `containment.allow`";
 
 const REMEDY: &str = "correct it in the maker portal and publish it, or allow it by its name under \
                       `containment.allow`";

@@ -35,6 +35,11 @@ const ON: &str = "(category eq 0 or category eq 3) and type eq 1 and statecode e
 /// Namespaces of the definition's own language, which name a host and reach nothing.
 const LANGUAGE: [&str; 2] = ["schemas.microsoft.com", "schemas.openxmlformats.org"];
 
+const UNREADABLE: &str = "its definition cannot be read, so what it reaches is unknown";
+
+const READ_IT: &str = "open it in the maker portal; turn it off there if it reaches production, or allow \
+                       it by its name under `containment.allow`";
+
 /// The kind.
 pub(crate) struct Workflows;
 
@@ -69,8 +74,21 @@ impl Workflows {
         id: uuid::Uuid,
         row: &Row,
     ) -> Result<Option<Surface>, Failure> {
+        let name = text(&row.value, "name").unwrap_or_else(|| id.to_string());
+        let manner = match integer(&row.value, "mode") {
+            Some(1) => "at once",
+            _ => "in the background",
+        };
         let Some(xaml) = text(&row.value, "xaml") else {
-            return Ok(None);
+            let allowed = scope.policy.allows_name(&name);
+            let allowed = allowed.or_else(|| scope.policy.keeps_everything());
+            let state = SurfaceState::allowed_or_unclear(allowed, UNREADABLE, READ_IT);
+            return Ok(Some(self.surface(
+                &id,
+                name,
+                format!("runs {manner}"),
+                state,
+            )));
         };
         let mut hosts = hosts_in(&xaml);
         hosts.retain(|host| !LANGUAGE.contains(&host.as_str()));
@@ -79,11 +97,6 @@ impl Workflows {
         if hosts.is_empty() && named.is_empty() && !mails {
             return Ok(None);
         }
-        let name = text(&row.value, "name").unwrap_or_else(|| id.to_string());
-        let manner = match integer(&row.value, "mode") {
-            Some(1) => "at once",
-            _ => "in the background",
-        };
         let mut reach: Vec<String> = hosts.iter().cloned().chain(named.clone()).collect();
         if mails {
             reach.push("e-mail".to_owned());

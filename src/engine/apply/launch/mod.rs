@@ -49,7 +49,7 @@ pub(in crate::engine) async fn apply(
     };
     match (last.outcome(), last.handle()) {
         _ if last.verified.is_some() => application.begin(None).await,
-        (Some(LaunchOutcome::Failed | LaunchOutcome::Absent), _) => {
+        (Some(LaunchOutcome::Failed | LaunchOutcome::Absent | LaunchOutcome::GivenUp), _) => {
             application.begin(Some(last)).await
         }
         (outcome, handle) => {

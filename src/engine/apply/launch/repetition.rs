@@ -59,9 +59,10 @@ impl Application<'_> {
         })
     }
 
-    /// Looks for the last attempt again, if it was recorded as absent.
+    /// Looks for the last attempt again, if it was recorded as absent or given up.
     pub(super) async fn find_late(&self, last: &LaunchState) -> Result<Option<Late>, Failure> {
-        if last.outcome() != Some(LaunchOutcome::Absent) {
+        let may_appear = [LaunchOutcome::Absent, LaunchOutcome::GivenUp].map(Some);
+        if !may_appear.contains(&last.outcome()) {
             return Ok(None);
         }
         // A service may list late what it began, even what it reported as refused. Before a

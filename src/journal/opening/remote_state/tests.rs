@@ -11,6 +11,7 @@ use crate::journal::opening::{
     OpenStateFile, ResumeOptions, begin, begin_with_copy, lock_state_file_with,
 };
 use crate::journal::payload::{Closed, Finished, Planned};
+use crate::journal::record::Record;
 use crate::journal::testing::{
     MemoryCopy, began, captures, clock, lines, opened, time, write_private,
 };
@@ -313,4 +314,31 @@ fn the_mark_of_an_earlier_run_is_no_evidence_against_the_copy() {
     fs::remove_file(&path).unwrap();
     refresh_from_copy(&path, &copy).unwrap();
     assert_eq!(read_state_file(&path).unwrap().lost, None);
+}
+
+/// `fleet` parses the copies of many runs.
+#[tokio::test]
+async fn a_copy_is_shown_without_the_texts_of_captures() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = MemoryCopy::default();
+    let opening = begin_in(folder.path(), &copy);
+    opening.journal.seal("target", captures()).await.unwrap();
+    let bytes = copy.text();
+    let shown = parse_copy("place", bytes.as_bytes(), |_| Occupancy::Free).unwrap();
+    let texts = shown
+        .entries
+        .iter()
+        .filter_map(|entry| match &entry.record {
+            Record::Captured(captured) => Some(captured.text.as_str()),
+            _ => None,
+        });
+    let texts: Vec<&str> = texts.collect();
+    assert_eq!(texts.len(), captures().len());
+    assert!(
+        texts.iter().all(|text| text.ends_with("left out>")),
+        "{texts:?}"
+    );
+    let seal = shown.state.verified_seal("target").unwrap();
+    let first = shown.state.text_of(seal, &seal.captures[0]).unwrap();
+    assert_eq!(first, captures()[0].text, "the state has them");
 }

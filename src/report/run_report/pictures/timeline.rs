@@ -243,6 +243,10 @@ impl Reader {
                     self.row(BarKind::Operation, &intent.key).begin(time);
                 }
             }
+            Record::Ended(ended) if ended.outcome == LaunchOutcome::GivenUp => {
+                let row = self.row(BarKind::Operation, &ended.key);
+                row.end(time, "outcome unknown");
+            }
             Record::Ended(ended) if ended.outcome != LaunchOutcome::Succeeded => {
                 let row = self.row(BarKind::Operation, &ended.key);
                 row.end(time, FAILED);
