@@ -8,6 +8,9 @@ use std::time::Duration;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+/// What the text of an error says before the id of its request; a closing parenthesis follows the id.
+pub const REQUEST_ID: &str = " (request id ";
+
 /// Makes text from a server safe to show: control characters (C0, DEL, C1) and the bidirectional
 /// and zero-width controls become `\u{…}`, a line break becomes `\n`, so that no name can move a
 /// cursor, colour a line or forge one.

@@ -91,6 +91,11 @@ impl CheckResult {
         }
     }
 
+    /// Could it not be made because a service was unavailable?
+    pub fn is_unavailable(&self) -> bool {
+        self.verdict == Verdict::Unknown && self.kind == FailureKind::Temporary
+    }
+
     /// The verdict, which tells what only a person can judge from what could not be read.
     pub fn level(&self) -> CheckLevel {
         match self.verdict {

@@ -63,9 +63,7 @@ impl Survey for OpenChecks {
 
 /// A check that is unknown because a service is unavailable; no person can answer it instead.
 fn unavailable(result: &CheckResult) -> Option<Failure> {
-    let is_unavailable =
-        result.verdict == Verdict::Unknown && result.kind == FailureKind::Temporary;
-    is_unavailable.then(|| {
+    result.is_unavailable().then(|| {
         let open = format!("{}: {}", result.headline, result.found);
         Failure::new(FailureKind::Temporary, open)
     })

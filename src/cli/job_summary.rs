@@ -1,5 +1,6 @@
 //! A document that the pipeline shows next to the job's log, for people.
 
+use std::fmt::Display;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,12 @@ pub(super) struct JobSummary<'a, Render> {
     pub(super) render: Render,
 }
 
+/// Says that the summary is missing, and why.
+pub(super) fn warn_of_no_summary(session: &Session, error: &dyn Display) {
+    let warning = format!("warning: the pipeline's summary cannot be written: {error:#}");
+    session.printer.error(&warning);
+}
+
 impl<Render: Fn(usize) -> Option<String>> JobSummary<'_, Render> {
     /// Shows the document, if there is a pipeline. A failure is a warning, and does not change how the
     /// command ended.
@@ -36,8 +43,7 @@ impl<Render: Fn(usize) -> Option<String>> JobSummary<'_, Render> {
             Some(Pipeline::Azure) => self.upload_to_azure(session),
         };
         if let Err(error) = shown {
-            let warning = format!("warning: the pipeline's summary cannot be written: {error:#}");
-            session.printer.error(&warning);
+            warn_of_no_summary(session, &error);
         }
     }
 

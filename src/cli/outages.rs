@@ -2,11 +2,9 @@
 
 use super::preflight::protection;
 use crate::base::redaction::redacted_line;
-use crate::base::text::{count, escape};
+use crate::base::text::{REQUEST_ID, count, escape};
 use crate::checks::CheckResult;
 use crate::clients::NOT_AVAILABLE_FOR;
-use crate::domain::verdict::Verdict;
-use crate::engine::FailureKind;
 
 /// A service that did not answer, and why.
 #[derive(PartialEq)]
@@ -35,14 +33,14 @@ pub(super) fn grouped<'a>(shown: &[&'a CheckResult]) -> Vec<Vec<&'a CheckResult>
 
 /// Why a check could not be made, if a service did not answer.
 fn outage(finding: &CheckResult) -> Option<Outage<'_>> {
-    if finding.verdict != Verdict::Unknown || finding.kind != FailureKind::Temporary {
+    if !finding.is_unavailable() {
         return None;
     }
     let (service, request) = finding.found.split_once(NOT_AVAILABLE_FOR)?;
     let (_, why) = request.split_once(": ")?;
     Some(Outage {
         service,
-        why: why.split(" (request id ").next().unwrap_or(why),
+        why: why.split(REQUEST_ID).next().unwrap_or(why),
         remedy: finding.remedy.as_deref(),
     })
 }
@@ -72,6 +70,8 @@ pub(super) fn block(group: &[&CheckResult]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::verdict::Verdict;
+    use crate::engine::FailureKind;
 
     #[test]
     fn the_checks_that_one_service_did_not_answer_are_one_block() {

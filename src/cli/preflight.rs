@@ -12,14 +12,12 @@ use super::session::Session;
 use crate::base::redaction::redacted_line;
 use crate::base::text::{count, escape};
 use crate::checks::{self, CheckResult, Verdict};
-use crate::domain::OwnSettings;
 use crate::domain::environments::{UNFINISHED_RUN, has_begun};
-use crate::engine::{Failure, FailureKind, JournalView};
-use crate::journal;
+use crate::engine::{Failure, JournalView};
+use crate::journal::{self, StateFileContents};
 use crate::report::{
     CheckLine, ChecksDocument, ChecksSummary, NextCommand, Palette, Usable, Version, document,
 };
-use crate::runbook::Runbook;
 
 /// Runs every check and shows every result. The exit code is that of the first failed check, as for
 /// a run; if none fails and a service is unavailable, 75.
@@ -31,8 +29,9 @@ pub(super) async fn preflight(
     // A run takes the lease first. Without the copy, it ends like this.
     let path = state_file_beside(&arguments.runbook, &runbook);
     connect::state_is_leased(&runbook, None, &path)?;
-    let own_run = OpenRun::read(arguments, &path);
-    let own_settings = own_settings(&runbook, &path);
+    let open = open_run(&path);
+    let own_settings = known_settings(&runbook, open.as_ref().map(|contents| &contents.state));
+    let own_run = open.map(|contents| OpenRun::of(arguments, contents));
     let checks = async |connected: &Connected| {
         let refresh = &connected.refresh;
         let begun = own_run.filter(|run| has_begun(refresh, &run.journal));
@@ -57,14 +56,11 @@ pub(super) async fn preflight(
     Ok(stops.map_or(DONE, |finding| session.exit_code(finding.kind)))
 }
 
-/// Where the run in this state file has the target's own settings from; a run that has finished tells
-/// nothing about the next one.
-fn own_settings(runbook: &Runbook, path: &Path) -> OwnSettings {
-    let open = journal::exists(path)
-        .then(|| journal::read_state_file(path).ok())
-        .flatten()
-        .filter(|contents| contents.state.finished.is_none());
-    known_settings(runbook, open.as_ref().map(|contents| &contents.state))
+/// The content of this state file, if its run has not finished: a run that has finished tells nothing
+/// about the next one. `None` also if there is no file, and if it cannot be read: then `run` says why.
+fn open_run(path: &Path) -> Option<StateFileContents> {
+    let contents = journal::exists(path).then(|| journal::read_state_file(path).ok())??;
+    contents.state.finished.is_none().then_some(contents)
 }
 
 /// The line about what follows. Takes the command that continues the runbook's own run, if it has
@@ -96,20 +92,12 @@ struct OpenRun {
 }
 
 impl OpenRun {
-    /// `None` if there is none, and if the file cannot be read: then `run` says why.
-    fn read(arguments: &RunbookArguments, path: &Path) -> Option<Self> {
-        if !journal::exists(path) {
-            return None;
-        }
-        let contents = journal::read_state_file(path).ok()?;
-        if contents.state.finished.is_some() {
-            return None;
-        }
+    fn of(arguments: &RunbookArguments, contents: StateFileContents) -> Self {
         let next = suggested_commands(&arguments.as_run_files(), &contents).next;
-        Some(Self {
+        Self {
             journal: JournalView::from_journal(Arc::new(contents.state)),
             next,
-        })
+        }
     }
 }
 
@@ -128,9 +116,7 @@ fn advise_own_run(findings: &mut [CheckResult], next: &str) {
 /// The first check without a result because a service is unavailable. A run needs that result
 /// before it begins.
 pub(super) fn first_unavailable(findings: &[CheckResult]) -> Option<&CheckResult> {
-    findings.iter().find(|finding| {
-        finding.verdict == Verdict::Unknown && finding.kind == FailureKind::Temporary
-    })
+    findings.iter().find(|finding| finding.is_unavailable())
 }
 
 /// Prints the checks with their results, as text or as one JSON document. The text begins with what
@@ -293,13 +279,13 @@ mod tests {
             runbook: "uat.yaml".into(),
             values: None,
         };
-        assert!(OpenRun::read(&arguments, &path).is_none());
+        assert!(open_run(&path).is_none());
         let open = journal::begin(&path, Clock::new(1.0), began()).unwrap();
-        let run = OpenRun::read(&arguments, &path).unwrap();
+        let run = OpenRun::of(&arguments, open_run(&path).unwrap());
         // This process has the file.
         assert_eq!(run.next, "iomcopy status uat.yaml --follow");
         open.journal.append(Finished {}).await.unwrap();
-        assert!(OpenRun::read(&arguments, &path).is_none());
+        assert!(open_run(&path).is_none());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::session::Session;
 use super::{connect, preflight};
 use crate::base::text::{count, escape};
 use crate::checks::{self, CheckResult, Verdict};
-use crate::engine::{Failure, FailureKind, JournalView};
+use crate::engine::{CheckLevel, Failure, FailureKind, JournalView};
 use crate::journal;
 use crate::report::{NextCommand, Usable};
 use crate::steps::repair_command;
@@ -128,12 +128,9 @@ impl Tally {
             failed: number(|finding| finding.verdict == Verdict::Fail),
             to_repair: to_repair.next().map(str::to_owned),
             unknown: number(|finding| {
-                finding.verdict == Verdict::Unknown
-                    && (finding.label() == "unknown" || finding.kind == FailureKind::Temporary)
+                finding.level() == CheckLevel::Unknown || finding.is_unavailable()
             }),
-            unavailable: number(|finding| {
-                finding.verdict == Verdict::Unknown && finding.kind == FailureKind::Temporary
-            }),
+            unavailable: number(CheckResult::is_unavailable),
         }
     }
 

@@ -261,7 +261,7 @@ impl Detail {
             _ = write!(text, " {}", self.message);
         }
         if let Some(id) = &self.request_id {
-            _ = write!(text, " (request id {id})");
+            _ = write!(text, "{}{id})", text::REQUEST_ID);
         }
         text
     }

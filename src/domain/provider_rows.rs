@@ -268,6 +268,22 @@ pub(crate) fn by_name(
     found
 }
 
+/// What the target's own active providers have now, by name; nothing if it does not have the table. A
+/// provider that has the id of one in the source came with a copy.
+pub(crate) async fn own_rows(
+    kind: &RowKind,
+    refresh: &RefreshContext,
+    in_source: &BTreeSet<Uuid>,
+) -> Result<RowsByName, Failure> {
+    let target = View::AsIs(&refresh.target.dataverse);
+    let table = refresh.names.table(kind.table);
+    if target.optional_table(table).await?.is_none() {
+        return Ok(RowsByName::new());
+    }
+    let now = NamedRows::read(kind, refresh, target).await?;
+    Ok(now.by_name(|it| it.active && !in_source.contains(&it.id)))
+}
+
 /// The rows of one kind in one environment, with what they hang on.
 pub(crate) struct NamedRows {
     pub(crate) catalogue: Catalogue,
@@ -296,20 +312,18 @@ impl NamedRows {
         })
     }
 
-    /// The rows of active providers by name.
-    pub(crate) fn by_name(&self) -> RowsByName {
-        by_name(&self.catalogue, &self.logical_names, &self.rows, |it| {
-            it.active
-        })
+    /// The rows of some providers by name.
+    pub(crate) fn by_name(&self, is_wanted: impl Fn(&Provider) -> bool) -> RowsByName {
+        by_name(&self.catalogue, &self.logical_names, &self.rows, is_wanted)
     }
 
-    /// The same with the values that the library gives them.
+    /// The rows of active providers by name, with the values that the library gives them.
     pub(crate) fn shipped_by_name(
         &self,
         kind: &RowKind,
         names: &Names,
     ) -> Result<RowsByName, Failure> {
-        let mut rows = self.by_name();
+        let mut rows = self.by_name(|it| it.active);
         for setting in self.settings() {
             let at = (setting.definition.to_owned(), setting.name.to_owned());
             if let Some((_, value)) = rows.get_mut(&at) {

@@ -128,13 +128,17 @@ pub(crate) async fn source_providers(
     refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Result<BTreeSet<Uuid>, Failure> {
-    let sealed = seals::rows(journal, Part::Source, IomTable::Provider.keyword());
+    let sealed = seals::ids(journal, Part::Source, IomTable::Provider.keyword());
     if !sealed.is_empty() || !refresh.runbook.steps.copy_environments.is_skipped() {
-        return Ok(sealed.into_iter().map(|(id, _)| id).collect());
+        return Ok(sealed.into_iter().collect());
     }
-    let view = View::AsIs(&refresh.source.dataverse);
-    let rows = view.by_id(refresh.names.table(IomTable::Provider)).await?;
-    Ok(rows.into_keys().collect())
+    let (view, table) = (
+        View::AsIs(&refresh.source.dataverse),
+        refresh.names.table(IomTable::Provider),
+    );
+    // A source without the table is an error, and not a source without providers.
+    view.table(table).await?;
+    view.ids(table, None).await
 }
 
 #[cfg(test)]

@@ -199,8 +199,9 @@ impl DerivedFromSeal for RecordedReferences {
             }
         }
         let is_new = |name: &String| !target.definitions.contains_key(name);
+        let is_captured = own_settings::are_captured(journal);
         let mut new_defaults = source.defaults;
-        new_defaults.retain(|name, _| own_settings::are_captured(journal) && is_new(name));
+        new_defaults.retain(|name, _| is_captured && is_new(name));
         Self {
             references,
             new_defaults,

@@ -16,7 +16,7 @@ use super::providers::Catalogue;
 use super::sealed_orchestrations::{old_catalogue, recorded_orchestrations};
 use super::seals::{self, Part};
 use super::{RefreshContext, dual_write, flows, keys};
-use crate::base::text::{count, list_first};
+use crate::base::text::{REQUEST_ID, count, list_first};
 use crate::engine::{Failure, JournalView, Maker};
 use crate::runbook::{Keyword as _, Publish, Runbook, StepName};
 
@@ -404,9 +404,7 @@ fn refusal_reason(flow: Uuid, message: &str) -> String {
     let why = first
         .split_once(&format!("({flow}): "))
         .map_or(first, |(_, why)| why);
-    let why = why
-        .split_once(" (request id ")
-        .map_or(why, |(before, _)| before);
+    let why = why.split_once(REQUEST_ID).map_or(why, |(before, _)| before);
     format!("{REFUSED} ({why})")
 }
 

@@ -7,8 +7,8 @@ use super::{CaptureSource, EventKind, Executor, Failure, Step};
 const LISTINGS: u32 = 5;
 
 impl Executor {
-    /// Lists until two listings in a row agree and have each row once, then seals. A seal that exists already is read back
-    /// and kept.
+    /// Lists until two listings in a row agree and have each row once, then seals. A seal that exists
+    /// already is read back and kept.
     pub(super) async fn capture(
         &self,
         step: &Step,

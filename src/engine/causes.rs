@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::Failure;
-use crate::base::text::list_first;
+use crate::base::text::{REQUEST_ID, list_first};
 
 /// How many changes with the same cause are named.
 const NAMED: usize = 50;
@@ -126,7 +126,7 @@ fn without_ids(text: &str) -> String {
 }
 
 fn without_request_ids(text: &str) -> String {
-    let mut parts = text.split(" (request id ");
+    let mut parts = text.split(REQUEST_ID);
     let mut shown = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         shown += part.split_once(')').map_or("", |(_, rest)| rest);

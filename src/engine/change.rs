@@ -1,5 +1,6 @@
 //! Changes, and the traits with which a step defines how one is read, written and proved.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,6 +64,11 @@ pub struct ManualTask {
     pub is_destructive: bool,
     /// Does nothing in the tenant show that it is done? Then only a waiver completes it.
     pub needs_waiver: bool,
+}
+
+/// The keys of these changes. There can be many thousand, so each is looked up in a set.
+pub(super) fn keys_of(changes: &[Change]) -> BTreeSet<&str> {
+    changes.iter().map(|change| change.key.as_str()).collect()
 }
 
 impl Change {

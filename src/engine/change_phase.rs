@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
+use super::change::keys_of;
 use super::context::poll_interval;
 use super::edits::FirstSeen;
 use super::manual_task::task_name;
@@ -139,7 +140,11 @@ impl Executor {
             }
             let (manual, mut changes): (Vec<_>, Vec<_>) =
                 changes.into_iter().partition(Change::is_manual);
-            let automatic = keys_of(&changes);
+            // Only what a person makes can follow them.
+            let automatic: Vec<String> = match manual.as_slice() {
+                [] => Vec::new(),
+                _ => changes.iter().map(|change| change.key.clone()).collect(),
+            };
             changes.retain(|change| !state.failed.permanent.contains_key(&change.key));
             let is_waived = self.is_waived(step, phase);
             if !is_waived {
@@ -236,7 +241,7 @@ impl Executor {
         step: &Step,
         phase: &Phase,
         first_seen: &FirstSeen,
-        left: &BTreeSet<String>,
+        left: &BTreeSet<&str>,
     ) -> Result<(), Failure> {
         let state = self.context.journal.state();
         let here = state
@@ -247,7 +252,7 @@ impl Executor {
             let key = launch.intent.key.clone();
             let observed = json!({ "survey": "nothing is left to do" });
             let outcome = launch.outcome();
-            if left.contains(&key) {
+            if left.contains(key.as_str()) {
                 if outcome.is_none() {
                     let ended = Ended {
                         key,
@@ -385,12 +390,12 @@ impl FailedChanges {
     }
 }
 
-fn keys_of(changes: &[Change]) -> BTreeSet<String> {
-    changes.iter().map(|change| change.key.clone()).collect()
-}
-
 /// The changes that do not follow one of these, which are not made. The others begin when they are.
-fn without_followers(mut changes: Vec<Change>, mut awaited: BTreeSet<String>) -> Vec<Change> {
+fn without_followers(
+    mut changes: Vec<Change>,
+    not_made: impl IntoIterator<Item: Into<String>>,
+) -> Vec<Change> {
+    let mut awaited: BTreeSet<String> = not_made.into_iter().map(Into::into).collect();
     loop {
         let follows = |change: &Change| change.follows.iter().any(|key| awaited.contains(key));
         let (later, rest): (Vec<_>, Vec<_>) = changes.into_iter().partition(follows);

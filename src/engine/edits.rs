@@ -66,24 +66,27 @@ pub(super) async fn refuse_overwrite(
             None => Err(edited_by_person(&edit.detected)),
         };
     }
-    if let Some(expected) = undone(&state, change, first_seen, set.as_ref()) {
-        return record_edit(
-            context,
-            phase_ref,
-            change,
-            &expected,
-            &change.before.value(),
-        )
-        .await;
+    match expected_instead(&state, change, first_seen, sealed, set.as_ref()) {
+        Some(expected) => {
+            let found = change.before.value();
+            record_edit(context, phase_ref, change, &expected, &found).await
+        }
+        None => Ok(()),
     }
-    let ours = our_values(&state, &change.key, first_seen, sealed);
-    let Some(expected) = ours
-        .last()
-        .filter(|_| is_edit(&change.before.value(), &ours, set.as_ref()))
-    else {
-        return Ok(());
-    };
-    record_edit(context, phase_ref, change, expected, &change.before.value()).await
+}
+
+/// The value of this run that the survey did not find, if a person wrote what it found.
+fn expected_instead(
+    state: &State,
+    change: &Change,
+    first_seen: Option<&JsonText>,
+    sealed: Option<&Value>,
+    set: &dyn Set,
+) -> Option<Value> {
+    undone(state, change, first_seen, set).or_else(|| {
+        let mut ours = our_values(state, &change.key, first_seen, sealed);
+        is_edit(&change.before.value(), &ours, set).then(|| ours.pop())?
+    })
 }
 
 /// Would the change overwrite what a person wrote? True also if only [`refuse_overwrite`] can tell.
@@ -96,10 +99,8 @@ pub(super) fn would_overwrite(
     let Action::Set(set) = &change.action else {
         return true;
     };
-    let ours = our_values(state, &change.key, first_seen, None);
     state.edit(&change.key).is_some()
-        || undone(state, change, first_seen, set.as_ref()).is_some()
-        || is_edit(&change.before.value(), &ours, set.as_ref())
+        || expected_instead(state, change, first_seen, None, set.as_ref()).is_some()
 }
 
 /// The value that this run had given the object, if a person has put back what was there before: an

@@ -1,11 +1,11 @@
 //! Manual tasks: what a person must do, how the run waits for it, what proves that it is done.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::apply::intent;
+use super::change::keys_of;
 use super::{Change, EventKind, Executor, Failure, FailureKind, Location, Phase, Step, Worksheet};
 use crate::base::sync::lock;
 use crate::base::text;
@@ -269,11 +269,6 @@ fn refused_and_made(state: &State, step: &Step, phase: &Phase, found: &[Change])
         })
     });
     made.flatten().collect()
-}
-
-/// A phase can have many thousand changes, so each is looked up in a set.
-fn keys_of(changes: &[Change]) -> BTreeSet<&str> {
-    changes.iter().map(|change| change.key.as_str()).collect()
 }
 
 /// The key of the change that this record says is done.

@@ -264,6 +264,14 @@ impl Stage {
         }
     }
 
+    /// A survey that asks a person for the change of this key.
+    fn asking(&self, key: &'static str) -> Wanted {
+        Wanted {
+            ask: Some(key),
+            ..self.wanted(vec![])
+        }
+    }
+
     fn wanted(&self, switches: Vec<(&'static str, Vec<&'static str>)>) -> Wanted {
         Wanted {
             world: Arc::clone(&self.world),
@@ -429,10 +437,7 @@ async fn press_in_doubt(journal: &Journal) {
 #[tokio::test]
 async fn a_waived_launch_in_doubt_is_neither_succeeded_nor_proved() {
     let stage = Stage::new();
-    let by_hand = || Wanted {
-        ask: Some("pressed"),
-        ..stage.wanted(vec![])
-    };
+    let by_hand = || stage.asking("pressed");
     let opening = stage.open();
     press_in_doubt(&opening.journal).await;
     drop(opening);
@@ -495,10 +500,7 @@ async fn a_run_waits_for_a_person_at_the_terminal_even_while_the_evidence_cannot
         (world.away_at, world.asked_at) = (Some(2), Some(4));
     }
     let opening = stage.open();
-    let survey = Wanted {
-        ask: Some("asked"),
-        ..stage.wanted(vec![])
-    };
+    let survey = stage.asking("asked");
     let (mut executor, events_seen) = stage.executor(&opening, survey);
     executor.context.attended = true;
     assert_eq!(executor.run().await.unwrap(), Outcome::Finished);
@@ -543,10 +545,7 @@ async fn what_follows_the_change_of_a_person_begins_when_it_is_done() {
 #[tokio::test]
 async fn a_resumed_run_shows_the_worksheet_again_once() {
     let stage = Stage::new();
-    let survey = || Wanted {
-        ask: Some("asked"),
-        ..stage.wanted(vec![])
-    };
+    let survey = || stage.asking("asked");
     let opening = stage.open();
     let (executor, _) = stage.executor(&opening, survey());
     drop(executor.run().await.unwrap_err());
@@ -619,10 +618,7 @@ async fn a_failed_step_is_recorded_as_failed_with_its_reason() {
 async fn without_a_person_a_task_with_unreadable_evidence_has_an_unknown_state() {
     let stage = Stage::new();
     stage.world.lock().unwrap().away_at = Some(2);
-    let survey = || Wanted {
-        ask: Some("asked"),
-        ..stage.wanted(vec![])
-    };
+    let survey = || stage.asking("asked");
     let opening = stage.open();
     let (executor, _) = stage.executor(&opening, survey());
     let waiting = executor.run().await.unwrap_err();
@@ -684,10 +680,7 @@ async fn a_waiver_ends_a_phase_until_steps_are_reopened() {
 #[tokio::test]
 async fn a_waived_task_proves_nothing_about_what_a_person_did() {
     let stage = Stage::new();
-    let asking = Wanted {
-        ask: Some("asked"),
-        ..stage.wanted(vec![])
-    };
+    let asking = stage.asking("asked");
     let opening = stage.open();
     let (executor, _) = stage.executor(&opening, asking);
     drop(executor.run().await.unwrap_err());

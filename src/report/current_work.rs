@@ -122,6 +122,12 @@ pub(super) fn began_line(contents: &StateFileContents, now: Timestamp) -> String
     }
 }
 
+/// The step that a process works on; none if no process runs, or if it is between two steps.
+pub(super) fn running_step(contents: &StateFileContents) -> Option<&str> {
+    let (step, _) = contents.state.running.as_ref()?;
+    is_running(contents).then_some(step.as_str())
+}
+
 /// What a running process does now; none if no process runs, or if it is between two steps.
 pub(super) fn now(contents: &StateFileContents) -> Option<Now> {
     let (step, phase) = contents.state.running.clone()?;

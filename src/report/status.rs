@@ -307,7 +307,7 @@ pub(super) fn step_condition(step: Option<&StepState>) -> StepCondition {
 fn step_word(contents: &StateFileContents, name: &str) -> &'static str {
     let state = &contents.state;
     match step_condition(state.step(name)) {
-        _ if current_work::now(contents).is_some_and(|now| now.step == name) => "running",
+        _ if current_work::running_step(contents) == Some(name) => "running",
         other => other.as_text(),
     }
 }

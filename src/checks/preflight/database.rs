@@ -167,8 +167,7 @@ async fn lost_users(refresh: &RefreshContext) -> Result<Option<CheckResult>, Fai
     let (Some(source), Some(target)) = (&refresh.source.finance, &refresh.target.finance) else {
         return Ok(None);
     };
-    let act_as = refresh.runbook.act_as.as_ref();
-    let act_as = act_as.map(|name| name.value.as_str());
+    let act_as = refresh.runbook.act_as_name();
     let read = async {
         let (source, target) = try_join!(FinanceUsers::read(source), FinanceUsers::read(target))?;
         let needed = target.needed_users(act_as).into_iter();

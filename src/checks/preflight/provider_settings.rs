@@ -16,9 +16,7 @@ use crate::domain::containment::provider_settings::ProviderSettings;
 use crate::domain::containment::{Policy, Scope};
 use crate::domain::failure::unless_interrupted;
 use crate::domain::own_settings;
-use crate::domain::provider_rows::{
-    NamedRows, PARAMETER, RowsByName, by_name, has_default, is_declared,
-};
+use crate::domain::provider_rows::{NamedRows, PARAMETER, has_default, is_declared, own_rows};
 use crate::domain::provider_settings::takes_production;
 use crate::domain::view::View;
 use crate::engine::Failure;
@@ -111,7 +109,7 @@ async fn missing(
             .collect();
     let source = View::AsIs(&refresh.source.dataverse);
     let source = NamedRows::read(&PARAMETER, refresh, source).await?;
-    let own = own_values(refresh, &source.catalogue.provider_ids()).await?;
+    let own = own_rows(&PARAMETER, refresh, &source.catalogue.provider_ids()).await?;
     let policy = Policy::from_runbook(&refresh.runbook);
     let in_runbook = |definition: &str, name: &str| {
         options.parameters.iter().any(|(key, values)| {
@@ -138,24 +136,4 @@ async fn missing(
         }
     }
     Ok((missing, all))
-}
-
-/// What the target's own providers have now. A provider that has the id of one in the source came with
-/// a copy.
-async fn own_values(
-    refresh: &RefreshContext,
-    in_source: &BTreeSet<Uuid>,
-) -> Result<RowsByName, Failure> {
-    let target = View::AsIs(&refresh.target.dataverse);
-    let table = refresh.names.table(PARAMETER.table);
-    if target.optional_table(table).await?.is_none() {
-        return Ok(RowsByName::new());
-    }
-    let now = NamedRows::read(&PARAMETER, refresh, target).await?;
-    Ok(by_name(
-        &now.catalogue,
-        &now.logical_names,
-        &now.rows,
-        |provider| provider.active && !in_source.contains(&provider.id),
-    ))
 }

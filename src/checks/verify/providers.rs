@@ -107,7 +107,7 @@ impl Production {
         let view = View::AsIs(&refresh.source.dataverse);
         let now = NamedRows::read(kind, refresh, view).await?;
         Ok(Self {
-            rows: now.by_name(),
+            rows: now.by_name(|it| it.active),
             shipped: now.shipped_by_name(kind, names)?,
         })
     }

@@ -224,8 +224,8 @@ async fn run_in_order(
     confirm_overwrite::require_detected(&arguments.confirm_overwrite, earlier.as_deref())?;
     let now = Clock::new(1.0).time_of_day();
     let decision = arguments.new_refresh.decide(earlier.as_deref(), now);
-    let resumed = earlier.as_deref();
-    let resumed = resumed.filter(|state| !decision.is_new() && state.finished.is_none());
+    let kept = earlier.as_deref().filter(|_| !decision.is_new());
+    let resumed = kept.filter(|state| state.finished.is_none());
     let replaced = earlier.as_deref().filter(|_| decision.is_new());
     require_allowed(arguments, resumed, replaced)?;
     let backups = seal_backups::read_backups(&arguments.from_capture, &runbook, resumed)?;
@@ -238,8 +238,7 @@ async fn run_in_order(
 
     // Connect to the services, and check both environments.
     let listeners = |clock| event_sink(session, clock, path, notifier);
-    let state = earlier.as_deref().filter(|_| !decision.is_new());
-    let own_settings = own_settings.or_else(|| known_settings(&runbook, state));
+    let own_settings = own_settings.or_else(|| known_settings(&runbook, kept));
     let connected = connect::connect_services(session, runbook, own_settings, listeners).await?;
     let result = Box::pin(async {
         // Guards, preflight and the confirmation; last, the state file is opened.

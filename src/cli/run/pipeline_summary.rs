@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::suggested_commands;
 use crate::cli::common_arguments::RunFiles;
-use crate::cli::job_summary::JobSummary;
+use crate::cli::job_summary::{JobSummary, warn_of_no_summary};
 use crate::cli::session::Session;
 use crate::cli::step_names::step_names;
 use crate::cli::warnings::is_answered;
@@ -20,11 +20,7 @@ pub(super) fn write_summary(session: &Session, files: &RunFiles, runbook: &Runbo
     }
     let reading = match journal::read_state_file(state) {
         Ok(reading) => reading,
-        Err(error) => {
-            let warning = format!("warning: the pipeline's summary cannot be written: {error:#}");
-            session.printer.error(&warning);
-            return;
-        }
+        Err(error) => return warn_of_no_summary(session, &error),
     };
     let next = suggested_commands(files, &reading).next;
     let file = state.display().to_string();

@@ -262,6 +262,14 @@ impl Service {
         StateBlob::open_in(self.container()?, NAME.to_owned(), takeover, most_blocks)
     }
 
+    /// A copy of two lines, each in a part of its own.
+    fn open_in_two_parts(&self) -> StateBlob {
+        let copy = self.open_with(false, 1).unwrap();
+        copy.append(0, b"one\n").unwrap();
+        copy.append(4, b"two\n").unwrap();
+        copy
+    }
+
     fn container(&self) -> Result<Container, RemoteStateError> {
         let address = StateBlobAddress {
             container: Url::parse("https://contoso.blob.core.windows.net/runs?sig=abc").unwrap(),
@@ -420,9 +428,7 @@ fn another_blob_takes_the_content_before_one_is_full() {
 #[test]
 fn every_copy_of_a_container_is_listed_and_read_without_a_lease() {
     let service = Service::default();
-    let copy = service.open_with(false, 1).unwrap();
-    copy.append(0, b"one\n").unwrap();
-    copy.append(4, b"two\n").unwrap();
+    let copy = service.open_in_two_parts();
     copy.keep("uat.iomcopy.01a1.jsonl", b"old\n").unwrap();
     for name in ["a.iomcopy.jsonl", "eu/z.iomcopy.jsonl"] {
         let other = Blob {
@@ -459,9 +465,7 @@ fn every_copy_of_a_container_is_listed_and_read_without_a_lease() {
 #[test]
 fn what_an_interrupted_clear_leaves_does_not_count() {
     let service = Service::default();
-    let copy = service.open_with(false, 1).unwrap();
-    copy.append(0, b"one\n").unwrap();
-    copy.append(4, b"two\n").unwrap();
+    let copy = service.open_in_two_parts();
     drop(copy);
     service
         .contents()
@@ -480,9 +484,7 @@ fn what_an_interrupted_clear_leaves_does_not_count() {
 #[test]
 fn a_blob_of_unknown_length_is_not_empty() {
     let service = Service::default();
-    let copy = service.open_with(false, 1).unwrap();
-    copy.append(0, b"one\n").unwrap();
-    copy.append(4, b"two\n").unwrap();
+    let copy = service.open_in_two_parts();
     service.contents().lacks_length = true;
     let error = copy.read().unwrap_err();
     assert_eq!(error.kind, RemoteStateErrorKind::Unavailable);

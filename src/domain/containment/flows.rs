@@ -63,13 +63,13 @@ impl SurfaceKind for CloudFlows {
 /// The surface of a flow; none if it is harmless.
 fn surface(rules: &Rules<'_>, is_forecast: bool, id: Uuid, row: &Fields) -> Option<Surface> {
     let is_on = is_on(row) && !is_forecast;
-    let reach = if is_on {
-        rules.reach_now(id, row)
+    let (wanted, reach) = if is_on {
+        (DesiredState::On, rules.reach_now(id, row))
     } else {
-        rules.reach(id, row)
+        rules.judge(id, row)
     };
     if !covers_unclear(&reach)
-        && (is_on || is_forecast && rules.desired_state(id, row) == DesiredState::On)
+        && (is_on || is_forecast && wanted == DesiredState::On)
         && let Some(surface) = unclear(&rules.unclear(id, row), id, row)
     {
         return Some(surface);
@@ -80,7 +80,7 @@ fn surface(rules: &Rules<'_>, is_forecast: bool, id: Uuid, row: &Fields) -> Opti
         FlowReach::Replaced(named) => (named, SurfaceState::Replaced(IN_DEFINITION.to_owned())),
         FlowReach::Held(named) if is_on => (named, SurfaceState::Open),
         FlowReach::Held(named) => {
-            let is_wanted = rules.desired_state(id, row) == DesiredState::Off(NAMES_PRODUCTION);
+            let is_wanted = wanted == DesiredState::Off(NAMES_PRODUCTION);
             let how = if is_wanted { "left off" } else { "off" };
             let state = if is_wanted && is_forecast {
                 SurfaceState::Open

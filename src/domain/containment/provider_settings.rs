@@ -16,7 +16,7 @@ use super::scope::Scope;
 use super::surface::{Closing, LOOK, Surface, SurfaceState};
 use crate::domain::own_settings::{self, NOT_CAPTURED};
 use crate::domain::provider_rows::{
-    NamedRows, PARAMETER, RowKind, RowsByName, Setting, TRANSFORMATION, by_name, is_declared,
+    NamedRows, PARAMETER, RowKind, RowsByName, Setting, TRANSFORMATION, is_declared, own_rows,
 };
 use crate::domain::provider_settings::{SET_IT, source_providers, takes_production};
 use crate::domain::providers::Provider;
@@ -137,24 +137,10 @@ async fn target_rows(
         return kind.target_rows(names, journal, is_own).map(Some);
     }
     let is_before = matches!(scope.view, View::AfterCopy(_));
-    if !is_before || own_settings::are_lost(scope.refresh, scope.journal).await? {
+    if !is_before || scope.own_settings_are_lost().await? {
         return Ok(None);
     }
-    let target = View::AsIs(&scope.refresh.target.dataverse);
-    if target
-        .optional_table(names.table(kind.table))
-        .await?
-        .is_none()
-    {
-        return Ok(Some(RowsByName::new()));
-    }
-    let now = NamedRows::read(kind, scope.refresh, target).await?;
-    Ok(Some(by_name(
-        &now.catalogue,
-        &now.logical_names,
-        &now.rows,
-        is_own,
-    )))
+    own_rows(kind, scope.refresh, in_source).await.map(Some)
 }
 
 /// What decides about the settings of one kind.

@@ -14,6 +14,7 @@ use crate::clients::Row;
 use crate::domain::RefreshContext;
 use crate::domain::flows::reach::production_references;
 use crate::domain::names::Fields;
+use crate::domain::own_settings;
 use crate::domain::source_references::SourceReferences;
 use crate::domain::view::View;
 use crate::engine::{Failure, JournalView, Maker};
@@ -39,6 +40,8 @@ pub(crate) struct Scope<'a> {
     pub(super) state_not_read: Option<Failure>,
     /// The mailboxes that still send, once a kind has asked for them.
     senders: OnceCell<Vec<Sender>>,
+    /// Are the target's own settings lost? Once a kind has asked.
+    are_own_settings_lost: OnceCell<bool>,
 }
 
 impl<'a> Scope<'a> {
@@ -86,6 +89,7 @@ impl<'a> Scope<'a> {
             is_before_opening,
             state_not_read: None,
             senders: OnceCell::new(),
+            are_own_settings_lost: OnceCell::new(),
         }
     }
 
@@ -101,6 +105,15 @@ impl<'a> Scope<'a> {
     pub(super) async fn senders(&self) -> Result<&[Sender], Failure> {
         let senders = self.senders.get_or_try_init(|| mailboxes::senders(self));
         senders.await.map(Vec::as_slice)
+    }
+
+    /// Is the target a copy whose own settings nobody captured? Read once.
+    pub(super) async fn own_settings_are_lost(&self) -> Result<bool, Failure> {
+        let read = || own_settings::are_lost(self.refresh, self.journal);
+        self.are_own_settings_lost
+            .get_or_try_init(read)
+            .await
+            .copied()
     }
 
     /// What of production a text names, in words, each once. The text itself is never shown.

@@ -12,7 +12,7 @@ use super::scope::Scope;
 use super::surface::{Closing, Surface, SurfaceState};
 use crate::domain::environment_variables::{VALUE, VariableValues, keeps};
 use crate::domain::flows::{domains, resource};
-use crate::domain::own_settings::{self, NOT_CAPTURED};
+use crate::domain::own_settings::NOT_CAPTURED;
 use crate::domain::seals::{self, Part};
 use crate::domain::view::View;
 use crate::engine::Failure;
@@ -151,7 +151,7 @@ async fn both_before(scope: &Scope<'_>) -> Result<Before, Failure> {
     }
     let source = VariableValues::read(View::AsIs(&scope.refresh.source.dataverse)).await?;
     let target = match scope.view {
-        View::AfterCopy(_) if own_settings::are_lost(scope.refresh, scope.journal).await? => None,
+        View::AfterCopy(_) if scope.own_settings_are_lost().await? => None,
         View::AfterCopy(_) => {
             let target = View::AsIs(&scope.refresh.target.dataverse);
             Some(VariableValues::read(target).await?)

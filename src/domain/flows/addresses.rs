@@ -246,8 +246,10 @@ impl Reader<'_> {
         if said.is_unclear {
             self.unclear(action, Unclear::Data);
         }
-        let variable = self.origins.foreign_variable(text);
-        self.fixed(action, said.fixed, variable);
+        if !said.fixed.is_empty() {
+            let variable = self.origins.foreign_variable(text);
+            self.fixed(action, said.fixed, variable);
+        }
     }
 
     fn fixed(&mut self, action: &str, hosts: Vec<String>, variable: Option<&str>) {

@@ -189,6 +189,9 @@ impl<'d> Origins<'d> {
 
     /// The environment variable with production's default from which a text takes something.
     pub(super) fn foreign_variable(&self, text: &str) -> Option<&'d str> {
+        if self.foreign.is_empty() {
+            return None;
+        }
         let mut seen = Vec::new();
         let mut waiting = vec![text.to_owned()];
         while let Some(text) = waiting.pop() {

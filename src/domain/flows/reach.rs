@@ -206,9 +206,10 @@ impl<'a> ReachRules<'a> {
     /// recipients from rows. After a copy these are production's, and `allow` with a host does not
     /// cover them.
     pub(crate) fn unclear(&self, name: &str, data: &str) -> BTreeMap<String, Unclear> {
-        let definition =
-            FlowDefinition::from_text(data).filter(|_| self.allowed_by(name).is_none());
-        let outside = definition.map(|it| it.outside(&self.foreign));
+        if self.allowed_by(name).is_some() {
+            return BTreeMap::new();
+        }
+        let outside = FlowDefinition::from_text(data).map(|it| it.outside(&self.foreign));
         outside.map(|it| it.unclear).unwrap_or_default()
     }
 

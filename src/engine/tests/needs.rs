@@ -140,10 +140,7 @@ async fn a_task_beside_an_open_failure_is_a_failed_run_with_both() {
     sheet.lock().unwrap().refusals = [("a", forbidden())].into();
     let opening = stage.open();
     let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
-    let ask = Wanted {
-        ask: Some("asked"),
-        ..stage.wanted(vec![])
-    };
+    let ask = stage.asking("asked");
     let asking = Step {
         phases: vec![Phase::changes("phase", ask)],
         ..step(&sheet, "asking", &[], &[])
@@ -169,10 +166,7 @@ async fn a_task_beside_a_failure_of_another_phase_is_a_failed_run() {
     sheet.lock().unwrap().refusals = [("a", forbidden())].into();
     let opening = stage.open();
     let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
-    let ask = Wanted {
-        ask: Some("asked"),
-        ..stage.wanted(vec![])
-    };
+    let ask = stage.asking("asked");
     let asking = Phase {
         independent_of: &["first"],
         ..Phase::changes("asking", ask)

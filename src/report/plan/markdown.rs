@@ -125,24 +125,9 @@ fn row(report: &PlanReport<'_>, change: &PlannedChange) -> [String; 3] {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
-    use super::super::tests::{plan, report};
+    use super::super::tests::{facts, plan, report};
     use super::*;
     use crate::report::LostProviders;
-
-    fn facts() -> PlanFacts<'static> {
-        PlanFacts {
-            runbook: "contoso-refresh",
-            target_id: "2222".to_owned(),
-            source_id: "1111".to_owned(),
-            digest: "abcd",
-            made: Timestamp::UNIX_EPOCH,
-            next: "iomcopy run uat.yaml --plan uat.plan".to_owned(),
-            note: None,
-            graphs: Vec::new(),
-        }
-    }
 
     #[test]
     fn what_an_approver_must_know_comes_first_and_the_changes_last() {

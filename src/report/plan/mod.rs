@@ -177,6 +177,19 @@ pub(super) mod tests {
         }
     }
 
+    pub(super) fn facts() -> PlanFacts<'static> {
+        PlanFacts {
+            runbook: "contoso-refresh",
+            target_id: "2222".to_owned(),
+            source_id: "1111".to_owned(),
+            digest: "abcd",
+            made: Timestamp::UNIX_EPOCH,
+            next: "iomcopy run uat.yaml --plan uat.plan".to_owned(),
+            note: None,
+            graphs: Vec::new(),
+        }
+    }
+
     pub(super) fn report(plan: &Plan) -> PlanReport<'_> {
         PlanReport {
             replacing_step: Some("copy-environments"),

@@ -205,22 +205,14 @@ fn change_row(report: &PlanReport<'_>, change: &PlannedChange) -> Vec<Markup> {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
-    use super::super::tests::{plan, report};
+    use super::super::tests::{facts, plan, report};
     use super::*;
     use crate::report::page::tests::assert_well_formed;
 
     fn page() -> String {
         let facts = PlanFacts {
             runbook: "uat",
-            target_id: "2222".to_owned(),
-            source_id: "1111".to_owned(),
-            digest: "abcd",
-            made: Timestamp::UNIX_EPOCH,
-            next: "iomcopy run uat.yaml --plan uat.plan".to_owned(),
-            note: None,
-            graphs: Vec::new(),
+            ..facts()
         };
         plan_page(&report(&plan()), &facts)
     }

@@ -1,5 +1,6 @@
 //! What needs a look in a run, and what the reader should know about its state file.
 
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::clean;
@@ -24,11 +25,11 @@ fn closed_records(contents: &StateFileContents) -> impl Iterator<Item = &Closed>
 /// The figures of the last process that recorded any, or why the report does without them: another
 /// version of the program may count other things.
 pub(super) fn figures(contents: &StateFileContents) -> Result<Option<Figures>, String> {
-    let recorded = closed_records(contents).filter_map(|closed| closed.figures.clone());
+    let recorded = closed_records(contents).filter_map(|closed| closed.figures.as_ref());
     let Some(last) = recorded.last() else {
         return Ok(None);
     };
-    let mut figures: Figures = serde_json::from_value(last).map_err(|error| {
+    let mut figures = Figures::deserialize(last).map_err(|error| {
         clean(&format!(
             "the report leaves out the run's figures, because this version of the program cannot read \
              them ({error}): use the version that made the run"

@@ -134,6 +134,11 @@ fn name() -> Kind<Located<String>> {
 }
 
 impl Runbook {
+    /// The user that the run acts as, if it names one.
+    pub fn act_as_name(&self) -> Option<&str> {
+        self.act_as.as_ref().map(|name| name.value.as_str())
+    }
+
     /// The file's name as it was given.
     pub fn file(&self) -> &Path {
         Path::new(self.text.name())

@@ -143,8 +143,7 @@ impl BeforeCopy {
         if is_lcs_managed(refresh) {
             if let Some(finance) = &refresh.target.finance {
                 let taken: BTreeSet<String> = captures.keys().map(str::to_owned).collect();
-                let act_as = refresh.runbook.act_as.as_ref();
-                let act_as = act_as.map(|name| name.value.as_str());
+                let act_as = refresh.runbook.act_as_name();
                 let more = finance_captures(finance, act_as).await?;
                 captures.extend(more.into_iter().filter(|one| !taken.contains(&one.key)));
             }

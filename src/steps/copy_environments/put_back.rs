@@ -85,7 +85,10 @@ impl Survey for PutBack {
             ));
         }
         let waived = |user: &str| now.user(user).is_none() && is_waived(journal, user);
-        let lost = lost_applications(missing(&recorded, &now, self.act_as()), waived);
+        let lost = lost_applications(
+            missing(&recorded, &now, self.0.runbook.act_as_name()),
+            waived,
+        );
         if !lost.is_empty() {
             let note = format!(
                 "applications are not registered again, because the task to recreate their users was \
@@ -178,12 +181,6 @@ fn is_waived(journal: &JournalView, user: &str) -> bool {
 }
 
 impl PutBack {
-    /// The user that the run acts as.
-    fn act_as(&self) -> Option<&str> {
-        let act_as = self.0.runbook.act_as.as_ref();
-        act_as.map(|name| name.value.as_str())
-    }
-
     /// The changes that restore what is missing. `waits` tells of a user that does not exist whether
     /// its applications are left out.
     fn changes(
@@ -193,7 +190,7 @@ impl PutBack {
         now: &FinanceUsers,
         waits: impl Fn(&str) -> bool,
     ) -> Vec<Change> {
-        missing(recorded, now, self.act_as())
+        missing(recorded, now, self.0.runbook.act_as_name())
             .into_iter()
             .filter_map(|missing| match missing {
                 Missing::User(user) => Some(self.create_user(recorded, &user)),

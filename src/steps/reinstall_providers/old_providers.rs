@@ -140,7 +140,7 @@ pub(super) fn terms_accepted_by(refresh: &RefreshContext) -> Option<String> {
     if options.accept_terms.is_empty() {
         return None;
     }
-    let person = refresh.runbook.act_as.as_ref().map(|who| who.value.clone());
+    let person = refresh.runbook.act_as_name().map(str::to_owned);
     let application = || {
         let id = refresh.caller.application.as_ref()?;
         Some(format!("application {id}"))
